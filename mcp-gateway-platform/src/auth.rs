@@ -1,5 +1,6 @@
 //! Authorization server of the platform, with its users and their login.
 
+pub(crate) mod challenges;
 pub(crate) mod login;
 pub(crate) mod resources;
 

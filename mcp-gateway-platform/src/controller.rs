@@ -14,7 +14,7 @@ use mcp_gateway_auth::StaticTokens;
 use mcp_gateway_auth::accounts::AccountCredentials;
 use mcp_gateway_auth::forward::{ForwardAuth, ProtectedUpstream};
 use mcp_gateway_auth::server::{ProtectedResources, Resource};
-use mcp_gateway_core::auth::{Principal, ProtectedResource};
+use mcp_gateway_core::auth::Principal;
 use mcp_gateway_core::endpoint::ReplicaService;
 use mcp_gateway_core::host_policy::HostPolicy;
 use mcp_gateway_core::layer::dispatch::Implementation;
@@ -27,8 +27,11 @@ use self::client_state::ClientState;
 use self::gateway::{GatewaySpec, guard};
 use self::restricted::confined;
 use crate::audit::CallObserver;
+use crate::auth::challenges::Challenges;
+use crate::auth::resources::ResourceSet;
 use crate::auth::{AuthorizationServices, Services};
 use crate::error::PlatformError;
+use crate::http::hidden::HiddenGateways;
 use crate::http::router::{HttpRouter, ManagementEndpoints, MetricsService, RouteTable};
 use crate::reload::generations::Generations;
 use crate::reload::router::ReloadableRouter;
@@ -144,6 +147,7 @@ impl Controller {
             },
             operations: Arc::new(ManagementEndpoints {
                 access: Arc::clone(&access),
+                admin_access: Arc::clone(&admin_access),
                 drain: Drain::new(),
                 metrics,
                 sessions,
@@ -174,11 +178,12 @@ impl Controller {
     }
 
     /// Publishes the metadata of `resources` with their authorization servers.
-    fn protect(&self, auth: &Auth, resources: Vec<Resource>) {
+    fn protect(&self, auth: &Auth, resources: &ResourceSet) {
+        self.protected.set_hidden(resources.hidden.clone());
         if let Some(authority) = &self.authority {
-            authority.apply(auth, resources);
+            authority.apply(auth, resources.all());
         } else {
-            self.protected.set_resources(resources);
+            self.protected.set_resources(resources.all());
             let issuers = auth.others().map(str::to_owned);
             self.protected.set_authorization_servers(issuers);
         }
@@ -232,8 +237,13 @@ impl Controller {
         })
     }
 
-    /// Creates the route table, with forward authentication of the resources `forward`.
-    fn routes(&mut self, spec: &DynamicSpec, forward: &[Resource]) -> RouteTable {
+    /// Creates the route table, with forward authentication of the resources `forward`, and names
+    /// without a gateway, if they are `hidden`.
+    fn routes(
+        &mut self,
+        spec: &DynamicSpec,
+        (forward, hidden): (&[Resource], Option<HiddenGateways>),
+    ) -> RouteTable {
         let guard = guard(spec, &self.base);
         let hosts = forward
             .iter()
@@ -255,6 +265,7 @@ impl Controller {
             forward,
             metrics_tokens: metrics_tokens(&spec.metrics),
             confined: confined(spec, &restricted),
+            hidden,
             restricted,
             metadata: self
                 .is_described(&spec.auth)
@@ -271,24 +282,12 @@ impl Controller {
         self.authority.is_some() || auth.others().next().is_some()
     }
 
-    /// Returns the challenge for clients of `resource`, with all its scopes if `are_wanted`.
-    fn challenge(
-        &self,
-        auth: &Auth,
-        resource: &Resource,
-        are_wanted: bool,
-    ) -> Option<ProtectedResource> {
-        let challenge = self
-            .is_described(auth)
-            .then(|| self.protected.challenge(resource))?;
-        // Other authorization servers grant no default scopes.
-        let are_wanted = are_wanted || self.authority.is_none();
-        let scopes = resource.scopes.iter().map(|(name, _)| &**name);
-        let scopes: Vec<_> = scopes.collect();
-        Some(match are_wanted && !scopes.is_empty() {
-            true => challenge.with_scope(scopes.join(" ")),
-            false => challenge,
-        })
+    /// Returns the challenges for clients.
+    fn challenges(&self, auth: &Auth) -> Challenges {
+        Challenges {
+            protected: self.is_described(auth).then(|| self.protected.clone()),
+            are_all_scopes_wanted: self.authority.is_none(),
+        }
     }
 
     /// Returns the forward authentication of `resources`.
@@ -304,7 +303,7 @@ impl Controller {
             for scope in scopes {
                 guarded = guarded.with_required_scope(scope);
             }
-            if let Some(challenge) = self.challenge(&spec.auth, resource, are_wanted) {
+            if let Some(challenge) = self.challenges(&spec.auth).of(resource, are_wanted) {
                 guarded = guarded.with_challenge(challenge);
             }
             forward = forward.with_resource(guarded);

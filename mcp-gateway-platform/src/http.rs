@@ -15,6 +15,7 @@
 //! Each gateway also has `/sse` and `/messages`, for clients of protocol version 2024-11-05.
 
 mod health;
+pub(crate) mod hidden;
 pub(crate) mod path;
 mod restricted;
 pub(crate) mod router;

@@ -30,8 +30,7 @@ pub(super) async fn authorize(
 ) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
     let principal = api.0.verifier.verify(&parts).await?;
-    let mut roles = principal.roles().iter();
-    if !roles.any(|role| **role == *Role::Admin.as_str()) {
+    if !Role::Admin.is_held_by(&principal) {
         let subject = principal.subject();
         tracing::info!(subject, method = %parts.method, "administration denied");
         return Err(ApiError::Forbidden);

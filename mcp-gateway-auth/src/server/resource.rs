@@ -1,10 +1,11 @@
 //! Protected resources: the gateways for which tokens are issued (RFC 8707, RFC 9728).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use url::Url;
 
-use super::Scopes;
+use super::{HiddenResources, Scopes};
 
 /// A protected resource: a gateway at its URL.
 ///
@@ -97,52 +98,75 @@ impl Resource {
 
 /// All resources. The first one is the default.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Resources(pub(super) Vec<Resource>);
+pub(super) struct Resources {
+    /// Resources that exist.
+    pub(super) known: Vec<Resource>,
+    /// Resources that could exist, owned where they are found.
+    pub(super) hidden: Option<HiddenResources>,
+}
 
 impl Resources {
     /// Returns the resource that the parameter `resource` refers to.
     ///
+    /// One that does not exist, and of which strangers must not learn that, is owned.
+    ///
     /// Clients disagree about a trailing slash, so it is ignored. So is the query of a URL such as
     /// `…/mcp?v=2`, by which a user makes a client forget what it has cached.
-    pub(super) fn find(&self, wanted: &str) -> Option<&Resource> {
+    pub(super) fn find(&self, wanted: &str) -> Option<Cow<'_, Resource>> {
         let url = Url::parse(wanted)
             .ok()
             .filter(|url| url.fragment().is_none())?;
-        let wanted = without_slash(&url);
+        if let Some(found) = self.existing(&url) {
+            return Some(Cow::Borrowed(found));
+        }
+        let mut plain = url;
+        plain.set_query(None);
+        let hidden = self.hidden.as_ref()?.at(plain.as_str())?;
+        Some(Cow::Owned(hidden))
+    }
+
+    /// Returns the existing resource that `url` refers to.
+    fn existing(&self, url: &Url) -> Option<&Resource> {
+        let wanted = without_slash(url);
         let leads = |resource: &&Resource| resource.uris().any(|uri| without_slash(uri) == wanted);
-        let found = self.0.iter().find(leads);
+        let found = self.known.iter().find(leads);
         let found = found.or_else(|| match url.query() {
             Some(_) => {
                 let mut plain = url.clone();
                 plain.set_query(None);
-                self.find(plain.as_str())
+                self.existing(&plain)
             }
             None => None,
         });
         // Some clients use the URL of the host.
         let is_origin = url.path() == "/" && url.query().is_none();
         let default = self
-            .0
+            .known
             .first()
             .filter(|first| is_origin && first.uri.origin() == url.origin());
         found.or(default)
     }
 
-    /// Returns the resource with the URL `uri`, regardless of a trailing slash.
-    pub(super) fn known_as(&self, uri: &str) -> Option<&Resource> {
+    /// Returns the resource with the URL `uri`, regardless of a trailing slash; one that does not
+    /// exist as [`find`](Self::find) does.
+    pub(super) fn known_as(&self, uri: &str) -> Option<Cow<'_, Resource>> {
         let wanted = uri.trim_end_matches('/');
-        let mut known = self.0.iter();
-        known.find(|resource| resource.uris().any(|uri| without_slash(uri) == wanted))
+        let mut known = self.known.iter();
+        let found = known.find(|resource| resource.uris().any(|uri| without_slash(uri) == wanted));
+        match found {
+            Some(found) => Some(Cow::Borrowed(found)),
+            None => Some(Cow::Owned(self.hidden.as_ref()?.at(wanted)?)),
+        }
     }
 
     /// Returns the default resource.
     pub(super) fn default_one(&self) -> Option<&Resource> {
-        self.0.first()
+        self.known.first()
     }
 
     /// Returns the scopes of all resources.
     pub(super) fn scopes(&self) -> Scopes {
-        self.0
+        self.known
             .iter()
             .flat_map(|resource| &resource.scopes)
             .map(|(name, _)| &**name)
@@ -151,7 +175,7 @@ impl Resources {
 
     /// Returns the description of `scope` for users.
     pub(super) fn describe(&self, scope: &str) -> Arc<str> {
-        let scopes = self.0.iter().flat_map(|resource| &resource.scopes);
+        let scopes = self.known.iter().flat_map(|resource| &resource.scopes);
         let found = scopes.into_iter().find(|(name, _)| **name == *scope);
         match (found, scope) {
             (Some((_, description)), _) => Arc::clone(description),
@@ -184,8 +208,14 @@ mod tests {
     fn a_client_means_the_same_with_and_without_a_slash() {
         let ops = Resource::new(url("https://gw.example/v1/mcp/ops"), "ops");
         let main = Resource::new(url("https://gw.example/mcp"), "main");
-        let resources = Resources(vec![main.with_alias(url("https://gw.example/v1/mcp")), ops]);
-        let found = |wanted: &str| resources.find(wanted).map(|resource| &*resource.name);
+        let resources = Resources {
+            known: vec![main.with_alias(url("https://gw.example/v1/mcp")), ops],
+            hidden: None,
+        };
+        let found = |wanted: &str| {
+            let found = resources.find(wanted);
+            found.map(|resource| resource.name.to_string())
+        };
         for wanted in [
             "https://gw.example/mcp",
             "https://GW.example:443/mcp/",
@@ -196,9 +226,12 @@ mod tests {
             "https://gw.example/v1/mcp//?v=2&x",
             "https://gw.example/?v=2",
         ] {
-            assert_eq!(found(wanted), Some("main"), "{wanted}");
+            assert_eq!(found(wanted).as_deref(), Some("main"), "{wanted}");
         }
-        assert_eq!(found("https://gw.example/v1/mcp/ops"), Some("ops"));
+        assert_eq!(
+            found("https://gw.example/v1/mcp/ops").as_deref(),
+            Some("ops")
+        );
         for wanted in [
             "https://gw.example/mcp-evil",
             "https://gw.example/mcp/evil",
@@ -215,5 +248,41 @@ mod tests {
         ] {
             assert_eq!(found(wanted), None, "{wanted}");
         }
+    }
+
+    #[test]
+    fn a_name_that_could_be_hidden_is_of_no_use() {
+        let ops = Resource::new(url("https://gw.example/v1/mcp/ops"), "ops").with_teams([]);
+        let below = Resource::new(url("https://gw.example/v1/mcp/"), "");
+        let below = below.with_alias(url("http://localhost/v1/mcp/"));
+        let resources = Resources {
+            known: vec![ops],
+            hidden: Some(HiddenResources::below(below).except(["sse"])),
+        };
+        let found = |wanted: &str| resources.find(wanted).map(|it| it.uri.to_string());
+        for wanted in [
+            "https://gw.example/v1/mcp/none",
+            "https://GW.example:443/v1/mcp/none/?v=2",
+            "http://localhost/v1/mcp/none",
+        ] {
+            let expected = Some("https://gw.example/v1/mcp/none");
+            assert_eq!(found(wanted).as_deref(), expected, "{wanted}");
+        }
+        for wanted in [
+            "https://gw.example/v1/mcp/sse",
+            "https://gw.example/v1/mcp/",
+            "https://gw.example/v1/mcp/a/b",
+            "https://gw.example/v1/other",
+            "https://evil.example/v1/mcp/none",
+        ] {
+            assert_eq!(found(wanted), None, "{wanted}");
+        }
+        let mut admin = crate::UserInfo::new("usr_1", "Ada");
+        admin.roles.push("admin".into());
+        let admits = |name: &str| {
+            let uri = format!("https://gw.example/v1/mcp/{name}");
+            resources.admits(&[uri], &admin)
+        };
+        assert!(admits("ops") && !admits("none"));
     }
 }

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use mcp_gateway_core::auth::Principal;
 use serde::{Deserialize, Serialize};
 
 use super::UserError;
@@ -137,6 +138,26 @@ impl Role {
             Self::Admin => "admin",
             Self::Member => "member",
         }
+    }
+}
+
+impl Role {
+    /// Returns `true` if `principal` has the role.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use mcp_gateway_auth::users::Role;
+    /// use mcp_gateway_core::auth::Principal;
+    ///
+    /// let alice = Principal::new("alice");
+    /// assert!(!Role::Admin.is_held_by(&alice));
+    /// assert!(Role::Admin.is_held_by(&alice.with_role("admin")));
+    /// ```
+    #[must_use]
+    pub fn is_held_by(self, principal: &Principal) -> bool {
+        let mut roles = principal.roles().iter();
+        roles.any(|role| **role == *self.as_str())
     }
 }
 

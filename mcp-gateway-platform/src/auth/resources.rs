@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use mcp_gateway_auth::server::Resource;
+use mcp_gateway_auth::server::{HiddenResources, Resource};
 use url::Url;
 
 use crate::error::PlatformError;
@@ -19,6 +19,9 @@ pub(crate) struct ResourceSet {
     pub(crate) gateways: Vec<Resource>,
     /// Servers behind a reverse proxy.
     pub(crate) forward: Vec<Resource>,
+    /// Names of gateways that strangers cannot tell from those of team-scoped gateways; `None` if
+    /// there are none of those.
+    pub(crate) hidden: Option<HiddenResources>,
 }
 
 impl ResourceSet {
@@ -65,10 +68,24 @@ pub(crate) fn resources(
         }
         forward.push(behind_a_proxy(definition, asked.as_deref()));
     }
+    let mut gateways = config.gateways.iter();
+    let is_restricted = gateways.any(|gateway| gateway.teams.is_some());
+    let hidden = is_restricted.then(|| hidden(asked.as_deref(), base));
     Ok(ResourceSet {
         gateways: resources,
         forward,
+        hidden: hidden.flatten(),
     })
+}
+
+/// Returns the names below the path of gateways, with the scopes `asked` of others, if any.
+fn hidden(asked: Option<&[Scope]>, base: &Url) -> Option<HiddenResources> {
+    let mut below = resource(&spec::GatewaySpec::new(""), false, base)?;
+    if let Some(scopes) = asked {
+        below.scopes = scopes.to_vec();
+    }
+    // Paths of the default gateway.
+    Some(HiddenResources::below(below).except(["messages", "sse"]))
 }
 
 /// Returns the resource of a server behind a reverse proxy.

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use mcp_gateway_auth::server::Resource;
+use mcp_gateway_auth::server::{HiddenResources, Resource};
 use mcp_gateway_core::route::PrefixRouter;
 
 use super::gateway::GatewaySpec;
@@ -13,6 +13,7 @@ use super::{Controller, RunningGateway};
 use crate::accounts::account_servers;
 use crate::auth::resources::{ResourceSet, resources};
 use crate::error::PlatformError;
+use crate::http::hidden::HiddenGateways;
 use crate::reload::generations::{AppliedState, GatewayAccess};
 use crate::reload::router::ReloadableRouter;
 use crate::reload::verifier::{ReloadableVerifier, VerifierRules};
@@ -33,6 +34,8 @@ struct StagedSpec {
     resources: ResourceSet,
     /// Gateways, in the order of the spec.
     gateways: Vec<StagedGateway>,
+    /// Names without a gateway, if strangers must not learn that.
+    hidden: Option<HiddenGateways>,
 }
 
 /// Gateway of a prepared replacement.
@@ -95,7 +98,10 @@ impl Controller {
             let router = spec.router(definition)?;
             gateways.push(self.prepare_gateway(spec, (definition, resource), router)?);
         }
+        let hidden = resources.hidden.clone();
+        let hidden = hidden.map(|names| self.prepare_hidden(spec, names));
         Ok(StagedSpec {
+            hidden: hidden.transpose()?,
             generation,
             rollout: servers.rollout(&self.servers),
             servers,
@@ -131,7 +137,7 @@ impl Controller {
         router: PrefixRouter,
     ) -> Result<StagedGateway, PlatformError> {
         let mut traits = GatewaySpec::of(definition, spec, &self.base);
-        traits.protected = self.challenge(&spec.auth, resource, false);
+        traits.protected = self.challenges(&spec.auth).of(resource, false);
         let rules = self.issuers.rules(&spec.auth, Some(resource), &[]);
         let mut running = self.gateways.iter();
         let running = running.find(|running| running.traits.name == traits.name);
@@ -159,6 +165,28 @@ impl Controller {
         })
     }
 
+    /// Creates the response to strangers for `names`, whose gateways do not exist.
+    fn prepare_hidden(
+        &mut self,
+        spec: &DynamicSpec,
+        names: HiddenResources,
+    ) -> Result<HiddenGateways, PlatformError> {
+        let definition = spec::GatewaySpec::new("");
+        let router = spec.router(&definition)?;
+        let nobody = names.named("hidden");
+        let rules = self.issuers.rules(&spec.auth, nobody.as_ref(), &[]);
+        let RunningGateway { gateway, .. } = self.create(
+            GatewaySpec::of(&definition, spec, &self.base),
+            ReloadableVerifier::new(rules),
+            ReloadableRouter::new(router, Arc::clone(&self.tool_names)),
+        )?;
+        Ok(HiddenGateways {
+            gateway,
+            names,
+            challenges: self.challenges(&spec.auth),
+        })
+    }
+
     /// Replaces the running state by a prepared one.
     ///
     /// Removed gateways reject all callers from now on, which ends their open streams. The route
@@ -173,6 +201,7 @@ impl Controller {
             servers,
             resources,
             gateways,
+            hidden,
         } = staged;
         // Routers must not refer to missing servers: new servers are added before the routers are
         // replaced, and old ones are removed afterwards.
@@ -183,7 +212,7 @@ impl Controller {
         self.tool_filters.replace(&spec.servers);
         self.tool_names.replace(&spec.servers);
         self.servers.start(&servers);
-        self.protect(&spec.auth, resources.all());
+        self.protect(&spec.auth, &resources);
         let gateways = gateways.into_iter();
         let gateways = gateways.map(|staged| staged.route(rollout.has_servers()));
         let (gateways, rules): (Vec<_>, Vec<_>) = gateways.unzip();
@@ -211,7 +240,7 @@ impl Controller {
             .replace(self.issuers.rules(&spec.auth, None, &resources.gateways));
         self.admin_access
             .replace(self.issuers.admin_rules(&spec.auth));
-        let routes = self.routes(spec, &resources.forward);
+        let routes = self.routes(spec, (&resources.forward, hidden));
         self.routes.store(Arc::new(routes));
         self.generations.complete(self.applied(spec, generation));
         self.servers.complete(servers);

@@ -1,3 +1,4 @@
+mod hidden;
 mod overtaken;
 
 use http_body_util::BodyExt as _;

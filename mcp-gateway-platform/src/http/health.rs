@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
+use mcp_gateway_auth::users::Role;
 use mcp_gateway_core::auth::{AuthVerifier, Principal};
 use mcp_gateway_core::endpoint::Body;
 use mcp_gateway_core::jsonrpc::code::METHOD_NOT_FOUND;
@@ -24,6 +25,8 @@ use crate::telemetry::{MEDIA_TYPE, Metrics};
 pub(crate) struct ManagementEndpoints {
     /// Verifier of callers, who may present a token for any gateway.
     pub(crate) access: Arc<ReloadableVerifier>,
+    /// Verifier of administrators, who see why servers fail.
+    pub(crate) admin_access: Arc<ReloadableVerifier>,
     /// Switch for a graceful shutdown, common to all gateways.
     pub(crate) drain: Drain,
     /// Metrics of all gateways.
@@ -74,12 +77,13 @@ impl ManagementEndpoints {
     ///
     /// # Errors
     ///
-    /// [`Error`] if neither the tokens of the metrics nor the verifier of callers accept the
-    /// request.
+    /// [`Error`] if the host guard rejects the request, or neither the tokens of the metrics nor the
+    /// verifier of callers accept it.
     async fn metrics(&self, request: &Parts, site: &RouteTable) -> Result<Response<Body>, Error> {
         let Some(tokens) = &site.metrics_tokens else {
             return Ok(not_found(request));
         };
+        site.guard.check(request)?;
         if tokens.verify(request).await.is_err() {
             let caller = self.caller(request, site).await?;
             if !site.may_see_all(&caller) {
@@ -112,21 +116,31 @@ impl ManagementEndpoints {
 
     /// Returns the status of the servers that the caller may see.
     ///
+    /// Only administrators receive the errors of servers, which contain commands, paths and
+    /// addresses.
+    ///
     /// # Errors
     ///
     /// [`Error`] if the caller is not authenticated.
     async fn servers(&self, request: &Parts, site: &RouteTable) -> Result<Response<Body>, Error> {
         self.check_caller(request, site).await?;
+        let has_details = self.is_administrator(request).await;
         let mut servers = Vec::new();
         for server in site.status() {
             if is_visible(&server.name, request, site).await {
-                servers.push(describe(&server));
+                servers.push(describe(&server, has_details));
             }
         }
         let mut response = document(StatusCode::OK, &json!({ "servers": servers }));
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         Ok(response)
+    }
+
+    /// Returns `true` if the sender of `request` may use the admin API.
+    async fn is_administrator(&self, request: &Parts) -> bool {
+        let caller = self.admin_access.verify(request).await;
+        caller.is_ok_and(|caller| Role::Admin.is_held_by(&caller))
     }
 
     async fn check_caller(&self, request: &Parts, site: &RouteTable) -> Result<(), Error> {
@@ -163,14 +177,14 @@ async fn is_visible(name: &str, request: &Parts, site: &RouteTable) -> bool {
     false
 }
 
-/// Returns the status of a server as JSON.
-fn describe(server: &ServerStatus) -> Value {
+/// Returns the status of a server as JSON, with the cause of its failure if it `has_details`.
+fn describe(server: &ServerStatus, has_details: bool) -> Value {
     let mut description = json!({
         "name": &*server.name,
         "status": server.state(),
         "conversations": server.conversations,
     });
-    if let Some(failure) = &server.failure {
+    if let Some(failure) = server.failure.as_ref().filter(|_| has_details) {
         description["error"] = failure.as_str().into();
     }
     if server.lint != LintCounts::default() {
@@ -302,12 +316,10 @@ mod tests {
             ..Auth::default()
         };
         let drain = Drain::new();
+        let mut issuers = VerifierFactory::new(None, None);
         let operations = Arc::new(ManagementEndpoints {
-            access: ReloadableVerifier::new(VerifierFactory::new(None, None).rules(
-                &auth,
-                None,
-                &[],
-            )),
+            access: ReloadableVerifier::new(issuers.rules(&auth, None, &[])),
+            admin_access: ReloadableVerifier::new(issuers.admin_rules(&auth)),
             drain: drain.clone(),
             metrics: Metrics::new(),
             sessions: Sessions::new(Arc::new(Sealer::random().unwrap())),
@@ -428,11 +440,14 @@ mod tests {
     #[tokio::test]
     async fn a_page_that_rebinds_a_name_learns_nothing() {
         let mut stage = with_scraper();
-        let mut request = request("GET", "/health/servers", CALLER);
-        request
-            .headers_mut()
-            .insert(HOST, HeaderValue::from_static("evil.example"));
-        assert_eq!(stage.front.call(request).await.unwrap().status(), 403);
+        for (path, authorization) in [("/health/servers", CALLER), ("/metrics", SCRAPER)] {
+            let mut request = request("GET", path, authorization);
+            request
+                .headers_mut()
+                .insert(HOST, HeaderValue::from_static("evil.example"));
+            let response = stage.front.call(request).await.unwrap();
+            assert_eq!(response.status(), 403, "{path}");
+        }
     }
 
     #[tokio::test]

@@ -23,6 +23,7 @@ use tower_service::Service;
 
 use super::health;
 pub(crate) use super::health::ManagementEndpoints;
+use super::hidden::HiddenGateways;
 use super::path::RoutePath;
 use super::restricted::RestrictedGateway;
 use crate::reload::verifier::ReloadableVerifier;
@@ -46,6 +47,8 @@ pub(crate) struct RouteTable {
     pub(crate) restricted: HashMap<Arc<str>, Arc<ReloadableVerifier>>,
     /// Verifiers of the gateways of each server that only team-scoped gateways have.
     pub(crate) confined: HashMap<Arc<str>, Vec<Arc<ReloadableVerifier>>>,
+    /// Names without a gateway; `None` if there are no team-scoped gateways.
+    pub(crate) hidden: Option<HiddenGateways>,
     /// Protected resource metadata.
     pub(crate) metadata: Option<Router>,
     /// Authorization server and login.
@@ -189,6 +192,14 @@ impl HttpRouter {
                 routes: Arc::clone(&site),
             };
             return Box::pin(restricted.call(request));
+        }
+        if let (RoutePath::Named(name), Some(hidden)) = (path, &site.hidden) {
+            let (hidden, name) = (hidden.clone(), name.to_owned());
+            let (operations, site) = (Arc::clone(&self.operations), Arc::clone(&site));
+            return Box::pin(async move {
+                let nothing = (&*operations, &*site);
+                hidden.call(&name, request, nothing).await
+            });
         }
         let (router, guard) = match path {
             RoutePath::Admin => (&self.admin, Some(&site.guard)),

@@ -85,6 +85,31 @@ async fn a_server_that_is_down_is_said_to_be() {
 }
 
 #[tokio::test]
+async fn only_administrators_see_why_a_server_is_down() {
+    let folder = Folder::new();
+    let config = folder.write(
+        "gateway.yaml",
+        "servers: [{ name: down, process: { command: no-such-program } }]\n\
+         auth: { tokens: [{ name: olga, token: { env: MCP_GATEWAY_TOKEN }, admin: true }, \
+         { name: bob, token: { env: BOB } }] }",
+    );
+    let (olga, bob) = ("the-token-of-olga-is-this", "the-token-of-bob-is-this");
+    let gateway = Gateway::serve_with(&config, &[("MCP_GATEWAY_TOKEN", olga), ("BOB", bob)]).await;
+    gateway.call("down__x", json!({})).await;
+    for (token, has_details) in [(olga, true), (bob, false)] {
+        let (_, health) = gateway.get_with("/health/servers", token).await;
+        let answer: Value = serde_json::from_str(&health).unwrap();
+        assert_eq!(answer["servers"][0]["status"], "failing", "{token}");
+        assert_eq!(
+            answer["servers"][0]["error"].is_string(),
+            has_details,
+            "{token}"
+        );
+        assert_eq!(health.contains("no-such-program"), has_details, "{token}");
+    }
+}
+
+#[tokio::test]
 async fn a_session_outlasts_the_failure_of_a_server() {
     let folder = Folder::new();
     let program = folder.write("program", "");

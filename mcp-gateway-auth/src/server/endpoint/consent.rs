@@ -231,7 +231,7 @@ impl ConsentEndpoint {
             .map(|(name, text)| (&**name, &**text))
             .collect();
         let names = asked.resources.iter().filter_map(|uri| resources.find(uri));
-        let gateway: Vec<_> = names.map(|resource| &*resource.name).collect();
+        let gateway: Vec<_> = names.map(|resource| Arc::clone(&resource.name)).collect();
         let documented = url::Url::parse(&client.id).ok();
         let shown = ConsentPage {
             client_name: &client.name,

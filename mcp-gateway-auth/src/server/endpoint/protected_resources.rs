@@ -14,6 +14,7 @@ use url::Url;
 
 use super::cors::cors;
 use super::metadata::document;
+use crate::server::HiddenResources;
 use crate::server::resource::{Resource, Resources};
 
 /// The metadata of protected resources, which refer clients to their authorization server. Cheap to
@@ -72,7 +73,19 @@ impl ProtectedResources {
 
     /// Replaces the set of resources. The first one is the default.
     pub fn set_resources(&self, resources: impl IntoIterator<Item = Resource>) {
-        let resources = Resources(resources.into_iter().collect());
+        let resources = Resources {
+            known: resources.into_iter().collect(),
+            hidden: self.snapshot().hidden.clone(),
+        };
+        self.0.resources.store(Arc::new(resources));
+    }
+
+    /// Sets the names that are described to strangers whether or not they exist. Default: none.
+    pub fn set_hidden(&self, hidden: Option<HiddenResources>) {
+        let resources = Resources {
+            known: self.snapshot().known.clone(),
+            hidden,
+        };
         self.0.resources.store(Arc::new(resources));
     }
 
@@ -211,10 +224,10 @@ async fn metadata_of_resource(
                 Some(query) => format!("{uri}?{query}"),
                 None => uri,
             };
-            Some(protected.metadata(resource, &uri))
+            Some(protected.metadata(&resource, &uri))
         });
     let elsewhere = || {
-        let mut all = resources.0.iter();
+        let mut all = resources.known.iter();
         let wanted = format!("/{path}");
         let resource = all.find(|resource| protected.path(resource) == wanted)?;
         Some(protected.metadata(resource, resource.uri.as_str()))

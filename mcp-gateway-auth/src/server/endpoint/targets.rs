@@ -1,5 +1,7 @@
 //! The resources and scopes that a request is about.
 
+use std::borrow::Cow;
+
 use super::form::Form;
 use crate::UserInfo;
 use crate::server::Scopes;
@@ -10,9 +12,10 @@ use crate::server::resource::{OFFLINE_ACCESS, Resources};
 impl Resources {
     /// Returns `true` if the user may access all of `resources`.
     pub(in crate::server) fn admits(&self, resources: &[String], user: &UserInfo) -> bool {
-        resources.iter().all(|uri| {
-            let found = self.find(uri);
-            found.is_some_and(|resource| resource.allows(&user.roles, &user.teams))
+        resources.iter().all(|uri| match self.find(uri) {
+            Some(Cow::Borrowed(resource)) => resource.allows(&user.roles, &user.teams),
+            // Not even administrators may use what does not exist.
+            Some(Cow::Owned(_)) | None => false,
         })
     }
 
@@ -41,7 +44,7 @@ impl Resources {
     ) -> Result<(Vec<String>, Scopes), OAuthError> {
         let unknown = || OAuthError::InvalidTarget("unknown resource".into());
         let found = match form.resources() {
-            [] => vec![self.default_one().ok_or_else(unknown)?],
+            [] => vec![Cow::Borrowed(self.default_one().ok_or_else(unknown)?)],
             wanted => wanted
                 .iter()
                 .map(|wanted| self.find(wanted).ok_or_else(unknown))
@@ -63,7 +66,7 @@ impl Resources {
                 first.intersection(&allowed)
             }
         };
-        let uris = found.into_iter().map(|resource| resource.uri.to_string());
+        let uris = found.iter().map(|resource| resource.uri.to_string());
         Ok((uris.collect(), scopes))
     }
 }

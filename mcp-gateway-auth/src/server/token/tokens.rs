@@ -29,7 +29,7 @@ impl Tokens {
                 resource: Some(resource.clone()),
                 ..self.verifier_of(std::slice::from_ref(resource))
             },
-            None => self.verifier_of(&self.resources.snapshot().0),
+            None => self.verifier_of(&self.resources.snapshot().known),
         }
     }
 
