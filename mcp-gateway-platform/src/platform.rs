@@ -9,6 +9,7 @@ use axum::Router;
 use mcp_gateway_audit::AuditLog;
 use mcp_gateway_core::upstream::RuntimeBackend;
 use mcp_gateway_core::{Drain, Serve};
+use mcp_gateway_store::Store;
 use tokio::task::JoinSet;
 use url::Url;
 
@@ -66,6 +67,7 @@ pub struct Platform {
     first_account: Option<InitialAccount>,
     state_location: Option<String>,
     audit: Option<AuditLog>,
+    store: Option<Arc<dyn Store>>,
     #[expect(dead_code, reason = "its tasks end when the platform is dropped")]
     background: JoinSet<()>,
 }
@@ -174,6 +176,7 @@ impl PlatformBuilder {
             first_account: foundation.first_account,
             state_location: foundation.location,
             audit: foundation.audit,
+            store: foundation.store,
             background,
         })
     }
@@ -305,7 +308,7 @@ impl Platform {
     }
 
     /// Ends the sessions of clients, then those with servers, and waits until processes have ended,
-    /// accounts of callers are refreshed and the audit log is in the store.
+    /// accounts of callers are refreshed, the audit log is in the store and the store is closed.
     ///
     /// Call it when requests have been drained.
     ///
@@ -327,6 +330,9 @@ impl Platform {
         {
             let error = mcp_gateway_core::error_chain(&error);
             tracing::error!(error, "audit records stay in the journal");
+        }
+        if let Some(store) = &self.store {
+            store.close().await;
         }
     }
 }

@@ -23,7 +23,7 @@ use sqlx::sqlite::{
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use self::writer::{WriteRequest, Writer};
+use self::writer::{WriteRequest, Writer, WriterRequest};
 use crate::convert::{self, Row, store_error, to_nanos};
 
 /// A store in an SQLite file. Cheap to clone.
@@ -35,6 +35,8 @@ use crate::convert::{self, Row, store_error, to_nanos};
 /// The file is meant for one process. A second one (a command line next to a running server) is
 /// safe: nothing is lost or written twice. Watchers receive
 /// [`WatchEvent::Reset`](crate::WatchEvent::Reset) within a second after its writes.
+///
+/// [`close`](Store::close) leaves one file, unless another process has it open.
 ///
 /// Expiration uses the clock of the process.
 ///
@@ -63,7 +65,7 @@ type Opening<'a> = Pin<Box<dyn Future<Output = Result<SqliteStore, StoreError>> 
 struct Shared {
     path: PathBuf,
     readers: SqlitePool,
-    requests: mpsc::Sender<WriteRequest>,
+    requests: mpsc::Sender<WriterRequest>,
     watchers: Arc<WatcherRegistry>,
     /// Writer task. It is aborted when the store is dropped.
     _writer: JoinSet<()>,
@@ -161,13 +163,29 @@ impl Store for SqliteStore {
         convert::validate(&batch)?;
         let (reply, outcome) = oneshot::channel();
         let request = WriteRequest { batch, reply };
-        let sent = self.0.requests.send(request).await;
+        let sent = self.0.requests.send(WriterRequest::Write(request)).await;
         sent.map_err(|_| StoreError::new(WRITER_ENDED))?;
         outcome.await.map_err(|_| StoreError::new(WRITER_ENDED))?
     }
 
     fn watch(&self, prefix: &str) -> WatchStream {
         self.0.watchers.watch(prefix)
+    }
+
+    async fn close(&self) {
+        // The last connection writes the log back into the database, and the reading ones cannot.
+        self.0.readers.close().await;
+        let (reply, closed) = oneshot::channel();
+        if self
+            .0
+            .requests
+            .send(WriterRequest::Close(reply))
+            .await
+            .is_ok()
+        {
+            // The writer has ended if it does not reply.
+            let _ = closed.await;
+        }
     }
 }
 

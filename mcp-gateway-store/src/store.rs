@@ -85,6 +85,16 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// same key follows, and some writes before the first event may be reported. Expirations are
     /// not reported. The stream ends with the store.
     fn watch(&self, prefix: &str) -> WatchStream;
+
+    /// Completes the writes that have been submitted and releases files and connections, for all
+    /// clones. Does nothing by default.
+    ///
+    /// Called once, at the end of the process. Other operations may fail afterwards.
+    ///
+    /// # Cancel safety
+    ///
+    /// Writes complete even if the future is dropped.
+    async fn close(&self) {}
 }
 
 #[async_trait]
@@ -108,6 +118,10 @@ impl<S: Store + ?Sized> Store for Arc<S> {
 
     fn watch(&self, prefix: &str) -> WatchStream {
         (**self).watch(prefix)
+    }
+
+    async fn close(&self) {
+        (**self).close().await;
     }
 }
 

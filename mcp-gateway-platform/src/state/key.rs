@@ -4,9 +4,9 @@
 //! another key is never opened: what is sealed in it could not be read, and new state would be
 //! sealed with a key that the rest of the store does not have.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -67,10 +67,21 @@ pub(super) async fn of_file(path: &Path, store: &dyn Store) -> Result<SessionKey
         },
         read => read,
     };
-    key.map_err(|source| StateError::Key {
+    let key = key.map_err(|source| StateError::Key {
         path: path.to_owned(),
         source,
-    })
+    })?;
+    if let Some(mode) = exposed_mode(path) {
+        let path = path.display();
+        tracing::warn!(%path, "key readable by other users: mode {mode:o} instead of 600");
+    }
+    Ok(key)
+}
+
+/// Returns the mode of the file at `path`, if other users than its owner may read or replace it.
+fn exposed_mode(path: &Path) -> Option<u32> {
+    let mode = fs::metadata(path).ok()?.permissions().mode() & 0o777;
+    (mode & 0o077 != 0).then_some(mode)
 }
 
 async fn is_empty(store: &dyn Store) -> Result<bool, StoreError> {
@@ -87,22 +98,15 @@ fn read(path: &Path) -> io::Result<SessionKey> {
 /// Generates a key at `path`, or reads the one that another process has created concurrently.
 fn create(path: &Path) -> io::Result<SessionKey> {
     let key = random().map_err(io::Error::other)?;
-    // A hard link makes the complete file appear atomically.
-    let new = path.with_extension(format!("key.{}", std::process::id()));
-    let mut options = OpenOptions::new();
-    let mut file = options
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&new)?;
+    // A new file of a random name, readable by its owner only, which appears as a whole.
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
     file.write_all(key.bytes())?;
-    file.sync_all()?;
-    let linked = fs::hard_link(&new, path);
-    fs::remove_file(&new)?;
-    match linked {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read(path),
-        linked => linked.map(|()| key),
+    file.as_file().sync_all()?;
+    match file.persist_noclobber(path) {
+        Err(failed) if failed.error.kind() == io::ErrorKind::AlreadyExists => read(path),
+        Err(failed) => Err(failed.error),
+        Ok(_) => Ok(key),
     }
 }
 
@@ -151,6 +155,24 @@ mod tests {
         assert!(!belongs_to(&foreign, &store).await.unwrap());
         assert!(belongs_to(&own, &store).await.unwrap());
         assert!(!belongs_to(&foreign, &store).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn category_key_file_is_readable_by_its_owner_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gateway.key");
+        // A file of the former temporary name cannot receive the key.
+        let former = path.with_extension(format!("key.{}", std::process::id()));
+        fs::write(&former, "").unwrap();
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        of_file(&path, &*store).await.unwrap();
+        assert_eq!(fs::read(&former).unwrap(), b"");
+        assert_eq!(exposed_mode(&path), None);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+        for mode in [0o640, 0o604, 0o620] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(exposed_mode(&path), Some(mode));
+        }
     }
 
     #[tokio::test]

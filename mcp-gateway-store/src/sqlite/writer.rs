@@ -22,10 +22,18 @@ pub(super) struct WriteRequest {
     pub(super) reply: oneshot::Sender<Result<CommitOutcome, StoreError>>,
 }
 
+/// A request to the writer task.
+pub(super) enum WriterRequest {
+    /// Closes the connection. The reply is sent when it is closed.
+    Close(oneshot::Sender<()>),
+    /// Writes a batch.
+    Write(WriteRequest),
+}
+
 /// The writer task with its connection.
 pub(super) struct Writer {
     connection: SqliteConnection,
-    requests: mpsc::Receiver<WriteRequest>,
+    requests: mpsc::Receiver<WriterRequest>,
     watchers: Arc<WatcherRegistry>,
     /// SQLite's `data_version`, which changes when another process has written.
     data_version: i64,
@@ -39,7 +47,7 @@ impl Writer {
     pub(super) async fn open(
         options: &SqliteConnectOptions,
         watchers: Arc<WatcherRegistry>,
-    ) -> Result<(Self, mpsc::Sender<WriteRequest>), sqlx::Error> {
+    ) -> Result<(Self, mpsc::Sender<WriterRequest>), sqlx::Error> {
         let mut connection = connect(options).await?;
         schema::migrate(&mut connection).await?;
         let data_version = data_version(&mut connection).await?;
@@ -53,19 +61,28 @@ impl Writer {
         Ok((writer, sender))
     }
 
-    /// Writes batches until all senders have been dropped.
+    /// Writes batches until it is closed, or all senders have been dropped.
     pub(super) async fn run(mut self) {
         let mut look_around = interval(LOOK_INTERVAL);
         look_around.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut purge_at = Instant::now();
-        let mut group = Vec::new();
+        let (mut received, mut group) = (Vec::new(), Vec::new());
         loop {
             tokio::select! {
-                received = self.requests.recv_many(&mut group, MAX_GROUP) => {
-                    if received == 0 {
-                        return;
+                count = self.requests.recv_many(&mut received, MAX_GROUP) => {
+                    let mut closing = None;
+                    for request in received.drain(..) {
+                        match request {
+                            WriterRequest::Close(reply) => closing = Some(reply),
+                            WriterRequest::Write(request) => group.push(request),
+                        }
                     }
                     self.commit_pending(&mut group).await;
+                    match closing {
+                        Some(reply) => return self.close(reply).await,
+                        None if count == 0 => return,
+                        None => {}
+                    }
                 }
                 _ = look_around.tick() => self.look_around().await,
                 () = sleep_until(purge_at) => purge_at = Instant::now() + self.purge().await,
@@ -73,8 +90,20 @@ impl Writer {
         }
     }
 
+    /// Closes the connection, and replies.
+    async fn close(self, reply: oneshot::Sender<()>) {
+        if let Err(error) = self.connection.close().await {
+            tracing::warn!(%error, "database not closed");
+        }
+        // The caller may have been dropped.
+        let _ = reply.send(());
+    }
+
     /// Writes all pending batches in one transaction.
     async fn commit_pending(&mut self, group: &mut Vec<WriteRequest>) {
+        if group.is_empty() {
+            return;
+        }
         let written = self.write(group).await;
         // The batches have been validated, so that none of them can fail the others.
         let failure = written.as_ref().err().map(ToString::to_string);

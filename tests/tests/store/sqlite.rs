@@ -108,3 +108,20 @@ async fn what_is_over_is_removed() {
     timeout(DEADLINE, purged).await.unwrap();
     assert!(store.get("b").await.unwrap().is_some());
 }
+
+#[tokio::test]
+async fn a_closed_store_is_one_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let store = SqliteStore::open(&path).await.unwrap();
+    let _ = store.commit(Batch::new().put("a", "kept")).await.unwrap();
+    assert!(store.get("a").await.unwrap().is_some());
+    timeout(DEADLINE, store.close()).await.unwrap();
+    let files = fs::read_dir(folder.path()).unwrap();
+    let names: Vec<_> = files.map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(names, ["store.db"]);
+    assert!(store.commit(Batch::new().put("b", "late")).await.is_err());
+    timeout(DEADLINE, store.close()).await.unwrap();
+    let again = SqliteStore::open(&path).await.unwrap();
+    assert!(again.get("a").await.unwrap().is_some());
+}

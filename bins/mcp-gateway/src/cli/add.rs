@@ -207,19 +207,26 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
             real
         }
     };
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}", std::process::id()));
-    let new = path.with_file_name(name);
-    let written = fs::write(&new, text).and_then(|()| {
-        if let Ok(before) = fs::metadata(&path) {
-            fs::set_permissions(&new, before.permissions())?;
-        }
-        fs::rename(&new, &path)
-    });
-    if written.is_err() {
-        let _ = fs::remove_file(&new);
+    replace(&path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Replaces the file at `path` by a new one with `text` and the same permissions, atomically.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
+    // The permissions of a file without predecessor are those of the process.
+    let permissions = match fs::metadata(path) {
+        Ok(before) => before.permissions(),
+        Err(_) => fs::Permissions::from_mode(0o666),
+    };
+    let mut new = tempfile::Builder::new()
+        .permissions(permissions.clone())
+        .tempfile_in(folder.unwrap_or(Path::new(".")))?;
+    new.write_all(text.as_bytes())?;
+    if path.exists() {
+        fs::set_permissions(new.path(), permissions)?;
     }
-    written.with_context(|| format!("cannot write {}", path.display()))
+    new.persist(path)?;
+    Ok(())
 }
 
 /// Prints what has been added, and the next steps.
@@ -266,3 +273,34 @@ fn assignment(text: &str) -> Result<(String, String), String> {
 
 /// Maximum length of a line.
 const WIDTH: usize = 80;
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn category_temporary_name_is_not_guessed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, victim) = (
+            folder.path().join("gateway.yaml"),
+            folder.path().join("victim"),
+        );
+        fs::write(&victim, "victim").unwrap();
+        fs::write(&path, "before").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        // The former name, in a folder where others may create files.
+        let guessed = folder
+            .path()
+            .join(format!("gateway.yaml.{}", std::process::id()));
+        symlink(&victim, &guessed).unwrap();
+        write(&path, "after").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "after");
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "victim");
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o640);
+        assert!(fs::symlink_metadata(&guessed).unwrap().is_symlink());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
+    }
+}
