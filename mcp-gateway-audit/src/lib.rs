@@ -9,6 +9,7 @@
 //! | property | means |
 //! |---|---|
 //! | nothing is lost by `kill -9` | the journal is a file; the next process moves it to the store |
+//! | no change without its record | the record is [attached](AuditLog::attach) to the batch of the change |
 //! | nothing is lost if the store fails | records stay in the journal, up to its limit |
 //! | changes are detected | segments of records form a hash chain for each process; each hash is sealed with an HMAC key that is not in the store ([`Verification`]) |
 //! | no secrets | arguments and results are not recorded; URIs are redacted |
@@ -50,6 +51,7 @@ mod chain;
 mod error;
 mod journal;
 mod log;
+mod outbox;
 mod pages;
 mod query;
 mod record;

@@ -7,20 +7,24 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use aws_lc_rs::rand;
+use futures_util::{FutureExt as _, StreamExt as _};
 use mcp_gateway_core::observe::{CallReport, Observer};
-use mcp_gateway_store::Store;
+use mcp_gateway_store::{Batch, Store, WatchEvent, WatchStream};
 use tokio::time::MissedTickBehavior;
 
 use crate::chain::{HEADS, extend};
 use crate::error::AuditError;
 use crate::journal::Journal;
+use crate::outbox::{self, OUTBOX};
 use crate::record::{Actor, AuditEvent, AuditRecord, Gap, milliseconds};
 use crate::segment::{AuditKey, encode, json};
 
 /// An audit log in a store. Cheap to clone.
 ///
 /// [`append`](Self::append) writes a record to the journal and does not wait. [`run`](Self::run)
-/// moves records to the store, in segments; each process writes a hash chain of its own.
+/// moves records to the store, in segments; each process writes a hash chain of its own. The record
+/// of a change in the same store is [attached](Self::attach) to the change instead: the store has both
+/// or neither, and any process moves the record to a chain that all of them share.
 ///
 /// While the store is unavailable, records stay in the journal. If that is full, or cannot be
 /// written, records are lost; their number is logged and recorded as a [`Gap`].
@@ -53,6 +57,10 @@ pub struct AuditLog(Arc<Shared>);
 struct Shared {
     store: Arc<dyn Store>,
     key: AuditKey,
+    /// Identifier of this process in the log.
+    chain: String,
+    /// Number of attached records.
+    attached: AtomicU64,
     journal: Mutex<Option<Journal>>,
     /// Held while records are moved to the store.
     moving: tokio::sync::Mutex<()>,
@@ -124,6 +132,8 @@ impl AuditLogBuilder {
             moving: tokio::sync::Mutex::default(),
             store,
             key,
+            chain,
+            attached: AtomicU64::new(0),
             journal: Mutex::new(Some(journal)),
             lost: AtomicU64::new(0),
             retention,
@@ -171,18 +181,60 @@ impl AuditLog {
         }
     }
 
-    /// Moves records to the store five times a second, and deletes expired ones. Never completes.
+    /// Adds a record to the batch of the change that it describes, in the store of the log.
+    ///
+    /// The record is in the log once the batch has been committed: [`run`](Self::run) or
+    /// [`flush`](Self::flush) of any process moves it to a chain, once.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use mcp_gateway_audit::{Actor, AuditEvent, AuditKey, AuditLog, AuditQuery, AuditRecord, Change};
+    /// use mcp_gateway_store::{Batch, CommitOutcome, MemoryStore, Store};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let store = Arc::new(MemoryStore::new());
+    /// let log = AuditLog::builder(store.clone(), AuditKey::new(&[7; 32])).open().await?;
+    /// let create = |name: &str| {
+    ///     let event = AuditEvent::Change(Change::new("note.create", format!("note/{name}")));
+    ///     let batch = Batch::new().if_absent("note").put("note", name.to_owned());
+    ///     log.attach(batch, &AuditRecord::new(Actor::new("alice"), event))
+    /// };
+    /// assert_eq!(store.commit(create("a")).await?, CommitOutcome::Committed);
+    /// assert_eq!(store.commit(create("b")).await?, CommitOutcome::Conflict);
+    /// log.flush().await?;
+    /// assert_eq!(AuditQuery::new().run(&*store).await?.records.len(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn attach(&self, batch: Batch, record: &AuditRecord) -> Batch {
+        let Shared { chain, key, .. } = &*self.0;
+        let number = self.0.attached.fetch_add(1, Ordering::Relaxed);
+        outbox::attach(batch, record, &format!("{chain}/{number:010}"), key)
+    }
+
+    /// Moves records to a chain five times a second, and deletes expired ones. Never completes.
     ///
     /// # Cancel safety
     ///
-    /// Records stay in the journal if the future is dropped.
+    /// Records stay in the journal or the outbox if the future is dropped.
     pub async fn run(&self) {
+        let mut attached = self.0.store.watch(OUTBOX);
+        let mut is_attached = false;
         let mut ticks = tokio::time::interval(FLUSH_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut failed, mut pruned) = (false, None::<SystemTime>);
         loop {
             ticks.tick().await;
-            let flushed = self.flush().await;
+            is_attached |= has_writes(&mut attached);
+            let flushed = match is_attached {
+                true => self.flush().await,
+                false => self.move_journal().await,
+            };
+            is_attached &= flushed.is_err();
             if let Err(error) = &flushed
                 && !failed
             {
@@ -207,16 +259,22 @@ impl AuditLog {
         }
     }
 
-    /// Moves all records to the store.
+    /// Moves all records to a chain in the store.
     ///
     /// # Errors
     ///
-    /// [`AuditError`] if the store is unavailable; the records stay in the journal.
+    /// [`AuditError`] if the store is unavailable; the records stay in the journal and the outbox.
     ///
     /// # Cancel safety
     ///
-    /// Records stay in the journal if the future is dropped.
+    /// Records stay in the journal or the outbox if the future is dropped.
     pub async fn flush(&self) -> Result<(), AuditError> {
+        self.move_journal().await?;
+        outbox::empty(&*self.0.store, &self.0.key).await
+    }
+
+    /// Moves the records of the journal to the store.
+    async fn move_journal(&self) -> Result<(), AuditError> {
         let _moving = self.0.moving.lock().await;
         self.record_gap();
         if let Some(journal) = &mut *self.journal() {
@@ -286,6 +344,15 @@ impl fmt::Debug for AuditLog {
             .field("retention", &self.0.retention)
             .finish_non_exhaustive()
     }
+}
+
+/// Returns `true` if documents were written since the last call.
+fn has_writes(events: &mut WatchStream) -> bool {
+    let mut has_writes = false;
+    while let Some(Some(event)) = events.next().now_or_never() {
+        has_writes |= !matches!(event, WatchEvent::Deleted(_));
+    }
+    has_writes
 }
 
 /// Moves the journal of an ended process to the store.

@@ -23,6 +23,7 @@ pub struct AuditQuery {
     until: Option<u64>,
     subject: Option<String>,
     server: Option<String>,
+    target: Option<String>,
     action: Option<String>,
     outcome: Option<Outcome>,
     limit: Option<usize>,
@@ -66,6 +67,13 @@ impl AuditQuery {
     /// Limits the query to calls of the server `name`.
     pub fn with_server(mut self, name: impl Into<String>) -> Self {
         self.server = Some(name.into());
+        self
+    }
+
+    /// Limits the query to calls of the tool, prompt, task or redacted URI `name`, or to changes of
+    /// the object `name`.
+    pub fn with_target(mut self, name: impl Into<String>) -> Self {
+        self.target = Some(name.into());
         self
     }
 
@@ -184,10 +192,15 @@ impl AuditQuery {
     }
 
     fn matches(&self, record: &AuditRecord) -> bool {
-        let (server, action, outcome) = match &record.event {
-            AuditEvent::Call(call) => (Some(&call.server), Some(&call.method), Some(call.outcome)),
-            AuditEvent::Change(change) => (None, Some(&change.action), None),
-            AuditEvent::Gap(_) => (None, None, None),
+        let (server, target, action, outcome) = match &record.event {
+            AuditEvent::Call(call) => (
+                Some(&call.server),
+                call.target.as_ref(),
+                Some(&call.method),
+                Some(call.outcome),
+            ),
+            AuditEvent::Change(change) => (None, Some(&change.object), Some(&change.action), None),
+            AuditEvent::Gap(_) => (None, None, None, None),
         };
         record.time >= self.from
             && self.until.is_none_or(|until| record.time < until)
@@ -196,6 +209,7 @@ impl AuditQuery {
                 .as_deref()
                 .is_none_or(|subject| *record.actor.subject == *subject)
             && (self.server.is_none() || self.server.as_ref() == server)
+            && (self.target.is_none() || self.target.as_ref() == target)
             && (self.action.is_none() || self.action.as_ref() == action)
             && (self.outcome.is_none() || self.outcome == outcome)
     }

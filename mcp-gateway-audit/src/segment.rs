@@ -177,7 +177,7 @@ impl Segment {
 }
 
 /// Returns the time of a record.
-fn read_time(line: &str) -> Option<u64> {
+pub(crate) fn read_time(line: &str) -> Option<u64> {
     /// The member that is read.
     #[derive(Deserialize)]
     struct Timed {

@@ -7,6 +7,7 @@ use mcp_gateway_store::Store;
 
 use crate::chain::{HEADS, Head, Link};
 use crate::error::AuditError;
+use crate::outbox::{self, OUTBOX};
 use crate::pages::Pages;
 use crate::segment::{AuditKey, Header, SEGMENTS, Segment, SegmentDefect};
 
@@ -48,6 +49,8 @@ pub struct Verification {
     pub segments: usize,
     /// Number of records.
     pub records: usize,
+    /// Number of records of changes that are not in a chain yet.
+    pub pending: usize,
     /// Faults, ordered by chain and segment.
     pub faults: Vec<Fault>,
 }
@@ -56,7 +59,7 @@ pub struct Verification {
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Fault {
-    /// Identifier of the chain.
+    /// Identifier of the chain, or of a record that is not in a chain yet.
     pub chain: String,
     /// Number of the segment; 0 for the head.
     pub segment: u64,
@@ -78,14 +81,17 @@ pub enum FaultKind {
     Modified,
     /// The seal was not made with the key of the gateway.
     Unsealed,
+    /// A record that is not in a chain yet was not sealed with the key of the gateway.
+    UnsealedRecord,
 }
 
 impl Verification {
     /// Verifies all chains in `store` with the key of their seals.
     ///
     /// Reports records that were modified, deleted or inserted by a process without the key. It
-    /// cannot report that a whole chain was deleted together with its head, or that the whole store
-    /// was replaced by an older copy.
+    /// cannot report that a whole chain was deleted together with its head, that a record of a change
+    /// was deleted before it was moved to a chain, or that the whole store was replaced by an older
+    /// copy.
     ///
     /// # Errors
     ///
@@ -104,6 +110,7 @@ impl Verification {
         // Heads first: segments that are added meanwhile are beyond them.
         let mut chains = verification.read_heads(store, key).await?;
         verification.read_segments(store, key, &mut chains).await?;
+        verification.read_outbox(store, key).await?;
         verification.chains = chains.len();
         for (id, chain) in chains {
             chain.verify(&id, &mut verification.faults);
@@ -146,6 +153,24 @@ impl Verification {
                     links: BTreeMap::new(),
                 };
                 chains.insert(id.to_owned(), chain);
+            }
+        }
+    }
+
+    async fn read_outbox(&mut self, store: &dyn Store, key: &AuditKey) -> Result<(), AuditError> {
+        let mut pages = Pages::new(store, OUTBOX);
+        loop {
+            let page = pages.next().await?;
+            if page.is_empty() {
+                return Ok(());
+            }
+            self.pending += page.len();
+            for entry in page {
+                if !outbox::is_sealed(&entry, key) {
+                    let name = entry.key.strip_prefix(OUTBOX).unwrap_or_default();
+                    self.faults
+                        .push(Fault::new(name, 0, FaultKind::UnsealedRecord));
+                }
             }
         }
     }
@@ -256,6 +281,7 @@ impl fmt::Display for Fault {
             kind,
         } = self;
         match segment {
+            _ if *kind == FaultKind::UnsealedRecord => write!(f, "record {chain} {kind}"),
             0 => write!(f, "chain {chain}: head {kind}"),
             _ => write!(f, "chain {chain}: segment {segment} {kind}"),
         }
@@ -269,7 +295,7 @@ impl fmt::Display for FaultKind {
             Self::Malformed => "is malformed or misplaced",
             Self::Missing => "is missing",
             Self::Modified => "was modified",
-            Self::Unsealed => "was not sealed by this gateway",
+            Self::Unsealed | Self::UnsealedRecord => "was not sealed by this gateway",
         })
     }
 }

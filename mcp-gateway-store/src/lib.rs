@@ -65,6 +65,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod attachment;
 mod batch;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod convert;
@@ -80,6 +81,7 @@ mod sqlite;
 mod store;
 mod watchers;
 
+pub use self::attachment::Attachment;
 pub use self::batch::{Batch, Condition, WriteOp};
 pub use self::document::{Document, DocumentVersion, ListedDocument};
 pub use self::documents::{DocumentError, Documents, Versioned};

@@ -27,6 +27,8 @@ pub(super) struct RecordQuery {
     subject: Option<String>,
     /// Server of a call.
     server: Option<String>,
+    /// Tool, prompt, task or redacted URI of a call, or object of a change.
+    target: Option<String>,
     /// Method of a call, or action of a change.
     action: Option<String>,
     /// Outcome of a call.
@@ -76,6 +78,9 @@ pub(super) async fn list(
     }
     if let Some(server) = wanted.server {
         query = query.with_server(server);
+    }
+    if let Some(target) = wanted.target {
+        query = query.with_target(target);
     }
     if let Some(action) = wanted.action {
         query = query.with_action(action);

@@ -36,12 +36,21 @@ struct ListArgs {
     /// Age of the oldest record
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "1d")]
     since: Duration,
+    /// Age of the newest record
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    until: Option<Duration>,
+    /// Maximum number of records
+    #[arg(long, value_name = "NUMBER")]
+    limit: Option<usize>,
     /// Principal that caused the event
     #[arg(long)]
     subject: Option<String>,
     /// Server of a call
     #[arg(long)]
     server: Option<String>,
+    /// Tool, prompt, task or URI of a call, or object of a change
+    #[arg(long)]
+    target: Option<String>,
     /// Method of a call, or action of a change
     #[arg(long)]
     action: Option<String>,
@@ -71,10 +80,10 @@ pub(super) fn run(args: AuditArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn list(args: ListArgs) -> anyhow::Result<ExitCode> {
-    let query = args.query()?;
+    let (query, limit) = (args.query()?, args.limit.unwrap_or(usize::MAX));
     let state = open(args.state.into()).await?;
     if args.json {
-        each(query, &state, |record| {
+        each((query, limit), &state, |record| {
             Ok(print_json(serde_json::to_string(record)?)?)
         })
         .await?;
@@ -82,7 +91,7 @@ async fn list(args: ListArgs) -> anyhow::Result<ExitCode> {
     }
     let mut rows = vec![["TIME", "SUBJECT", "EVENT", "RESULT"].map(str::to_owned)];
     let now = seconds(SystemTime::now());
-    each(query, &state, |record| {
+    each((query, limit), &state, |record| {
         rows.push(row(record, now));
         Ok(())
     })
@@ -98,13 +107,20 @@ impl ListArgs {
     ///
     /// Fails if the time cannot be represented.
     fn query(&self) -> anyhow::Result<AuditQuery> {
-        let since = SystemTime::now().checked_sub(self.since);
-        let mut query = AuditQuery::new().since(since.context("--since is too long ago")?);
+        let ago = |age: Duration| SystemTime::now().checked_sub(age);
+        let since = ago(self.since).context("--since is too long ago")?;
+        let mut query = AuditQuery::new().since(since);
+        if let Some(age) = self.until {
+            query = query.until(ago(age).context("--until is too long ago")?);
+        }
         if let Some(subject) = &self.subject {
             query = query.with_subject(subject);
         }
         if let Some(server) = &self.server {
             query = query.with_server(server);
+        }
+        if let Some(target) = &self.target {
+            query = query.with_target(target);
         }
         if let Some(action) = &self.action {
             query = query.with_action(action);
@@ -116,18 +132,20 @@ impl ListArgs {
     }
 }
 
-/// Passes the records of `query` to `take`, page by page.
+/// Passes up to `limit` records of `query` to `take`, page by page.
 async fn each(
-    mut query: AuditQuery,
+    (mut query, limit): (AuditQuery, usize),
     state: &StateStore,
     mut take: impl FnMut(&AuditRecord) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
+    let mut left = limit;
     loop {
         let page = query.run(&*state.store).await?;
-        page.records.iter().try_for_each(&mut take)?;
+        page.records.iter().take(left).try_for_each(&mut take)?;
+        left = left.saturating_sub(page.records.len());
         match page.next {
-            Some(next) => query = query.after(next),
-            None => return Ok(()),
+            Some(next) if left > 0 => query = query.after(next),
+            _ => return Ok(()),
         }
     }
 }
@@ -142,6 +160,7 @@ async fn verify(args: StateArgs) -> anyhow::Result<ExitCode> {
         chains,
         segments,
         records,
+        pending,
         ..
     } = verification;
     let result = match verification.faults.len() {
@@ -150,7 +169,7 @@ async fn verify(args: StateArgs) -> anyhow::Result<ExitCode> {
         faults => format!("{faults} faults"),
     };
     print_line(format_args!(
-        "{result}; records: {records}, segments: {segments}, chains: {chains}"
+        "{result}; records: {records}, segments: {segments}, chains: {chains}, pending: {pending}"
     ))?;
     Ok(match verification.faults.is_empty() {
         true => ExitCode::SUCCESS,
