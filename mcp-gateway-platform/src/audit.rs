@@ -128,7 +128,7 @@ pub(crate) fn account_changed(account: &AccountId, changed: AccountChange) -> Au
 }
 
 /// Returns the record of a change by the gateway itself.
-fn change(change: Change) -> AuditRecord {
+pub(crate) fn change(change: Change) -> AuditRecord {
     AuditRecord::new(Actor::gateway(), AuditEvent::Change(change))
 }
 

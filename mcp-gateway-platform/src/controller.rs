@@ -136,6 +136,7 @@ impl Controller {
             .with_parked_calls(parked_calls)
             .with_protocols(foundation.protocols.clone())
             .with_kept_results(kept_results)
+            .with_audit(foundation.audit.clone())
             .with_data_folder(StateStore::folder_of(&fixed.store));
         let tool_filters = Arc::<ReloadableToolFilters>::default();
         let generations = Arc::new(Generations::new(Arc::clone(&tool_filters)));

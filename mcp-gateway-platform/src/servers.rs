@@ -2,12 +2,14 @@
 
 mod credentials;
 mod managed;
+mod secret_use;
 
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
+use mcp_gateway_audit::AuditLog;
 use mcp_gateway_core::era::ParkedCalls;
 use mcp_gateway_core::results::KeptResults;
 use mcp_gateway_core::runtime::{PooledHttpClient, Remote};
@@ -15,6 +17,7 @@ use mcp_gateway_core::upstream::{PooledServer, RuntimeBackend, ServerPool, Upstr
 
 pub(crate) use self::credentials::CredentialFactory;
 pub(crate) use self::managed::ManagedServer;
+use self::secret_use::RecordedSecrets;
 use crate::isolation::{IsolatedProcess, Program, StateRoot};
 use crate::protocols::ProtocolDocuments;
 use crate::rollout::Rollout;
@@ -69,6 +72,8 @@ pub struct ServerFactory {
     kept_results: KeptResults,
     /// Folder of the state of programs.
     states: StateRoot,
+    /// Log of the use of secrets; `None` if it is disabled.
+    audit: Option<AuditLog>,
 }
 
 /// Prepared replacement of the running servers.
@@ -231,6 +236,12 @@ impl ServerFactory {
         self
     }
 
+    /// Sets the log of the use of secrets.
+    pub(crate) fn with_audit(mut self, audit: Option<AuditLog>) -> Self {
+        self.audit = audit;
+        self
+    }
+
     /// Sets the data folder, in which programs keep state. Default: a temporary folder.
     ///
     /// The state folders of programs are in the folder `programs` below it; see
@@ -254,7 +265,8 @@ impl ServerFactory {
     /// If a built-in server is unknown or the HTTP client cannot be created.
     pub fn build(&self, definition: &spec::ServerSpec) -> io::Result<Arc<UpstreamServer>> {
         let name = &definition.name;
-        let mut builder = UpstreamServer::builder(Arc::clone(name), self.backend(definition)?)
+        let backend = self.backend(definition)?;
+        let mut builder = UpstreamServer::builder(Arc::clone(name), backend)
             .with_session_policy(definition.sessions)
             .with_lint(definition.lint);
         if let Some(protocol) = definition.transport.protocol() {
@@ -284,7 +296,7 @@ impl ServerFactory {
 
     /// Returns the backend of the transport.
     fn backend(&self, definition: &spec::ServerSpec) -> io::Result<Arc<dyn RuntimeBackend>> {
-        Ok(match &definition.transport {
+        let backend: Arc<dyn RuntimeBackend> = match &definition.transport {
             spec::ServerRuntime::Builtin(name) => {
                 let known = self.builtins.get(name).cloned();
                 known
@@ -303,6 +315,10 @@ impl ServerFactory {
             spec::ServerRuntime::Remote(remote) => {
                 Arc::new(Remote::new(remote.url.clone(), self.web.client()?))
             }
+        };
+        Ok(match &self.audit {
+            Some(log) => RecordedSecrets::wrap(backend, definition, log),
+            None => backend,
         })
     }
 }
