@@ -9,6 +9,7 @@ mod label;
 mod openapi;
 mod page;
 mod problem;
+mod secrets;
 mod servers;
 pub(crate) mod tokens;
 pub(crate) mod users;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use mcp_gateway_core::BoxError;
-use mcp_gateway_store::StoreError;
+use mcp_gateway_store::{Attachment, StoreError};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -14,7 +14,7 @@ use crate::Violation;
 /// Servers and gateways of a platform.
 ///
 /// Some servers come from a file, and are read-only; others are entries in a store. Both have the
-/// same form.
+/// same form. A change of an entry is one write, to which an attachment for its name is added.
 #[async_trait]
 pub trait Catalog: fmt::Debug + Send + Sync + 'static {
     /// Returns up to `limit` servers with a name greater than `after`, ordered by name.
@@ -35,7 +35,11 @@ pub trait Catalog: fmt::Debug + Send + Sync + 'static {
     /// # Cancel safety
     ///
     /// The entry may have been written or not.
-    async fn create_server(&self, entry: Value) -> Result<(ServerDocument, u64), CatalogError>;
+    async fn create_server(
+        &self,
+        entry: Value,
+        attachment: &Attachment,
+    ) -> Result<(ServerDocument, u64), CatalogError>;
 
     /// Replaces the entry of the server `name`, if it has `version`.
     ///
@@ -51,6 +55,7 @@ pub trait Catalog: fmt::Debug + Send + Sync + 'static {
         name: &str,
         entry: Value,
         version: Option<u64>,
+        attachment: &Attachment,
     ) -> Result<(ServerDocument, u64), CatalogError>;
 
     /// Deletes the entry of the server `name`, if it has `version`. In-flight calls finish.
@@ -62,7 +67,12 @@ pub trait Catalog: fmt::Debug + Send + Sync + 'static {
     /// # Cancel safety
     ///
     /// The entry may have been deleted or not.
-    async fn delete_server(&self, name: &str, version: Option<u64>) -> Result<(), CatalogError>;
+    async fn delete_server(
+        &self,
+        name: &str,
+        version: Option<u64>,
+        attachment: &Attachment,
+    ) -> Result<(), CatalogError>;
 }
 
 /// Server behind the gateways.

@@ -47,13 +47,15 @@ mod administration;
 mod api;
 mod catalog;
 mod new_client;
+mod trail;
 mod violation;
 
-pub use self::administration::{Administration, Administrator, AuditTrail};
+pub use self::administration::{Administration, Administrator};
 pub use self::api::AdminApi;
 pub use self::api::clients::ClientDocument;
 pub use self::api::tokens::TokenDocument;
 pub use self::api::users::{IdentityDocument, UserDocument};
 pub use self::catalog::{Catalog, CatalogError, GatewayDocument, ServerDocument, ServerSource};
 pub use self::new_client::{ClientError, NewClient, is_identifier};
+pub use self::trail::AuditTrail;
 pub use self::violation::Violation;

@@ -4,6 +4,8 @@
 
 #[path = "api/harness.rs"]
 mod harness;
+#[path = "api/users.rs"]
+mod users;
 
 use mcp_gateway_audit::AuditQuery;
 use serde_json::{Value, json};
@@ -121,7 +123,7 @@ async fn users_are_created_changed_and_deleted() {
             json!({ "name": "ada", "password": "correct horse" }),
         )
         .await;
-    assert_eq!(first.body["user"]["role"], "admin");
+    assert_eq!(first.body["user"]["role"], "member");
     assert!(first.body.get("password").is_none());
     let made = site
         .post("/users", json!({ "name": "bob", "teams": ["ops"] }))
@@ -269,6 +271,7 @@ async fn every_change_has_an_actor() {
     let expected = [
         "user.create",
         "user.setTeams",
+        "user.disable",
         "user.delete",
         "token.create",
         "token.revoke",

@@ -67,6 +67,7 @@ mod owner;
 mod pages;
 mod registrations;
 mod renewals;
+mod revocations;
 mod server;
 
 pub use self::account::{ConnectedAccount, EndReason};
@@ -76,6 +77,7 @@ pub use self::links::ConnectLinks;
 pub use self::observer::{AccountChange, AccountObserver};
 pub use self::owner::{AccountId, Owner};
 pub use self::pages::AccountPages;
+pub use self::revocations::PendingRevocations;
 pub use self::server::AccountServer;
 
 /// Names of pages below `/connect`. Servers with accounts have pages there, and other names.

@@ -97,7 +97,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use axum::Router;
-use mcp_gateway_store::Store;
+use mcp_gateway_store::{Attachment, Store};
 use tokio::time;
 use url::Url;
 
@@ -131,6 +131,7 @@ use crate::{AuthServerError, Keyring, LoginProvider};
 #[derive(Clone)]
 #[doc(alias("OAuth", "RFC 8414"))]
 pub struct AuthorizationServer {
+    attachment: Attachment,
     rooms: Arc<Rooms>,
     endpoints: Endpoints,
 }

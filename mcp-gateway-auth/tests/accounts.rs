@@ -19,3 +19,5 @@ mod provider;
 mod refresh;
 #[path = "accounts/replicas.rs"]
 mod replicas;
+#[path = "accounts/revocations.rs"]
+mod revocations;

@@ -11,7 +11,7 @@ use axum::Router;
 use mcp_gateway_audit::AuditLog;
 use mcp_gateway_auth::accounts::{
     AccountChange, AccountCredentials, AccountId, AccountObserver, AccountPages, AccountServer,
-    ConnectLinks, ConnectedAccounts,
+    ConnectLinks, ConnectedAccounts, PendingRevocations,
 };
 use mcp_gateway_auth::client::ClientIdentity;
 use mcp_gateway_auth::egress::Egress;
@@ -28,12 +28,16 @@ use crate::state::StateStore;
 /// Accounts of callers, and the pages on which they are connected.
 #[derive(Debug)]
 pub(crate) struct AccountServices {
+    /// Accounts in the store.
+    pub(crate) accounts: ConnectedAccounts,
     /// Resolver of the credentials of calls.
     pub(crate) credentials: Arc<AccountCredentials>,
     /// Receiver of the changes of the accounts.
     pub(crate) events: Arc<AccountEvents>,
     /// Endpoints on which users connect and disconnect accounts.
     pub(crate) pages: Router,
+    /// Revocation of the tokens of removed accounts.
+    pub(crate) revocations: PendingRevocations,
 }
 
 impl AccountServices {
@@ -65,11 +69,13 @@ impl AccountServices {
             host,
             source: source.into(),
         })?;
-        let credentials = AccountCredentials::new(accounts, egress.clone());
+        let credentials = AccountCredentials::new(accounts.clone(), egress.clone());
         let credentials = credentials.with_links(links.clone());
         let pages = AccountPages::new(&credentials, links, sessions.clone());
         let pages = pages.map_err(|error| PlatformError::Egress(error.into()))?;
         Ok(Self {
+            revocations: PendingRevocations::new(accounts.clone(), egress.clone()),
+            accounts,
             credentials: Arc::new(credentials),
             events,
             pages: pages.router(),

@@ -12,7 +12,7 @@ use mcp_gateway_admin::{
     AdminApi, Administration, AuditTrail, Catalog, CatalogError, GatewayDocument, ServerDocument,
     ServerSource, Violation,
 };
-use mcp_gateway_store::DocumentVersion;
+use mcp_gateway_store::{Attachment, DocumentVersion};
 use serde_json::Value;
 
 use crate::auth::Services;
@@ -34,7 +34,9 @@ pub(crate) fn api(
     let mut api = AdminApi::new(access).with_catalog(catalog, trail.clone());
     if let Some(authority) = &services.authority {
         let (users, server) = (authority.users.clone(), authority.server.clone());
-        api = api.with_administration(Administration::new(users, server, trail));
+        let accounts = authority.accounts.accounts.clone();
+        let administration = Administration::new(users, server, trail).with_accounts(accounts);
+        api = api.with_administration(administration);
     }
     if let (Some(_), Some(store)) = (&services.audit, &services.store) {
         api = api.with_audit(Arc::clone(store));
@@ -82,7 +84,11 @@ impl Catalog for Running {
     ///
     /// The checks before the commit give precise errors. The commit itself requires that the
     /// document does not exist, and so decides between concurrent requests.
-    async fn create_server(&self, entry: Value) -> Result<(ServerDocument, u64), CatalogError> {
+    async fn create_server(
+        &self,
+        entry: Value,
+        attachment: &Attachment,
+    ) -> Result<(ServerDocument, u64), CatalogError> {
         let registry = self.writable()?;
         // An invalid name is reported by the reader, with the other violations.
         let name = entry["name"].as_str().unwrap_or_default().to_owned();
@@ -93,7 +99,7 @@ impl Catalog for Running {
             return Err(CatalogError::Exists);
         }
         let entry = self.prepare(registry, &name, entry, None)?;
-        let written = registry.put(&name, &entry, None).await?;
+        let written = registry.put(&name, &entry, None, attachment).await?;
         let written = written.ok_or(CatalogError::Exists)?;
         self.applied(&name, &written)
     }
@@ -107,6 +113,7 @@ impl Catalog for Running {
         name: &str,
         mut entry: Value,
         version: Option<u64>,
+        attachment: &Attachment,
     ) -> Result<(ServerDocument, u64), CatalogError> {
         let registry = self.writable()?;
         let (before, version) = self.current(registry, name, version)?;
@@ -118,17 +125,24 @@ impl Catalog for Running {
             }
         }
         let entry = self.prepare(registry, name, entry, Some(&before))?;
-        let written = registry.put(name, &entry, Some(version)).await?;
+        let written = registry
+            .put(name, &entry, Some(version), attachment)
+            .await?;
         let written = written.ok_or(CatalogError::Changed)?;
         self.applied(name, &written)
     }
 
     /// Deletes the entry, and applies the servers of the store even after a conflict, because the
     /// document has been read again.
-    async fn delete_server(&self, name: &str, version: Option<u64>) -> Result<(), CatalogError> {
+    async fn delete_server(
+        &self,
+        name: &str,
+        version: Option<u64>,
+        attachment: &Attachment,
+    ) -> Result<(), CatalogError> {
         let registry = self.writable()?;
         let (_, version) = self.current(registry, name, version)?;
-        let is_deleted = registry.delete(name, version).await?;
+        let is_deleted = registry.delete(name, version, attachment).await?;
         self.refresh();
         match is_deleted {
             true => Ok(()),

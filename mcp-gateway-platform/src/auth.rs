@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use axum::Router;
 use ipnet::IpNet;
-use mcp_gateway_audit::AuditLog;
+use mcp_gateway_admin::AuditTrail;
+use mcp_gateway_audit::{Actor, AuditLog, Change};
 use mcp_gateway_auth::egress::{Egress, EgressPolicy};
 use mcp_gateway_auth::jwks::RemoteJwks;
 use mcp_gateway_auth::login::LoginPages;
 use mcp_gateway_auth::server::{AssertionIssuer, AuthorizationServer, Resource};
-use mcp_gateway_auth::users::{UserError, Users};
+use mcp_gateway_auth::users::{NewUser, Role, UserError, Users};
 use mcp_gateway_auth::{Clock, Keyring, Secret, TrustedProxies};
 use mcp_gateway_store::Store;
 use url::Url;
@@ -156,7 +157,7 @@ impl AuthorizationServices {
     ) -> Result<(Self, Option<InitialAccount>), PlatformError> {
         let users = Users::new(Arc::clone(&vault.store), Clock::system());
         let first = match auth.login.has_accounts() {
-            true => first_account(&users).await?,
+            true => first_account(&users, audit.as_ref()).await?,
             false => None,
         };
         let sessions = login::sessions(&auth.login, users.clone(), keyring.clone(), base, egress)?;
@@ -251,12 +252,15 @@ fn egress_policy(networks: &[IpNet]) -> EgressPolicy {
     }
 }
 
-/// Creates the first account if no account exists.
+/// Creates the first account, of an administrator, if no account exists.
 ///
 /// # Errors
 ///
 /// [`PlatformError::Accounts`] if the state store fails.
-async fn first_account(users: &Users) -> Result<Option<InitialAccount>, PlatformError> {
+async fn first_account(
+    users: &Users,
+    audit: Option<&AuditLog>,
+) -> Result<Option<InitialAccount>, PlatformError> {
     let found = users
         .list(None, 1)
         .await
@@ -266,7 +270,14 @@ async fn first_account(users: &Users) -> Result<Option<InitialAccount>, Platform
     }
     let password = Secret::generate("");
     let password = password.map_err(|error| PlatformError::Accounts(error.into()))?;
-    match users.create(FIRST, password.expose()).await {
+    let trail = AuditTrail::new(audit.cloned());
+    let users = users
+        .clone()
+        .with_attachment(trail.attachment(&Actor::gateway(), |id| {
+            Change::new("user.create", format!("user/{id}"))
+        }));
+    let admin = NewUser::new(FIRST, password.expose()).with_role(Role::Admin);
+    match users.add(admin).await {
         Ok(_) => Ok(Some(InitialAccount {
             name: FIRST,
             password,

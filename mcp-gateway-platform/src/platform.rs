@@ -159,6 +159,8 @@ impl PlatformBuilder {
         if let Some(authority) = foundation.authority {
             let accounts = Arc::clone(&authority.accounts.credentials);
             background.spawn(async move { accounts.follow().await });
+            let revocations = authority.accounts.revocations.clone();
+            background.spawn(async move { revocations.run().await });
             background.spawn(async move { authority.server.maintain().await });
         }
         if let Some(audit) = foundation.audit.clone() {

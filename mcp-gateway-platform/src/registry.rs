@@ -15,8 +15,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mcp_gateway_auth::Keyring;
 use mcp_gateway_store::{
-    Batch, CommitOutcome, DocumentVersion, ListedDocument, Store, StoreError, WatchEvent,
-    WatchStream,
+    Attachment, Batch, CommitOutcome, DocumentVersion, ListedDocument, Store, StoreError,
+    WatchEvent, WatchStream,
 };
 use serde_json::Value;
 
@@ -181,7 +181,7 @@ impl Registry {
         Ok((spec, entry))
     }
 
-    /// Writes `entry` under `name` if the document has `version`, or does not exist. Returns `None`
+    /// Writes `entry` under `name`, in one batch with `attachment`, if the document has `version`, or does not exist. Returns `None`
     /// if the condition does not hold.
     ///
     /// Also returns `None` if another replica deletes the document before it is read back.
@@ -194,6 +194,7 @@ impl Registry {
         name: &str,
         entry: &Value,
         version: Option<DocumentVersion>,
+        attachment: &Attachment,
     ) -> Result<Option<Arc<StoredServer>>, StoreError> {
         let key = key(name);
         let batch = match version {
@@ -201,13 +202,14 @@ impl Registry {
             None => Batch::new().if_absent(Arc::clone(&key)),
         };
         let batch = batch.put(Arc::clone(&key), entry.to_string());
+        let batch = attachment.add_to(batch, name);
         if self.store.commit(batch).await? == CommitOutcome::Conflict {
             return Ok(None);
         }
         self.reload(key).await
     }
 
-    /// Deletes the document of `name` if it has `version`. Returns `false` otherwise.
+    /// Deletes the document of `name`, in one batch with `attachment`, if it has `version`. Returns `false` otherwise.
     ///
     /// The document is read again in both cases, so that the next request compares its version with
     /// the current one.
@@ -219,10 +221,12 @@ impl Registry {
         &self,
         name: &str,
         version: DocumentVersion,
+        attachment: &Attachment,
     ) -> Result<bool, StoreError> {
         let key = key(name);
         let batch = Batch::new().if_version(Arc::clone(&key), version);
-        let outcome = self.store.commit(batch.delete(Arc::clone(&key))).await?;
+        let batch = attachment.add_to(batch.delete(Arc::clone(&key)), name);
+        let outcome = self.store.commit(batch).await?;
         self.reload(key).await?;
         Ok(outcome == CommitOutcome::Committed)
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use mcp_gateway_admin::{Administrator, AuditTrail};
 use mcp_gateway_audit::{Actor, AuditLog};
+use mcp_gateway_auth::accounts::ConnectedAccounts;
 use mcp_gateway_auth::login::LoginSessions;
 use mcp_gateway_auth::server::{AuthorizationServer, OAuthClient};
 use mcp_gateway_auth::users::{User, Users};
@@ -58,6 +59,7 @@ impl Administration {
         let keyring = Keyring::new(vault.key.bytes()).context("invalid encryption key")?;
         let clock = Clock::system();
         let users = Users::new(Arc::clone(&vault.store), clock.clone());
+        let accounts = ConnectedAccounts::new(Arc::clone(&vault.store), &keyring, clock.clone())?;
         // No request is served here, so any URL is sufficient.
         let sessions = LoginSessions::new(users.clone(), keyring.clone(), NOWHERE)?;
         let server = AuthorizationServer::builder(
@@ -70,8 +72,9 @@ impl Administration {
         .build();
         server.set_clients(spec.dynamic.auth.oauth.unwrap_or_default().known);
         let trail = AuditTrail::new(audit.clone());
+        let state = mcp_gateway_admin::Administration::new(users, server, trail);
         Ok(Self {
-            state: mcp_gateway_admin::Administration::new(users, server, trail),
+            state: state.with_accounts(accounts),
             clock,
             audit,
         })

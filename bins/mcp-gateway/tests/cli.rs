@@ -45,6 +45,8 @@ mod servers;
 mod services;
 #[path = "cli/teams.rs"]
 mod teams;
+#[path = "cli/tenants.rs"]
+mod tenants;
 #[path = "cli/turns.rs"]
 mod turns;
 

@@ -12,6 +12,8 @@
 
 #[path = "oauth/accounts.rs"]
 mod accounts;
+#[path = "oauth/audited.rs"]
+mod audited;
 #[path = "../../../mcp-gateway-auth/tests/login/browser.rs"]
 #[expect(dead_code, reason = "its other tests need more of it")]
 mod browser;

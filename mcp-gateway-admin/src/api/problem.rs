@@ -165,7 +165,10 @@ impl From<UserError> for ApiError {
         match error {
             UserError::Authority(error) => error.into(),
             UserError::Name => Self::invalid("name", error.to_string()),
-            UserError::NameTaken => Self::Conflict(error.to_string()),
+            UserError::Disabled
+            | UserError::LastAdmin
+            | UserError::NameTaken
+            | UserError::NoPassword => Self::Conflict(error.to_string()),
             UserError::Password => Self::invalid("password", error.to_string()),
             UserError::Role => Self::invalid("role", error.to_string()),
             UserError::Unknown => Self::NotFound,

@@ -6,13 +6,14 @@ use axum::http::header::{ETAG, IF_MATCH, LOCATION};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use mcp_gateway_audit::Change;
+use mcp_gateway_store::Attachment;
 use serde_json::Value;
 
 use super::access::Admin;
 use super::extract::{Body, Filter, Id};
 use super::page::{Page, PageQuery};
 use super::problem::{ApiError, Problem};
-use super::{AdminApi, BASE};
+use super::{AdminApi, BASE, secrets};
 use crate::catalog::ServerDocument;
 
 /// Entry of a server: exactly one of `builtin`, `process` and `remote`, and further keys as in an
@@ -60,8 +61,8 @@ pub(super) async fn create(
     admin: Admin,
     Body(entry): Body<Value>,
 ) -> Result<Response, ApiError> {
-    let (server, version) = api.catalog()?.create_server(entry).await?;
-    record(&api, &admin, "server.create", &server.name);
+    let record = record(&api, &admin, "server.create", (None, Some(&entry)));
+    let (server, version) = api.catalog()?.create_server(entry, &record).await?;
     let location = format!("{BASE}/servers/{}", server.name);
     let headers = [(LOCATION, location), (ETAG, tag(version))];
     Ok((StatusCode::CREATED, headers, Json(server)).into_response())
@@ -96,14 +97,13 @@ pub(super) async fn replace(
     Body(entry): Body<Value>,
 ) -> Result<Response, ApiError> {
     let catalog = api.catalog()?;
-    if catalog.server(&name).is_none() {
-        return Err(ApiError::NotFound);
-    }
+    let (before, _) = catalog.server(&name).ok_or(ApiError::NotFound)?;
     let version = expected(&headers)?.ok_or(ApiError::PreconditionRequired)?;
+    let entries = (before.entry.as_ref(), Some(&entry));
+    let record = record(&api, &admin, "server.replace", entries);
     let (server, version) = catalog
-        .replace_server(&name, entry, version.number())
+        .replace_server(&name, entry, version.number(), &record)
         .await?;
-    record(&api, &admin, "server.replace", &name);
     Ok(([(ETAG, tag(version))], Json(server)).into_response())
 }
 
@@ -120,14 +120,26 @@ pub(super) async fn delete(
     headers: HeaderMap,
 ) -> Result<StatusCode, ApiError> {
     let version = expected(&headers)?.and_then(Expected::number);
-    api.catalog()?.delete_server(&name, version).await?;
-    record(&api, &admin, "server.delete", &name);
+    let catalog = api.catalog()?;
+    let before = catalog.server(&name).and_then(|(server, _)| server.entry);
+    let record = record(&api, &admin, "server.delete", (before.as_ref(), None));
+    catalog.delete_server(&name, version, &record).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn record(api: &AdminApi, admin: &Admin, action: &str, name: &str) {
-    let change = Change::new(action, format!("server/{name}"));
-    api.trail().record(&admin.actor(), change);
+/// Returns the record of `action` on a server, with its secrets that differ between the entries
+/// before and after the change.
+fn record(
+    api: &AdminApi,
+    admin: &Admin,
+    action: &'static str,
+    (before, after): (Option<&Value>, Option<&Value>),
+) -> Attachment {
+    let fields = secrets::changes(before, after);
+    api.trail().attachment(&admin.actor(), move |name| {
+        let change = Change::new(action, format!("server/{name}"));
+        fields.iter().fold(change, Change::with_field)
+    })
 }
 
 /// Version that a request expects.

@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::IntoResponse;
 use mcp_gateway_auth::server::{ApiToken, TokenOwner};
+use mcp_gateway_auth::users::UserError;
 use mcp_gateway_auth::{Clock, Secret};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -101,10 +102,7 @@ pub(super) async fn create(
                 "user and team are mutually exclusive",
             ));
         }
-        (Some(user), None) => match administration.users().find(&user).await? {
-            Some(user) => TokenOwner::User(user.id),
-            None => return Err(ApiError::Conflict("no such user".to_owned())),
-        },
+        (Some(user), None) => TokenOwner::User(user),
         (None, Some(team)) => {
             check_name("team", &team)?;
             TokenOwner::Team(team)
@@ -113,11 +111,8 @@ pub(super) async fn create(
     };
     let expires = expiration(new.expires_in)?;
     let administrator = administration.administrator(admin.actor());
-    Ok(created(
-        administrator
-            .create_token(&new.name, owner, expires)
-            .await?,
-    ))
+    let issued = administrator.create_token(&new.name, owner, expires).await;
+    Ok(created(issued.map_err(owner_error)?))
 }
 
 /// Returns an API token, without its secret.
@@ -150,7 +145,7 @@ pub(super) async fn rotate(
     Id(id): Id,
 ) -> Result<impl IntoResponse, ApiError> {
     let administrator = api.administration()?.administrator(admin.actor());
-    let rotated = administrator.rotate_token(&id).await?;
+    let rotated = administrator.rotate_token(&id).await.map_err(owner_error)?;
     Ok(created(rotated.ok_or(ApiError::NotFound)?))
 }
 
@@ -168,6 +163,14 @@ pub(super) async fn revoke(
     match administrator.revoke_token(&id).await? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(ApiError::NotFound),
+    }
+}
+
+/// Returns the error of a token whose owner may have none.
+fn owner_error(error: UserError) -> ApiError {
+    match error {
+        UserError::Unknown => ApiError::Conflict("no such user".to_owned()),
+        error => error.into(),
     }
 }
 

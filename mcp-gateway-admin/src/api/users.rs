@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::IntoResponse;
 use mcp_gateway_auth::Secret;
-use mcp_gateway_auth::users::{LinkedIdentity, Role, User};
+use mcp_gateway_auth::users::{LinkedIdentity, NewUser, Role, User, UserUpdate};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -73,8 +73,9 @@ enum RoleName {
 
 /// User to create.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = NewUser)]
 #[serde(deny_unknown_fields)]
-pub(super) struct NewUser {
+pub(super) struct UserToCreate {
     /// Login name, without regard to case.
     #[schema(pattern = "^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$")]
     name: String,
@@ -109,7 +110,7 @@ pub(super) struct UserChanges {
     /// New teams. A login at an identity provider sets those of its users again.
     #[schema(max_items = 100, value_type = Option<Vec<Label>>)]
     teams: Option<Vec<String>>,
-    /// `true` ends all sessions and rejects all tokens of the user.
+    /// `true` ends all sessions and revokes all tokens of the user, for good.
     disabled: Option<bool>,
     /// New password of a local account, which ends its sessions.
     #[schema(min_length = 8, max_length = 256)]
@@ -134,13 +135,13 @@ pub(super) async fn list(
 
 /// Creates a user with a password.
 #[utoipa::path(
-    post, path = "/users", tag = "users", operation_id = "createUser", request_body = NewUser,
+    post, path = "/users", tag = "users", operation_id = "createUser", request_body = UserToCreate,
     responses((status = 201, body = CreatedUser), (status = "default", body = Problem, description = "Problem", content_type = "application/problem+json")),
 )]
 pub(super) async fn create(
     State(api): State<AdminApi>,
     admin: Admin,
-    Body(new): Body<NewUser>,
+    Body(new): Body<UserToCreate>,
 ) -> Result<impl IntoResponse, ApiError> {
     check_teams(&new.teams)?;
     check_password(new.password.as_ref())?;
@@ -154,10 +155,9 @@ pub(super) async fn create(
         .administration()?
         .administrator(admin.actor())
         .create_user(
-            &new.name,
-            password.unwrap_or_default(),
-            new.role.into(),
-            &new.teams,
+            NewUser::new(new.name, password.unwrap_or_default())
+                .with_role(new.role.into())
+                .with_teams(new.teams),
         )
         .await?;
     let location = format!("{BASE}/users/{}", user.id);
@@ -182,7 +182,7 @@ pub(super) async fn get(
     Ok(Json(UserDocument::from(&user)))
 }
 
-/// Changes a user.
+/// Changes a user. The last admin who is not disabled stays one.
 #[utoipa::path(
     patch, path = "/users/{id}", tag = "users", operation_id = "updateUser", params(("id" = String, Path)),
     request_body = UserChanges,
@@ -194,32 +194,15 @@ pub(super) async fn update(
     Id(id): Id,
     Body(changes): Body<UserChanges>,
 ) -> Result<Json<UserDocument>, ApiError> {
-    let administration = api.administration()?;
-    let known = administration.users().find(&id).await?;
-    let mut user = known.ok_or(ApiError::NotFound)?;
     check_teams(changes.teams.as_deref().unwrap_or_default())?;
     check_password(changes.password.as_ref())?;
-    let administrator = administration.administrator(admin.actor());
-    if let Some(password) = &changes.password {
-        if user.username.is_none() {
-            let message = "the user logs in at an identity provider and has no password";
-            return Err(ApiError::Conflict(message.to_owned()));
-        }
-        user = administrator.set_password(&id, password).await?;
-    }
-    if let Some(role) = changes.role {
-        user = administrator.set_role(&id, role.into()).await?;
-    }
-    if let Some(teams) = changes.teams {
-        user = administrator.set_teams(&id, teams).await?;
-    }
-    if let Some(disabled) = changes.disabled {
-        user = administrator.set_disabled(&id, disabled).await?;
-    }
+    let administrator = api.administration()?.administrator(admin.actor());
+    let user = administrator.update_user(&id, &changes.into()).await?;
     Ok(Json(UserDocument::from(&user)))
 }
 
-/// Deletes a user, and ends all sessions and tokens.
+/// Deletes a user with all sessions, tokens and accounts at servers. The last admin who is not
+/// disabled stays.
 #[utoipa::path(
     delete, path = "/users/{id}", tag = "users", operation_id = "deleteUser", params(("id" = String, Path)),
     responses((status = 204), (status = "default", body = Problem, description = "Problem", content_type = "application/problem+json")),
@@ -278,6 +261,31 @@ impl From<&LinkedIdentity> for IdentityDocument {
             subject: identity.subject.clone(),
             login: identity.login.clone(),
         }
+    }
+}
+
+impl From<UserChanges> for UserUpdate {
+    fn from(changes: UserChanges) -> Self {
+        let UserChanges {
+            role,
+            teams,
+            disabled,
+            password,
+        } = changes;
+        let mut update = Self::new();
+        if let Some(role) = role {
+            update = update.with_role(role.into());
+        }
+        if let Some(teams) = teams {
+            update = update.with_teams(teams);
+        }
+        if let Some(disabled) = disabled {
+            update = update.with_disabled(disabled);
+        }
+        if let Some(password) = password {
+            update = update.with_password(password);
+        }
+        update
     }
 }
 

@@ -4,27 +4,35 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::Request;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION};
 use http_body_util::BodyExt as _;
 use mcp_gateway_admin::{AdminApi, Administration, AuditTrail};
 use mcp_gateway_audit::{AuditKey, AuditLog};
+use mcp_gateway_auth::accounts::ConnectedAccounts;
 use mcp_gateway_auth::login::LoginSessions;
 use mcp_gateway_auth::server::{AuthorizationServer, OAuthClient};
+use mcp_gateway_auth::token::TokenVerifier as _;
 use mcp_gateway_auth::users::Users;
 use mcp_gateway_auth::{Clock, Keyring, StaticTokens};
 use mcp_gateway_core::auth::Principal;
-use mcp_gateway_store::MemoryStore;
+use mcp_gateway_store::{Batch, CommitOutcome, MemoryStore, Store as _};
 use serde_json::Value;
 use tower::ServiceExt as _;
 
 pub(crate) const ADMIN: &str = "token-of-alice";
 pub(crate) const MEMBER: &str = "token-of-mallory";
 
+/// Store prefix of connected accounts.
+const ACCOUNTS: &str = "account/connected/";
+
 /// The API, and the parts behind it.
 #[derive(Debug)]
 pub(crate) struct Site {
     router: Router,
+    server: AuthorizationServer,
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) log: AuditLog,
 }
@@ -46,8 +54,10 @@ impl Site {
             Keyring::new(&[7; 32]).unwrap(),
         );
         let users = Users::new(store.clone(), Clock::system());
+        let accounts = ConnectedAccounts::new(store.clone(), &keyring, Clock::system());
         let base = "https://gw.example.com";
-        let login = LoginSessions::new(users.clone(), keyring.clone(), base).unwrap();
+        let login = LoginSessions::new(users.clone(), keyring.clone(), base);
+        let login = login.unwrap().with_local_accounts();
         let base = base.parse().unwrap();
         let server = AuthorizationServer::builder(base, store.clone(), keyring, Arc::new(login));
         let server = server.build();
@@ -57,14 +67,40 @@ impl Site {
             .await
             .unwrap();
         let trail = AuditTrail::new(Some(log.clone()));
+        let administration = Administration::new(users, server.clone(), trail);
+        let administration = administration.with_accounts(accounts.unwrap());
         let api = api()
-            .with_administration(Administration::new(users, server, trail))
+            .with_administration(administration)
             .with_audit(store.clone());
         Self {
             router: api.router(),
+            server,
             store,
             log,
         }
+    }
+
+    /// Returns `true` if `token` is a valid API token.
+    pub(crate) async fn accepts(&self, token: &str) -> bool {
+        let verified = self.server.api_tokens().verify_token(token).await;
+        let verified = verified.unwrap();
+        verified.is_some_and(|token| !self.server.revocations().is_revoked(&token))
+    }
+
+    /// Writes an account of `user` at `server`, sealed with another key.
+    pub(crate) async fn connect(&self, user: &str, server: &str) {
+        let owner = URL_SAFE_NO_PAD.encode(format!("user/{user}"));
+        let key = format!("{ACCOUNTS}{owner}/{server}");
+        let batch = Batch::new().put(key, r#"{"sealed":""}"#);
+        assert_eq!(
+            self.store.commit(batch).await.unwrap(),
+            CommitOutcome::Committed
+        );
+    }
+
+    /// Returns the number of accounts.
+    pub(crate) async fn accounts(&self) -> usize {
+        self.store.list(ACCOUNTS, None, 10).await.unwrap().len()
     }
 
     /// Returns an API of a gateway without state.

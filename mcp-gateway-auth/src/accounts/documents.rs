@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use mcp_gateway_core::Sealer;
 use mcp_gateway_store::{
-    Batch, CommitOutcome, DocumentVersion, Documents, Store, Versioned, WatchStream,
+    Attachment, Batch, CommitOutcome, DocumentVersion, Documents, Store, Versioned, WatchStream,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{AccountChange, AccountId, AccountObserver, ConnectedAccount, Owner};
+use super::{AccountChange, AccountId, AccountObserver, ConnectedAccount, Owner, revocations};
 use crate::{AuthServerError, Clock, Keyring};
 
 /// Connected accounts in a store. Cheap to clone.
@@ -177,6 +177,42 @@ impl ConnectedAccounts {
         Ok(stored.map(|stored| stored.value))
     }
 
+    /// Removes all accounts of `owner`, each in one write with `attachment` for its [`AccountId`]. Their
+    /// tokens are revoked by [`PendingRevocations`](super::PendingRevocations).
+    ///
+    /// # Errors
+    ///
+    /// [`AuthServerError::Store`] if the store is unavailable. Some accounts may have been removed
+    /// already; the call may be repeated.
+    pub async fn remove_all(
+        &self,
+        owner: &Owner,
+        attachment: &Attachment,
+    ) -> Result<(), AuthServerError> {
+        let below = format!("{}/", owner.key());
+        loop {
+            let page = self.documents.list(&below, None, PAGE).await?;
+            if page.is_empty() {
+                return Ok(());
+            }
+            for (document, stored) in page {
+                let server = document.strip_prefix(&below).unwrap_or_default();
+                let id = AccountId::new(owner.clone(), server);
+                let key = self.documents.key(&document);
+                let batch = Batch::new().if_version(Arc::clone(&key), stored.version);
+                let batch = attachment.add_to(batch.delete(key), &id.to_string());
+                let batch = match self.open(&id.purpose(), &stored.value.sealed) {
+                    Some(account) => revocations::enqueue(self, batch, &account)?,
+                    None => batch,
+                };
+                // On a conflict, its tokens have been refreshed. The next page has it.
+                if self.documents.store().commit(batch).await? == CommitOutcome::Committed {
+                    tracing::info!(account = %id, "connected account removed");
+                }
+            }
+        }
+    }
+
     /// Reports a change that has been stored.
     pub(super) fn report(&self, id: &AccountId, change: AccountChange) {
         tracing::info!(account = %id, ?change, "connected account changed");
@@ -259,6 +295,9 @@ pub(super) fn is_connection(value: &[u8]) -> bool {
 
 /// Store prefix of connected accounts.
 const PREFIX: &str = "account/connected/";
+
+/// Number of accounts per read.
+const PAGE: usize = 100;
 
 /// Maximum number of accounts that an owner is shown.
 const MAX_ACCOUNTS: usize = 1000;

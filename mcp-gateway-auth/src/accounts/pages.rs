@@ -11,6 +11,7 @@ use axum::{Json, Router};
 use http::StatusCode;
 use http::header::SET_COOKIE;
 use http::request::Parts;
+use mcp_gateway_store::Attachment;
 use serde::Deserialize;
 use url::form_urlencoded::byte_serialize;
 
@@ -273,6 +274,13 @@ async fn finish(
     let whose = (&*visitor.user.id, &visitor.browser);
     let server = |name: &str| pages.server(name, &visitor.user);
     let server = pages.flow.finish(parameters, whose, server).await?;
+    // A deletion of the user has removed the accounts that it has found before this one.
+    if pages.sessions.user(&visitor.user.id).await?.is_none() {
+        let owner = Owner::User(Arc::clone(&visitor.user.id));
+        let accounts = pages.credentials.renewals().accounts();
+        accounts.remove_all(&owner, &Attachment::default()).await?;
+        return Err(ConnectError::Forged);
+    }
     let message = format!(
         "{} is now called with your account. You can close this page, and try again in your \
          application.",

@@ -1,12 +1,24 @@
 //! Administration of consents, users and clients by the embedding service.
 
-use super::AuthorizationServer;
+use mcp_gateway_store::Attachment;
+
 use super::client::OAuthClient;
 use super::grant::consents::Consent;
+use super::{AuthorizationServer, Rooms};
 use crate::AuthServerError;
 use crate::token::RevocationTarget;
 
 impl AuthorizationServer {
+    /// Returns the server with `attachment` in the batch of each change of a client with the methods
+    /// below.
+    #[must_use]
+    pub fn with_attachment(&self, attachment: Attachment) -> Self {
+        Self {
+            attachment,
+            ..self.clone()
+        }
+    }
+
     /// Returns the consents of the user `user`.
     ///
     /// # Errors
@@ -33,11 +45,9 @@ impl AuthorizationServer {
     ///
     /// If the store is unavailable.
     pub async fn revoke_user(&self, user: &str) -> Result<(), AuthServerError> {
-        for consent in self.consents_of(user).await? {
-            self.revoke_consent(user, &consent.client).await?;
-        }
-        self.rooms
-            .tokens
+        let Rooms { grants, tokens, .. } = &*self.rooms;
+        grants.revoke_user(user).await?;
+        tokens
             .revocations
             .revoke(RevocationTarget::Subject, user)
             .await
@@ -122,7 +132,8 @@ impl AuthorizationServer {
     /// # }
     /// ```
     pub async fn create_client(&self, client: OAuthClient) -> Result<OAuthClient, AuthServerError> {
-        self.rooms.clients.register(client, None).await
+        let clients = &self.rooms.clients;
+        clients.register(client, None, &self.attachment).await
     }
 
     /// Deletes the registered client `id` and revokes all its tokens.
@@ -131,6 +142,6 @@ impl AuthorizationServer {
     ///
     /// If the store is unavailable.
     pub async fn delete_client(&self, id: &str) -> Result<(), AuthServerError> {
-        self.rooms.clients.remove(id).await
+        self.rooms.clients.remove(id, &self.attachment).await
     }
 }

@@ -4,7 +4,7 @@ mod assembly;
 
 use std::sync::Arc;
 
-use mcp_gateway_store::Store;
+use mcp_gateway_store::{Attachment, Store};
 use url::Url;
 
 use super::client::assertions::AssertionIssuer;
@@ -181,6 +181,7 @@ impl AuthorizationServerBuilder {
         let rooms = self.rooms();
         let endpoints = self.endpoints(&rooms);
         AuthorizationServer {
+            attachment: Attachment::default(),
             rooms: Arc::new(rooms),
             endpoints,
         }

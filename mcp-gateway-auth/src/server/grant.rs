@@ -46,6 +46,23 @@ impl Grants {
         self.consents.remove(user, client).await?;
         self.store.revoke_all(user, client).await
     }
+
+    /// Revokes all consents and grants of `user`.
+    ///
+    /// # Errors
+    ///
+    /// If the store is unavailable. Some may have been revoked already; the call may be repeated.
+    pub(super) async fn revoke_user(&self, user: &str) -> Result<(), AuthServerError> {
+        loop {
+            let page = self.consents.list(user).await?;
+            if page.is_empty() {
+                return self.store.revoke_user(user).await;
+            }
+            for consent in page {
+                self.consents.remove(user, &consent.client).await?;
+            }
+        }
+    }
 }
 
 /// The authorization of a client by a user. Times are in seconds since the Unix epoch.

@@ -146,7 +146,7 @@ impl Users {
             }
         };
         let batch = self.documents.put(batch, &user.id, &user, None)?;
-        let outcome = self.commit(batch).await?;
+        let outcome = self.documents.store().commit(batch).await?;
         Ok((outcome == CommitOutcome::Committed).then_some(LoginOutcome::Accepted(user)))
     }
 

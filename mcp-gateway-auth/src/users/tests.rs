@@ -57,7 +57,7 @@ async fn parallel_first_logins_make_one_user() {
 }
 
 #[tokio::test]
-async fn there_is_one_first_account_and_one_of_each_name() {
+async fn there_is_one_account_of_each_name() {
     let users = users();
     let mut tasks = tokio::task::JoinSet::new();
     for name in ["ada", "bob", "Ada", "ADA"] {
@@ -70,10 +70,7 @@ async fn there_is_one_first_account_and_one_of_each_name() {
         .filter_map(|result| result.as_ref().ok())
         .collect();
     assert_eq!(made.len(), 2);
-    assert_eq!(
-        made.iter().filter(|user| user.role == Role::Admin).count(),
-        1
-    );
+    assert!(made.iter().all(|user| user.role == Role::Member));
     let names = results
         .iter()
         .filter(|result| matches!(result, Err(UserError::NameTaken)));
@@ -139,7 +136,10 @@ async fn what_a_provider_says_is_noted_at_each_login() {
         (1_800_000_060, 1_800_000_000)
     );
 
-    users.set_disabled(&ada.id, true).await.unwrap();
+    users
+        .update(&ada.id, &UserUpdate::new().with_disabled(true))
+        .await
+        .unwrap();
     assert!(matches!(
         users.link_identity(&claims).await.unwrap(),
         LoginOutcome::Disabled
@@ -158,18 +158,30 @@ async fn accounts_are_administered() {
     };
     assert!(login("correct horse").await.is_some());
     assert!(login("wrong horse").await.is_none());
-    users.set_disabled(&ada.id, true).await.unwrap();
+    users
+        .update(&ada.id, &UserUpdate::new().with_disabled(true))
+        .await
+        .unwrap();
     assert!(login("correct horse").await.is_none());
-    users.set_disabled(&ada.id, false).await.unwrap();
-    let changed = users.set_password(&ada.id, "battery staple").await.unwrap();
+    users
+        .update(&ada.id, &UserUpdate::new().with_disabled(false))
+        .await
+        .unwrap();
+    let changed = users
+        .update(&ada.id, &UserUpdate::new().with_password("battery staple"))
+        .await
+        .unwrap();
     assert!(login("correct horse").await.is_none());
     assert!(login("battery staple").await.is_some());
     assert!(!changed.accepts_session_of(1_800_000_000));
     assert!(changed.accepts_session_of(changed.session_start(1_800_000_000)));
 
-    users.set_role(&ada.id, Role::Member).await.unwrap();
     users
-        .set_teams(&ada.id, vec!["core".to_owned()])
+        .update(&ada.id, &UserUpdate::new().with_role(Role::Member))
+        .await
+        .unwrap();
+    users
+        .update(&ada.id, &UserUpdate::new().with_teams(["core"]))
         .await
         .unwrap();
     let user = users.find(&ada.id).await.unwrap().unwrap().user();
@@ -177,14 +189,114 @@ async fn accounts_are_administered() {
     assert_eq!(user.teams, ["core".into()]);
 
     users.delete(&ada.id).await.unwrap();
-    users.delete(&ada.id).await.unwrap();
+    assert!(matches!(
+        users.delete(&ada.id).await,
+        Err(UserError::Unknown)
+    ));
     assert!(login("battery staple").await.is_none());
     assert!(matches!(
-        users.set_role(&ada.id, Role::Admin).await,
+        users
+            .update(&ada.id, &UserUpdate::new().with_role(Role::Admin))
+            .await,
         Err(UserError::Unknown)
     ));
     let again = users.create("ada", "correct horse").await.unwrap();
     assert!(again.id != ada.id && again.role == Role::Member);
+}
+
+#[tokio::test]
+async fn an_update_is_one_write() {
+    let users = users();
+    let ada = users.create("ada", "correct horse").await.unwrap();
+    let octo = welcome(&users, &claimant("https://a.example", "1")).await;
+    let all = UserUpdate::new()
+        .with_role(Role::Admin)
+        .with_teams(["core"])
+        .with_disabled(true)
+        .with_password("battery staple");
+    assert!(matches!(
+        users.update(&octo.id, &all).await,
+        Err(UserError::NoPassword)
+    ));
+    let unchanged = users.find(&octo.id).await.unwrap().unwrap();
+    assert_eq!((unchanged.role, unchanged.disabled), (Role::Member, false));
+
+    let count = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counter = Arc::clone(&count);
+    let attachment = Attachment::new(move |batch, id| {
+        counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        batch.put(format!("record/{id}"), "")
+    });
+    let changed = users.clone().with_attachment(attachment);
+    let ada = changed.update(&ada.id, &all).await.unwrap();
+    assert_eq!((ada.role, ada.disabled), (Role::Admin, true));
+    assert_eq!(ada.teams, ["core"]);
+    assert_eq!(count.load(std::sync::atomic::Ordering::Relaxed), 1);
+    let record = users.store().get(&format!("record/{}", ada.id)).await;
+    assert!(record.unwrap().is_some());
+}
+
+/// Creates two administrators.
+async fn administrators(users: &Users) -> [String; 2] {
+    let mut ids = Vec::new();
+    for name in ["ada", "bob"] {
+        let new = NewUser::new(name, "correct horse").with_role(Role::Admin);
+        ids.push(users.add(new).await.unwrap().id);
+    }
+    ids.try_into().unwrap()
+}
+
+#[tokio::test]
+async fn category_last_administrator_stays() {
+    let users = users();
+    let [ada, bob] = administrators(&users).await;
+    welcome(&users, &claimant("https://a.example", "1")).await;
+    let disabled = UserUpdate::new().with_disabled(true);
+    users.update(&bob, &disabled).await.unwrap();
+    let member = UserUpdate::new().with_role(Role::Member);
+    for update in [&disabled, &member] {
+        let refused = users.update(&ada, update).await;
+        assert!(matches!(refused, Err(UserError::LastAdmin)));
+    }
+    let refused = users.delete(&ada).await;
+    assert!(matches!(refused, Err(UserError::LastAdmin)));
+    // A disabled administrator is none, and may be deleted.
+    users.delete(&bob).await.unwrap();
+    let teams = UserUpdate::new().with_teams(["core"]);
+    assert_eq!(users.update(&ada, &teams).await.unwrap().role, Role::Admin);
+}
+
+#[tokio::test]
+async fn category_last_administrator_of_two_who_remove_each_other_stays() {
+    let changes = [
+        UserUpdate::new().with_disabled(true),
+        UserUpdate::new().with_role(Role::Member),
+    ];
+    for change in changes.into_iter().map(Some).chain([None]) {
+        for _ in 0..20 {
+            let users = users();
+            let removals = administrators(&users).await.map(|id| {
+                let (users, change) = (users.clone(), change.clone());
+                async move {
+                    match change {
+                        Some(change) => users.update(&id, &change).await.map(drop),
+                        None => users.delete(&id).await,
+                    }
+                }
+            });
+            let mut tasks = tokio::task::JoinSet::new();
+            removals.into_iter().for_each(|removal| {
+                tasks.spawn(removal);
+            });
+            let results = tasks.join_all().await;
+            let refused =
+                |result: &&Result<(), UserError>| matches!(result, Err(UserError::LastAdmin));
+            assert_eq!(results.iter().filter(refused).count(), 1, "{results:?}");
+            let left = users.list(None, 10).await.unwrap();
+            let admins = left.iter().filter(|user| user.is_administrator());
+            assert_eq!(admins.count(), 1);
+        }
+    }
 }
 
 #[tokio::test]

@@ -103,6 +103,11 @@ impl User {
         }
     }
 
+    /// Returns `true` if the user administers the gateway.
+    pub(super) fn is_administrator(&self) -> bool {
+        self.role == Role::Admin && !self.disabled
+    }
+
     /// Returns `true` if a session that began at `authenticated_at` is still valid.
     pub(crate) fn accepts_session_of(&self, authenticated_at: u64) -> bool {
         authenticated_at >= self.sessions_since

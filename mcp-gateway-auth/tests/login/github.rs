@@ -1,6 +1,7 @@
 use mcp_gateway_auth::LoginProvider;
 use mcp_gateway_auth::egress::{Egress, EgressPolicy};
 use mcp_gateway_auth::login::GithubProvider;
+use mcp_gateway_auth::users::UserUpdate;
 use serde_json::json;
 
 use crate::browser::{Browser, Page};
@@ -128,7 +129,11 @@ async fn o41_who_has_left_is_nobody_after_a_while_or_the_next_login() {
     octo.now().organizations = vec!["example".to_owned()];
     log_in(&harness, &mut browser).await;
     assert!(harness.login.user(&id).await.unwrap().is_some());
-    harness.users.set_disabled(&id, true).await.unwrap();
+    harness
+        .users
+        .update(&id, &UserUpdate::new().with_disabled(true))
+        .await
+        .unwrap();
     assert_eq!(harness.who(&mut browser).await, "nobody");
     assert_eq!(log_in(&harness, &mut Browser::new()).await.status, 403);
 }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use mcp_gateway_auth::LoginProvider;
-use mcp_gateway_auth::users::Role;
+use mcp_gateway_auth::users::{Role, UserUpdate};
 
 use crate::browser::Browser;
 use crate::harness::{Harness, PASSWORD};
@@ -9,6 +9,9 @@ use crate::harness::{Harness, PASSWORD};
 #[tokio::test]
 async fn who_has_an_account_logs_in_and_out() {
     let harness = Harness::start().await;
+    let ada = harness.users.find_by_name("ada").await.unwrap().unwrap();
+    let admin = UserUpdate::new().with_role(Role::Admin);
+    harness.users.update(&ada.id, &admin).await.unwrap();
     let mut browser = Browser::new();
     assert_eq!(harness.who(&mut browser).await, "nobody");
     let account = browser.visit(&harness.url("/api/auth/account")).await;
@@ -141,18 +144,36 @@ async fn o41_who_may_not_log_in_any_more_is_nobody_at_once() {
     let ada = harness.users.find_by_name("ada").await.unwrap().unwrap();
     assert!(harness.login.user(&ada.id).await.unwrap().is_some());
 
-    harness.users.set_disabled(&ada.id, true).await.unwrap();
+    harness
+        .users
+        .update(&ada.id, &UserUpdate::new().with_disabled(true))
+        .await
+        .unwrap();
     assert_eq!(harness.who(&mut browser).await, "nobody");
     assert!(harness.login.user(&ada.id).await.unwrap().is_none());
-    harness.users.set_disabled(&ada.id, false).await.unwrap();
-    harness.users.set_role(&ada.id, Role::Member).await.unwrap();
+    harness
+        .users
+        .update(&ada.id, &UserUpdate::new().with_disabled(false))
+        .await
+        .unwrap();
+    harness
+        .users
+        .update(&ada.id, &UserUpdate::new().with_role(Role::Member))
+        .await
+        .unwrap();
     let user = harness.login.user(&ada.id).await.unwrap().unwrap();
     assert_eq!(user.roles, ["member".into()]);
+    // A session from before does not come back.
+    assert_eq!(harness.who(&mut browser).await, "nobody");
+    let mut browser = harness.log_in().await;
     assert_eq!(harness.who(&mut browser).await, "ada");
 
     harness
         .users
-        .set_password(&ada.id, "another password")
+        .update(
+            &ada.id,
+            &UserUpdate::new().with_password("another password"),
+        )
         .await
         .unwrap();
     assert_eq!(harness.who(&mut browser).await, "nobody");

@@ -97,24 +97,33 @@ async fn r7_an_unusable_entry_costs_itself_alone() {
 #[tokio::test]
 async fn changes_are_followed_by_document() {
     let store = Arc::new(MemoryStore::new());
-    let registry = registry(&store);
+    let (registry, alone) = (registry(&store), Attachment::default());
     let written = registry
-        .put("a", &json!({ "name": "a" }), None)
+        .put("a", &json!({ "name": "a" }), None, &alone)
         .await
         .unwrap();
     let version = written.unwrap().version;
     assert_eq!(used(&registry.merge(&spec())), ["own", "a"]);
-    assert!(registry.put("a", &json!({}), None).await.unwrap().is_none());
-    let entry = json!({ "name": "a", "prefix": "b" });
-    let written = registry.put("a", &entry, Some(version)).await.unwrap();
     assert!(
         registry
-            .put("a", &entry, Some(version))
+            .put("a", &json!({}), None, &alone)
             .await
             .unwrap()
             .is_none()
     );
-    assert!(!registry.delete("a", version).await.unwrap());
+    let entry = json!({ "name": "a", "prefix": "b" });
+    let written = registry
+        .put("a", &entry, Some(version), &alone)
+        .await
+        .unwrap();
+    assert!(
+        registry
+            .put("a", &entry, Some(version), &alone)
+            .await
+            .unwrap()
+            .is_none()
+    );
+    assert!(!registry.delete("a", version, &alone).await.unwrap());
 
     write(&store, "c", json!({ "name": "c" }).to_string()).await;
     let document = store.get(&key("c")).await.unwrap().unwrap();
@@ -132,6 +141,6 @@ async fn changes_are_followed_by_document() {
     registry.follow(&WatchEvent::Reset).await.unwrap();
     assert_eq!(used(&registry.merge(&spec())), ["own", "a", "c"]);
     let version = written.unwrap().version;
-    assert!(registry.delete("a", version).await.unwrap());
+    assert!(registry.delete("a", version, &alone).await.unwrap());
     assert_eq!(used(&registry.merge(&spec())), ["own", "c"]);
 }

@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use mcp_gateway_admin::UserDocument;
 use mcp_gateway_auth::Secret;
-use mcp_gateway_auth::users::{Role, User};
+use mcp_gateway_auth::users::{NewUser, Role, User, UserError, UserUpdate};
 use zeroize::Zeroizing;
 
 use super::secret::read_secret;
@@ -28,7 +28,7 @@ enum Command {
     Create {
         /// Login name
         name: String,
-        /// Make the user an admin; the first user always is
+        /// Make the user an admin
         #[arg(long)]
         admin: bool,
         /// Team of the user; may be repeated
@@ -47,11 +47,11 @@ enum Command {
         #[command(flatten)]
         state: StateFileArgs,
     },
-    /// Disable a user: end all sessions and revoke all clients and tokens
+    /// Disable a user: end all sessions and revoke all clients and tokens, for good
     Disable(UserRefArgs),
     /// Enable a disabled user
     Enable(UserRefArgs),
-    /// Delete a user and revoke all sessions, clients and tokens
+    /// Delete a user with all sessions, clients, tokens and accounts at servers
     Delete(UserRefArgs),
     /// Change the password of a user
     Password {
@@ -114,12 +114,14 @@ pub(super) fn run(args: UserArgs) -> anyhow::Result<ExitCode> {
         }
         Command::Disable(UserRefArgs { name, state }) => state.with(async |all| {
             let user = all.user(&name).await?;
-            all.administrator().set_disabled(&user.id, true).await?;
+            let update = UserUpdate::new().with_disabled(true);
+            all.administrator().update_user(&user.id, &update).await?;
             Ok(ExitCode::SUCCESS)
         }),
         Command::Enable(UserRefArgs { name, state }) => state.with(async |all| {
             let user = all.user(&name).await?;
-            all.administrator().set_disabled(&user.id, false).await?;
+            let update = UserUpdate::new().with_disabled(false);
+            all.administrator().update_user(&user.id, &update).await?;
             Ok(ExitCode::SUCCESS)
         }),
         Command::Delete(UserRefArgs { name, state }) => state.with(async |all| {
@@ -130,22 +132,23 @@ pub(super) fn run(args: UserArgs) -> anyhow::Result<ExitCode> {
         Command::Password { user, password } => user.state.with(async |all| {
             let user = all.user(&user.name).await?;
             if user.username.is_none() {
-                let name = &user.name;
-                bail!("user {name:?} logs in at an identity provider and has no password");
+                bail!(UserError::NoPassword);
             }
             let chosen = password.resolve()?;
-            let administrator = all.administrator();
-            administrator.set_password(&user.id, &chosen).await?;
+            let update = UserUpdate::new().with_password(chosen.as_str());
+            all.administrator().update_user(&user.id, &update).await?;
             password.print_generated(&chosen)
         }),
         Command::Role { name, role, state } => state.with(async |all| {
             let user = all.user(&name).await?;
-            all.administrator().set_role(&user.id, role).await?;
+            let update = UserUpdate::new().with_role(role);
+            all.administrator().update_user(&user.id, &update).await?;
             Ok(ExitCode::SUCCESS)
         }),
         Command::Team { name, teams, state } => state.with(async |all| {
             let user = all.user(&name).await?;
-            all.administrator().set_teams(&user.id, teams).await?;
+            let update = UserUpdate::new().with_teams(teams);
+            all.administrator().update_user(&user.id, &update).await?;
             if !user.identities.is_empty() {
                 eprint_line("The next login at the identity provider may change the teams again.");
             }
@@ -165,11 +168,13 @@ async fn create(
         true => Role::Admin,
         false => Role::Member,
     };
-    let administrator = all.administrator();
-    let created = administrator.create_user(name, &chosen, role, &teams).await;
-    let user = created.with_context(|| format!("cannot create user {name:?}"))?;
-    if !admin && user.role == Role::Admin {
-        eprint_line("The first user is always an admin.");
+    let new = NewUser::new(name, chosen.as_str());
+    let new = new.with_role(role).with_teams(teams);
+    let created = all.administrator().create_user(new).await;
+    created.with_context(|| format!("cannot create user {name:?}"))?;
+    let users = all.list_users().await?;
+    if !users.iter().any(|user| user.role == Role::Admin) {
+        eprint_line("No user is an admin; `mcp-gateway user role NAME admin` makes one.");
     }
     password.print_generated(&chosen)
 }

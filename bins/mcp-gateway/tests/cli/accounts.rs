@@ -140,11 +140,14 @@ async fn a_token_is_no_better_than_its_owner() {
     company.get("user disable bob").await;
     company.until(&second, 401).await;
     company.get("user enable bob").await;
-    company.until(&second, 200).await;
+    let listed = company.json("token list --json").await;
+    assert_eq!(listed.as_array().unwrap().len(), 1, "{listed}");
+    assert_eq!(company.status(&second).await, 401, "revoked for good");
     let third = company.get("token create chair --user bob").await;
     assert_eq!(company.status(&third).await, 200);
     company.get("user delete bob").await;
-    company.until(&second, 401).await;
+    let listed = company.json("token list --json").await;
+    assert_eq!(listed.as_array().unwrap().len(), 1, "{listed}");
     company.until(&third, 401).await;
     assert_eq!(company.status(&machine).await, 200);
 }
@@ -200,6 +203,7 @@ async fn people_are_made_and_changed() {
             "invalid account name; expected up to 128 ASCII letters",
         ),
         ("user disable nobody", "unknown user \"nobody\""),
+        ("token create x --user nobody", "unknown user \"nobody\""),
         (
             "user role zoe boss",
             "unknown role; expected admin or member",
@@ -208,6 +212,38 @@ async fn people_are_made_and_changed() {
         let done = company.run(line).await;
         assert_ne!(done.code, Some(0), "{line}");
         assert!(done.stderr.contains(expected), "{line}: {done:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_operator_decides_who_is_an_admin() {
+    let folder = Folder::new();
+    let store = folder.path("gateway.db");
+    let config = format!("store: {{ sqlite: {store} }}\nauth: {{ oauth: {{}} }}\n");
+    let config = folder.write("gateway.yaml", &config);
+    let command = async |line: &str| {
+        let args: Vec<_> = line.split(' ').chain(["--config", &config]).collect();
+        run(&args).await
+    };
+    let created = command("user create ada").await;
+    assert!(
+        created.stderr.contains("No user is an admin"),
+        "{created:?}"
+    );
+    let created = command("user create bob --admin").await;
+    assert_eq!((created.code, &*created.stderr), (Some(0), ""));
+    for line in [
+        "user role bob member",
+        "user disable bob",
+        "user delete bob",
+    ] {
+        let done = command(line).await;
+        assert_eq!(done.code, Some(1), "{line}: {done:?}");
+        let advice = "the user is the last admin; make another user an admin first";
+        assert!(done.stderr.contains(advice), "{line}: {done:?}");
+    }
+    for line in ["user role ada admin", "user delete bob"] {
+        assert_eq!(command(line).await.code, Some(0), "{line}");
     }
 }
 

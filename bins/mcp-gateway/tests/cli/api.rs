@@ -21,10 +21,10 @@ const OWNER: &str = "the-token-of-the-owner-is-this";
 
 /// Response of the API.
 #[derive(Debug)]
-struct Answer {
-    status: u16,
-    headers: HeaderMap,
-    body: Value,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
 }
 
 impl Answer {
@@ -33,7 +33,7 @@ impl Answer {
     }
 }
 
-async fn request(
+pub(crate) async fn request(
     gateway: &Gateway,
     (method, path): (&str, &str),
     headers: &[(http::HeaderName, &str)],
@@ -237,6 +237,21 @@ async fn r5_secrets_of_servers_are_sealed_and_never_shown() {
             .body
     };
     eventually(async || audited().await.to_string().contains("server.replace")).await;
+    let audited = audited().await;
+    let fields = |action: &str| {
+        let mut items = audited["items"].as_array().unwrap().iter();
+        let found = items.find(|record| record["action"] == action);
+        found.map(|record| record["fields"].clone())
+    };
+    let created = json!(["remote.bearer: secret created"]);
+    assert_eq!(fields("server.create"), Some(created));
+    assert_eq!(fields("server.replace"), Some(Value::Null), "it is kept");
+    let path = "/audit?action=secret.use&target=server/far";
+    eventually(async || {
+        let used = api(&gateway, "GET", path, Value::Null).await.body;
+        used["items"][0]["fields"] == json!(["header authorization"])
+    })
+    .await;
     for entry in std::fs::read_dir(folder.path("")).unwrap().flatten() {
         let bytes = std::fs::read(entry.path()).unwrap_or_default();
         let mut windows = bytes.windows("credential-of-the-server".len());

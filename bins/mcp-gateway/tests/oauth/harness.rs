@@ -38,6 +38,7 @@ pub(crate) struct Harness {
     /// The identity provider of the enterprise.
     provider: Option<String>,
     servers: Value,
+    is_audited: bool,
 }
 
 /// Kind of the state store.
@@ -60,6 +61,7 @@ impl Harness {
             database,
             provider: None,
             servers: json!([{ "name": "demo", "builtin": "demo" }]),
+            is_audited: false,
         }
     }
 
@@ -67,6 +69,14 @@ impl Harness {
     pub(crate) fn with_provider(self, issuer: &str) -> Self {
         Self {
             provider: Some(issuer.to_owned()),
+            ..self
+        }
+    }
+
+    /// Calls and changes are audited.
+    pub(crate) fn with_audit(self) -> Self {
+        Self {
+            is_audited: true,
             ..self
         }
     }
@@ -106,7 +116,7 @@ impl Harness {
             json!({ "id": id, "secret": { "env": "CLIENT_SECRET" }, "grantTypes": [grant],
                 "introspection": true })
         };
-        let config = json!({
+        let mut config = json!({
             "publicUrl": ISSUER,
             "sessionKey": { "file": self.path("key") },
             "store": store,
@@ -122,6 +132,9 @@ impl Harness {
             },
             "servers": self.servers,
         });
+        if self.is_audited {
+            config["audit"] = json!({});
+        }
         let path = self.path("gateway.yaml");
         fs::write(&path, config.to_string()).unwrap();
         path

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use mcp_gateway_store::{Batch, CommitOutcome, Documents, Store, Versioned};
+use mcp_gateway_store::{Attachment, Batch, CommitOutcome, Documents, Store, Versioned};
 use serde::{Deserialize, Serialize};
 
 use super::metadata_document::ClientMetadataDocuments;
@@ -148,6 +148,7 @@ impl ClientRegistry {
         &self,
         client: OAuthClient,
         management: Option<SecretHash>,
+        attachment: &Attachment,
     ) -> Result<OAuthClient, AuthServerError> {
         let expires = match client.origin {
             ClientOrigin::Dynamic => Some(self.clock.now().saturating_add(self.lifetimes.new)),
@@ -173,6 +174,7 @@ impl ClientRegistry {
         let batch = self
             .registered
             .put(batch, &id, &registered, expires.map(system_time))?;
+        let batch = attachment.add_to(batch, &id);
         match self.registered.store().commit(batch).await? {
             CommitOutcome::Committed => {
                 self.revocations.note_lift(RevocationTarget::Client, &id);
@@ -198,8 +200,13 @@ impl ClientRegistry {
     }
 
     /// Deletes the client `id` and revokes its tokens.
-    pub(in crate::server) async fn remove(&self, id: &str) -> Result<(), AuthServerError> {
+    pub(in crate::server) async fn remove(
+        &self,
+        id: &str,
+        attachment: &Attachment,
+    ) -> Result<(), AuthServerError> {
         let batch = Batch::new().delete(self.registered.key(id));
+        let batch = attachment.add_to(batch, id);
         let batch = self.revocations.add(batch, RevocationTarget::Client, id)?;
         let _ = self.registered.store().commit(batch).await?;
         self.revocations.apply_local(RevocationTarget::Client, id);

@@ -15,7 +15,7 @@ use axum::extract::{FromRequest as _, Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
-use mcp_gateway_store::Versioned;
+use mcp_gateway_store::{Attachment, Versioned};
 use serde_json::{Map, Value, json};
 
 use super::payload::LimitedBody;
@@ -88,7 +88,7 @@ pub(in crate::server) async fn delete(
 ) -> Response {
     let deleted = async {
         endpoint.managed(&id, &headers).await?;
-        let removed = endpoint.clients.remove(&id).await;
+        let removed = endpoint.clients.remove(&id, &Attachment::default()).await;
         removed.map_err(OAuthError::from)
     };
     match deleted.await {
@@ -142,7 +142,7 @@ impl RegistrationEndpoint {
         let management = Secret::generate("mcpreg_")?;
         let client = self
             .clients
-            .register(client, Some(management.hash()))
+            .register(client, Some(management.hash()), &Attachment::default())
             .await?;
         tracing::info!(client = client.id, name = client.name, "client registered");
         let mut document = self.describe(&client);

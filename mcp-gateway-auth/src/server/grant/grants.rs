@@ -163,11 +163,19 @@ impl GrantStore {
         user: &str,
         client: &str,
     ) -> Result<(), AuthServerError> {
-        let below = index_prefix(user, client);
-        let found = self.index.list(&below, None, MAX_GRANTS).await?;
-        for (entry, _) in found {
-            self.revoke(entry.strip_prefix(&below).unwrap_or_default())
-                .await?;
+        self.revoke_below(&index_prefix(user, client)).await
+    }
+
+    /// Revokes all grants of `user`, also those of clients without a recorded consent.
+    pub(in crate::server) async fn revoke_user(&self, user: &str) -> Result<(), AuthServerError> {
+        self.revoke_below(&format!("{user}/")).await
+    }
+
+    /// Revokes the grants of the index entries that begin with `prefix`.
+    async fn revoke_below(&self, prefix: &str) -> Result<(), AuthServerError> {
+        for (entry, _) in self.index.list(prefix, None, MAX_GRANTS).await? {
+            let (_, id) = entry.rsplit_once('/').unwrap_or_default();
+            self.revoke(id).await?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mcp_gateway_core::auth::{AuthError, Principal};
-use mcp_gateway_store::{Batch, CommitOutcome, Documents, Store, Versioned};
+use mcp_gateway_store::{Attachment, Batch, CommitOutcome, Documents, Store, Versioned};
 use serde::{Deserialize, Serialize};
 
 use super::revocations::RevocationLog;
@@ -52,6 +52,7 @@ use crate::{AuthServerError, Clock, LoginProvider, Secret, SecretHash};
 /// ```
 #[derive(Clone, Debug)]
 pub struct ApiTokens {
+    attachment: Attachment,
     documents: Documents<ApiToken>,
     revocations: RevocationLog,
     login_provider: Arc<dyn LoginProvider>,
@@ -99,10 +100,20 @@ impl ApiTokens {
         clock: Clock,
     ) -> Self {
         Self {
+            attachment: Attachment::default(),
             documents: Documents::new(store, "auth/api-token/"),
             revocations,
             login_provider,
             clock,
+        }
+    }
+
+    /// Returns the tokens with `attachment` in the batch of each change.
+    #[must_use]
+    pub fn with_attachment(&self, attachment: Attachment) -> Self {
+        Self {
+            attachment,
+            ..self.clone()
         }
     }
 
@@ -111,9 +122,21 @@ impl ApiTokens {
     ///
     /// # Errors
     ///
-    /// If the store is unavailable.
+    /// If the store is unavailable, or [`AuthServerError::Busy`] if a condition of the attachment
+    /// does not hold.
     pub async fn create(
         &self,
+        name: &str,
+        owner: TokenOwner,
+        expires: Option<u64>,
+    ) -> Result<(ApiToken, Secret), AuthServerError> {
+        self.issue(Batch::new(), name, owner, expires).await
+    }
+
+    /// Issues a token with the changes of `batch`.
+    async fn issue(
+        &self,
+        batch: Batch,
         name: &str,
         owner: TokenOwner,
         expires: Option<u64>,
@@ -129,10 +152,11 @@ impl ApiTokens {
             hash: secret.hash(),
             id,
         };
-        let batch = Batch::new().if_absent(self.documents.key(&token.id));
+        let batch = batch.if_absent(self.documents.key(&token.id));
         let batch = self
             .documents
             .put(batch, &token.id, &token, expires.map(system_time))?;
+        let batch = self.attachment.add_to(batch, &token.id);
         match self.documents.store().commit(batch).await? {
             CommitOutcome::Committed => Ok((token, secret)),
             CommitOutcome::Conflict => Err(AuthServerError::Busy),
@@ -163,47 +187,76 @@ impl ApiTokens {
     }
 
     /// Replaces the token `id` by a new one with the same name, owner and expiration, and revokes
-    /// the old one. Returns `None` if there is no such token.
+    /// the old one, in one write. Returns `None` if there is no such token.
     ///
     /// # Errors
     ///
-    /// If the store is unavailable.
+    /// If the store is unavailable, or [`AuthServerError::Busy`] if the token is changed at the same
+    /// time or a condition of the attachment does not hold.
     pub async fn rotate(&self, id: &str) -> Result<Option<(ApiToken, Secret)>, AuthServerError> {
         let Some(stored) = self.documents.get(id).await? else {
             return Ok(None);
         };
+        let batch = self.revocation(id, &stored)?;
         let ApiToken {
             name,
             owner,
             expires,
             ..
         } = stored.value;
-        let created = self.create(&name, owner, expires).await?;
-        self.revoke(id).await?;
-        Ok(Some(created))
+        let issued = self.issue(batch, &name, owner, expires).await?;
+        self.revocations.apply_local(RevocationTarget::Token, id);
+        Ok(Some(issued))
     }
 
     /// Revokes the token `id`. Returns `false` if there is no such token.
     ///
     /// # Errors
     ///
-    /// If the store is unavailable, or another replica changes the token at the same time.
+    /// If the store is unavailable, or the token is changed all the time.
     pub async fn revoke(&self, id: &str) -> Result<bool, AuthServerError> {
-        let Some(stored) = self.documents.get(id).await? else {
-            return Ok(false);
-        };
-        let key = self.documents.key(id);
-        let batch = Batch::new()
-            .if_version(key.clone(), stored.version)
-            .delete(key);
-        let batch = self.revocations.add(batch, RevocationTarget::Token, id)?;
-        match self.documents.store().commit(batch).await? {
-            CommitOutcome::Committed => {
+        for _ in 0..ATTEMPTS {
+            let Some(stored) = self.documents.get(id).await? else {
+                return Ok(false);
+            };
+            let batch = self.revocation(id, &stored)?;
+            let batch = self.attachment.add_to(batch, id);
+            if self.documents.store().commit(batch).await? == CommitOutcome::Committed {
                 self.revocations.apply_local(RevocationTarget::Token, id);
-                Ok(true)
+                return Ok(true);
             }
-            CommitOutcome::Conflict => Err(AuthServerError::Busy),
         }
+        Err(AuthServerError::Busy)
+    }
+
+    /// Revokes all tokens of `owner`, each in a write of its own.
+    ///
+    /// # Errors
+    ///
+    /// If the store is unavailable. Some tokens may have been revoked already; the call may be
+    /// repeated.
+    pub async fn revoke_all(&self, owner: &TokenOwner) -> Result<(), AuthServerError> {
+        let mut after: Option<String> = None;
+        loop {
+            let page = self.documents.list("", after.as_deref(), PAGE).await?;
+            for (id, stored) in &page {
+                if stored.value.owner == *owner {
+                    self.revoke(id).await?;
+                }
+            }
+            match page.into_iter().next_back() {
+                Some((last, _)) => after = Some(last),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Returns the batch that deletes and revokes the token `id`.
+    fn revocation(&self, id: &str, stored: &Versioned<ApiToken>) -> Result<Batch, AuthServerError> {
+        let key = self.documents.key(id);
+        let batch = Batch::new().if_version(Arc::clone(&key), stored.version);
+        let batch = batch.delete(key);
+        self.revocations.add(batch, RevocationTarget::Token, id)
     }
 
     /// Verifies a token, and records its use.
@@ -292,6 +345,12 @@ impl TokenVerifier for ApiTokens {
 
 /// Prefix for secret scanners.
 const PREFIX: &str = "mcpt_";
+
+/// Maximum number of attempts for a change that conflicts with others.
+const ATTEMPTS: usize = 16;
+
+/// Number of tokens per read.
+const PAGE: usize = 500;
 
 /// Lifetime of a verification, and resolution of the last use, in seconds.
 const RECHECK: u64 = 60;

@@ -1,0 +1,151 @@
+//! Callers of the admin API who are no administrators, with identifiers that exist and others.
+
+use std::collections::BTreeMap;
+
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, DATE, IF_MATCH};
+use serde_json::{Value, json};
+
+use crate::accounts::Company;
+use crate::api::{Answer, request};
+
+/// Administrator and other callers of a gateway.
+struct Callers {
+    company: Company,
+    admin: String,
+    /// Tokens with the expected status.
+    others: BTreeMap<&'static str, (Option<String>, u16)>,
+}
+
+impl Callers {
+    async fn new() -> Self {
+        let more = "auth: { oauth: { clientMetadataDocuments: always } }\naudit: {}\n\
+                    gateways: [{ name: all }, { name: ops, teams: [ops] }]\n";
+        let company = Company::with(more).await;
+        let admin = company.get("token create admin --user admin").await;
+        for (name, more) in [
+            ("ada", "--admin"),
+            ("bob", "--admin"),
+            ("eve", "--team ops"),
+        ] {
+            company.get(&format!("user create {name} {more}")).await;
+        }
+        let token = async |owner: &str| {
+            let token = company.get(&format!("token create t {owner}")).await;
+            (Some(token), 403)
+        };
+        let demoted = token("--user ada").await;
+        let (disabled, _) = token("--user bob").await;
+        company.get("user role ada member").await;
+        company.get("user disable bob").await;
+        let others = BTreeMap::from([
+            ("anonymous", (None, 401)),
+            ("guessed", (Some("mcpt_x.y".to_owned()), 401)),
+            ("demoted administrator", demoted),
+            ("disabled administrator", (disabled, 401)),
+            ("member of a team", token("--user eve").await),
+            ("team", token("--team admin").await),
+            ("organization", token("").await),
+        ]);
+        Self {
+            company,
+            admin,
+            others,
+        }
+    }
+
+    async fn send(&self, token: Option<&str>, method: &str, path: &str, body: Value) -> Answer {
+        let bearer = token.map(|token| format!("Bearer {token}"));
+        let mut headers = vec![(IF_MATCH, "*")];
+        headers.extend(bearer.iter().map(|bearer| (AUTHORIZATION, &**bearer)));
+        let method = method.to_ascii_uppercase();
+        request(&self.company.gateway, (&method, path), &headers, body).await
+    }
+
+    /// Returns what the administrator reads at `path`.
+    async fn read(&self, path: &str) -> Value {
+        let admin = Some(&*self.admin);
+        self.send(admin, "get", path, Value::Null).await.body
+    }
+
+    /// Returns the lists of all resources among `paths`, without the times of uses.
+    async fn state(&self, paths: &[String]) -> Value {
+        let lists = paths.iter().filter(|path| !path.contains('{'));
+        let mut state = json!({});
+        for path in lists.filter(|path| !path.contains("audit")) {
+            let mut list = self.read(path).await;
+            for item in list["items"].as_array_mut().into_iter().flatten() {
+                item["lastUsed"].take();
+                item["state"].take();
+            }
+            state[path] = list;
+        }
+        state
+    }
+
+    /// Returns the identifier of a resource that exists below the list of `path`.
+    async fn existing(&self, path: &str) -> Option<String> {
+        let (list, _) = path.split_once("/{")?;
+        let list = self.read(list).await;
+        let item = list["items"].get(0)?;
+        let id = item["id"].as_str().or(item["name"].as_str())?;
+        Some(id.to_owned())
+    }
+}
+
+/// Returns all of an answer that its receiver may compare.
+fn seen(answer: Answer) -> (u16, Vec<(String, String)>, Value) {
+    let headers = answer.headers.iter();
+    let headers = headers.filter(|(name, _)| **name != DATE && **name != CONTENT_LENGTH);
+    let headers = headers.map(|(name, value)| (name.to_string(), format!("{value:?}")));
+    (answer.status, headers.collect(), answer.body)
+}
+
+/// Replaces the identifiers in `path`.
+fn filled(path: &str, id: &str) -> String {
+    let mut segments: Vec<_> = path.split('/').collect();
+    for segment in &mut segments {
+        if segment.starts_with('{') {
+            *segment = id;
+        }
+    }
+    segments.join("/")
+}
+
+#[tokio::test]
+async fn r1_whoever_is_no_administrator_changes_nothing_and_learns_nothing() {
+    let callers = Callers::new().await;
+    let entry = json!({ "name": "extra", "builtin": "demo" });
+    let admin = Some(&*callers.admin);
+    let added = callers.send(admin, "post", "/servers", entry).await;
+    assert_eq!(added.status, 201, "{}", added.body);
+    callers.company.get("client create ci --secret").await;
+    let document = callers.read("/openapi.json").await;
+    let operations = document["paths"].as_object().unwrap();
+    let paths: Vec<_> = operations
+        .keys()
+        .map(|path| path.strip_prefix("/api/v1").unwrap().to_owned())
+        .collect();
+    let before = callers.state(&paths).await;
+    let mut existing = 0;
+    for (path, operations) in paths.iter().zip(operations.values()) {
+        let known = callers.existing(path).await;
+        existing += usize::from(known.is_some());
+        let known = filled(path, known.as_deref().unwrap_or("missing"));
+        let missing = filled(path, "missing");
+        let methods = operations.as_object().unwrap().keys();
+        for method in methods.filter(|method| *method != "parameters") {
+            for (caller, (token, status)) in &callers.others {
+                let mut answers = Vec::new();
+                for path in [&known, &missing] {
+                    let body = json!({ "name": "x", "disabled": true });
+                    let answer = callers.send(token.as_deref(), method, path, body).await;
+                    assert_eq!(answer.status, *status, "{caller}: {method} {path}");
+                    answers.push(seen(answer));
+                }
+                assert_eq!(answers[0], answers[1], "{caller}: {method} {path}");
+            }
+        }
+    }
+    assert!(existing >= 6, "{existing} of {}", paths.len());
+    assert_eq!(callers.state(&paths).await, before);
+}
