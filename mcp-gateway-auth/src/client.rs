@@ -153,6 +153,22 @@ impl OAuthClient {
         registration::register(&self.reach, server, [name, uri], token).await
     }
 
+    /// Returns `false` if the authorization server of `found` does not accept the client `identity`.
+    ///
+    /// It presents a code that was never issued. A server that cannot be reached has not rejected
+    /// the client.
+    #[cfg(feature = "accounts")]
+    pub(crate) async fn is_accepted(
+        &self,
+        found: &AuthorizationTarget,
+        identity: &ClientIdentity,
+        redirect_uri: &Url,
+    ) -> Result<bool, ClientError> {
+        let code = token::Code::unissued(redirect_uri)?;
+        let redeemed = token::redeem(self.reach.egress(), (found, identity), code).await;
+        Ok(!redeemed.is_err_and(|error| error.is_invalid_client()))
+    }
+
     /// Creates the authorization request, whose URL is opened in a browser.
     ///
     /// # Errors

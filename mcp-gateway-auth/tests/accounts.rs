@@ -7,6 +7,8 @@
 
 #[path = "login/browser.rs"]
 mod browser;
+#[path = "accounts/habits.rs"]
+mod habits;
 #[path = "accounts/harness.rs"]
 mod harness;
 #[path = "accounts/interleavings.rs"]

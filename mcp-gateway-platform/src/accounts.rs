@@ -160,6 +160,9 @@ pub(crate) fn account_server(definition: &ServerSpec) -> Option<AccountServer> {
             None => ClientIdentity::public(client),
         });
     }
+    if !oauth.resource_indicator {
+        server = server.without_resource_indicator();
+    }
     if !oauth.scopes.is_empty() {
         server = server.with_scope(oauth.scopes.join(" "));
     }

@@ -20,6 +20,8 @@ pub(super) enum ConnectError {
     BadRequest,
     /// The flow at the authorization server has failed.
     Client(ClientError),
+    /// The authorization server does not accept the registered client any more.
+    ClientRejected(ClientError),
     /// A form or response does not belong to this browser and user, or was used before.
     Forged,
     /// The server does not exist for this user.
@@ -41,6 +43,12 @@ impl ConnectError {
                 "This link does not work",
                 "It is incomplete or damaged. Go back to where you came from, and try again.",
             ),
+            Self::Client(error) if error.is_invalid_target() => (
+                StatusCode::BAD_GATEWAY,
+                "The account is not connected",
+                "The login of the server rejects the resource indicator (RFC 8707). The \
+                 administrator of the gateway can omit it.",
+            ),
             Self::Client(ClientError::Denied(_)) => (
                 StatusCode::FORBIDDEN,
                 "The account is not connected",
@@ -50,6 +58,12 @@ impl ConnectError {
                 StatusCode::BAD_GATEWAY,
                 "The account is not connected",
                 "The login of the server does not work. Tell the administrator of the gateway.",
+            ),
+            Self::ClientRejected(_) => (
+                StatusCode::BAD_GATEWAY,
+                "The account is not connected",
+                "The login of the server did not accept the gateway, which registers there again. \
+                 Go back to where you came from, and start again.",
             ),
             Self::Forged => (
                 StatusCode::FORBIDDEN,
@@ -83,7 +97,7 @@ impl ConnectError {
     /// Returns the text for the user.
     fn detail(&self) -> Option<String> {
         match self {
-            Self::Client(error) => Some(error.to_string()),
+            Self::Client(error) | Self::ClientRejected(error) => Some(error_chain(error)),
             _ => None,
         }
     }
@@ -95,7 +109,7 @@ impl IntoResponse for ConnectError {
             Self::Unavailable(error) => {
                 tracing::error!(error = error_chain(error), "account not connected");
             }
-            Self::Client(error) => {
+            Self::Client(error) | Self::ClientRejected(error) => {
                 tracing::warn!(error = error_chain(error), "account not connected");
             }
             _ => {}

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use http::{HeaderMap, StatusCode};
+use mcp_gateway_core::credential::Challenge;
 use mcp_gateway_store::{Batch, CommitOutcome, Documents};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -85,8 +87,8 @@ impl ConnectFlow {
         browser: &BrowserId,
     ) -> Result<Url, ConnectError> {
         let oauth = self.oauth(server)?;
-        let challenge = oauth.challenge().await?.ok_or(ConnectError::Open)?;
-        let target = oauth.discover(&challenge).await?;
+        let mut target = discover(&oauth).await?;
+        target.sends_resource = server.sends_resource();
         let client = self.client(server, &oauth, &target).await?;
         let scope = requested_scope(server, &target);
         let authorization =
@@ -132,9 +134,21 @@ impl ConnectFlow {
             authorization,
         } = secrets;
         let oauth = self.oauth(&server)?;
+        let registered = (target.server.issuer.clone(), client.clone());
         let grant = oauth.redeem((target, client), authorization, parameters);
+        let grant = match grant.await {
+            Err(error) if error.is_invalid_client() && server.client().is_none() => {
+                let (issuer, client) = registered;
+                self.renewals
+                    .registrations()
+                    .remove(&issuer, &client)
+                    .await?;
+                return Err(ConnectError::ClientRejected(error));
+            }
+            grant => grant?,
+        };
         let accounts = self.renewals.accounts();
-        let account = ConnectedAccount::new(grant.await?, accounts.clock().now())?;
+        let account = ConnectedAccount::new(grant, accounts.clock().now())?;
         let id = account_of(user, &server);
         accounts.connect(&id, &account).await?;
         self.renewals.cache().invalidate(&id.document());
@@ -193,7 +207,7 @@ impl ConnectFlow {
         }
         let registration = (&*self.name, &self.redirect_uri);
         let registrations = self.renewals.registrations();
-        registrations.client(oauth, metadata, registration).await
+        registrations.client(oauth, target, registration).await
     }
 
     /// Returns `true` if the client ID metadata document can be fetched from the internet.
@@ -247,6 +261,18 @@ impl fmt::Debug for ConnectFlow {
         f.debug_struct("ConnectFlow")
             .field("redirect_uri", &self.redirect_uri.as_str())
             .finish_non_exhaustive()
+    }
+}
+
+/// Discovers the authorization server of a server, which may require a token for some methods only.
+async fn discover(oauth: &OAuthClient) -> Result<AuthorizationTarget, ConnectError> {
+    let challenge = oauth.challenge().await?;
+    let is_open = challenge.is_none();
+    let challenge =
+        challenge.unwrap_or_else(|| Challenge::new(StatusCode::UNAUTHORIZED, &HeaderMap::new()));
+    match oauth.discover(&challenge).await {
+        Err(ClientError::NoResourceMetadata { .. }) if is_open => Err(ConnectError::Open),
+        found => Ok(found?),
     }
 }
 

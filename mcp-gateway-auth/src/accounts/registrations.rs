@@ -10,7 +10,7 @@ use url::Url;
 
 use super::ConnectedAccounts;
 use super::error::ConnectError;
-use crate::client::{AuthorizationServerMetadata, ClientIdentity, OAuthClient};
+use crate::client::{AuthorizationTarget, ClientIdentity, OAuthClient};
 use crate::{AuthServerError, SecretHash};
 
 /// Registered clients in a store, one for each authorization server. Cheap to clone.
@@ -45,18 +45,23 @@ impl Registrations {
         }
     }
 
-    /// Returns the registered client at `server`; registers it with `name` if there is none.
+    /// Returns the registered client at the authorization server of `target`; registers it with
+    /// `name` if there is none, or if the server does not accept it any more.
+    ///
+    /// An authorization server that has lost its clients shows an error to the user, and never
+    /// returns to the gateway.
     pub(super) async fn client(
         &self,
         oauth: &OAuthClient,
-        server: &AuthorizationServerMetadata,
+        target: &AuthorizationTarget,
         (name, redirect_uri): (&str, &Url),
     ) -> Result<ClientIdentity, ConnectError> {
+        let server = &target.server;
         let id = document(&server.issuer);
         let stored = self.documents.get(&id).await?;
-        if let Some(client) = stored
-            .as_ref()
-            .and_then(|it| self.open(&id, it, redirect_uri))
+        let known = stored.as_ref();
+        if let Some(client) = known.and_then(|it| self.open(&id, it, redirect_uri))
+            && oauth.is_accepted(target, &client, redirect_uri).await?
         {
             return Ok(client);
         }

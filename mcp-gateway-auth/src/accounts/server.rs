@@ -32,6 +32,7 @@ pub struct AccountServer {
     url: Url,
     client: Option<ClientIdentity>,
     scope: Option<String>,
+    sends_resource: bool,
     headers: Vec<(HeaderName, HeaderValue)>,
     /// Teams whose members may use the server; all users if `None`.
     teams: Option<Vec<Arc<str>>>,
@@ -48,6 +49,7 @@ impl AccountServer {
             url,
             client: None,
             scope: None,
+            sends_resource: true,
             headers: Vec::new(),
             teams: None,
         }
@@ -64,6 +66,15 @@ impl AccountServer {
     #[must_use]
     pub fn with_scope(mut self, scope: impl Into<String>) -> Self {
         self.scope = Some(scope.into());
+        self
+    }
+
+    /// Omits the resource indicator (RFC 8707) in requests to the authorization server.
+    ///
+    /// The tokens of an authorization server that rejects it may be valid for other servers, too.
+    #[must_use]
+    pub fn without_resource_indicator(mut self) -> Self {
+        self.sends_resource = false;
         self
     }
 
@@ -107,6 +118,11 @@ impl AccountServer {
     /// Returns the configured scopes.
     pub(super) fn scope(&self) -> Option<&str> {
         self.scope.as_deref()
+    }
+
+    /// Returns `true` if requests to the authorization server have a resource indicator.
+    pub(super) fn sends_resource(&self) -> bool {
+        self.sends_resource
     }
 
     /// Returns the headers besides the access token.

@@ -50,8 +50,10 @@ impl Authorization {
         let mut request = client
             .authorize_url(|| CsrfToken::new(state.clone()))
             .set_pkce_challenge(challenge)
-            .add_scopes(scopes.map(|scope| Scope::new(scope.to_owned())))
-            .add_extra_param("resource", found.resource.clone());
+            .add_scopes(scopes.map(|scope| Scope::new(scope.to_owned())));
+        if let Some(resource) = found.indicator() {
+            request = request.add_extra_param("resource", resource);
+        }
         if is_offline {
             request = request.add_extra_param("prompt", "consent");
         }
@@ -134,7 +136,7 @@ impl fmt::Debug for Authorization {
 pub(crate) const OFFLINE_ACCESS: &str = "offline_access";
 
 /// Returns a random value of 256 bits, as text.
-fn random() -> Result<String, ClientError> {
+pub(super) fn random() -> Result<String, ClientError> {
     let secret = Secret::generate("").map_err(|_| ClientError::Random)?;
     Ok(secret.expose().to_owned())
 }

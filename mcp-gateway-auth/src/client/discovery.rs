@@ -16,6 +16,9 @@ use crate::metadata::{Location, MetadataError, ServerMetadata, is_absent};
 pub struct AuthorizationTarget {
     /// Resource indicator of the token (RFC 8707).
     pub resource: String,
+    /// Presence of the resource indicator in requests to the authorization server.
+    #[serde(default = "always")]
+    pub sends_resource: bool,
     /// Scopes that the challenge requires, separated by spaces.
     pub scope: Option<String>,
     /// Scopes that the metadata of the resource lists; empty if it has none.
@@ -25,6 +28,11 @@ pub struct AuthorizationTarget {
 }
 
 impl AuthorizationTarget {
+    /// Returns the resource indicator of requests to the authorization server.
+    pub(super) fn indicator(&self) -> Option<&str> {
+        self.sends_resource.then_some(&*self.resource)
+    }
+
     /// Returns `true` if its tokens are for the server at `url`, or for its whole host.
     ///
     /// It parses the resource indicator.
@@ -79,6 +87,7 @@ pub(super) async fn discover(
             let server = authorization_server(reach, &issuer).await;
             return Ok(AuthorizationTarget {
                 resource: url.to_string(),
+                sends_resource: true,
                 scope: challenge.param("scope").map(str::to_owned),
                 resource_scopes: Vec::new(),
                 // The missing document is the one to name.
@@ -105,6 +114,7 @@ pub(super) async fn discover(
     let scopes = scopes.into_iter().flatten();
     Ok(AuthorizationTarget {
         resource: resource.to_owned(),
+        sends_resource: true,
         scope: challenge.param("scope").map(str::to_owned),
         resource_scopes: scopes
             .filter_map(Value::as_str)
@@ -199,6 +209,11 @@ async fn authorization_server(
         issuer: found.issuer,
         names_itself: found.names_itself,
     })
+}
+
+/// Returns the value of targets that were stored before it could be chosen.
+fn always() -> bool {
+    true
 }
 
 fn malformed(issuer: &str, reason: &'static str) -> ClientError {

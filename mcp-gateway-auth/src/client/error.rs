@@ -72,7 +72,7 @@ pub enum ClientError {
     #[error("the authorization response has no `iss`, although {0} announces it")]
     NoIssuer(String),
     /// The authorization server registers no client, and none was configured.
-    #[error("{0} does not support client registration")]
+    #[error("{0} does not support client registration: register a client there, and configure it")]
     NoRegistration(String),
     /// The server requires a token, but has no protected resource metadata (RFC 9728).
     #[error("{url} requires a token, but has no protected resource metadata at {tried}")]
@@ -96,7 +96,10 @@ pub enum ClientError {
         error: ServerError,
     },
     /// The metadata is for another resource.
-    #[error("resource mismatch: the metadata is for {resource:?} instead of {url}")]
+    #[error(
+        "resource mismatch: the metadata is for {resource:?} instead of {url}; if that is the \
+         server, configure its URL"
+    )]
     Resource {
         /// The server that the client connects to.
         url: String,
@@ -142,6 +145,18 @@ impl ClientError {
     #[must_use]
     pub fn is_invalid_grant(&self) -> bool {
         matches!(self, Self::Token(error) if error.code == "invalid_grant")
+    }
+
+    /// Returns `true` if the authorization server rejects the resource indicator (RFC 8707).
+    #[cfg(feature = "accounts")]
+    pub(crate) fn is_invalid_target(&self) -> bool {
+        matches!(self, Self::Denied(error) | Self::Token(error) if error.code == "invalid_target")
+    }
+
+    /// Returns `true` if the authorization server does not accept the registered client.
+    #[cfg(feature = "accounts")]
+    pub(crate) fn is_invalid_client(&self) -> bool {
+        matches!(self, Self::Token(error) if error.code == "invalid_client")
     }
 }
 

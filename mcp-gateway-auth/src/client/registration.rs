@@ -103,7 +103,8 @@ impl fmt::Debug for ClientIdentity {
     }
 }
 
-/// Registers a public client (RFC 7591).
+/// Registers a public client (RFC 7591), or a confidential one where the server rejects it and offers
+/// no public clients.
 ///
 /// # Errors
 ///
@@ -118,16 +119,29 @@ pub(super) async fn register(
     let Some(endpoint) = &server.registration_endpoint else {
         return Err(ClientError::NoRegistration(server.issuer.clone()));
     };
-    let request = json!({
-        "client_name": name,
-        "redirect_uris": [redirect_uri],
-        "grant_types": ["authorization_code", "refresh_token"],
-        "response_types": ["code"],
-        "token_endpoint_auth_method": "none",
-    });
-    let fetched = reach.post_json(endpoint, &request, token).await;
-    let fetched = fetched.map_err(|source| ClientError::egress(endpoint, source))?;
-    let document = document(WHAT, &fetched)?;
+    let attempt = async |method: &str| {
+        let request = json!({
+            "client_name": name,
+            "redirect_uris": [redirect_uri],
+            "grant_types": ["authorization_code", "refresh_token"],
+            "response_types": ["code"],
+            "token_endpoint_auth_method": method,
+        });
+        let fetched = reach.post_json(endpoint, &request, token).await;
+        let fetched = fetched.map_err(|source| ClientError::egress(endpoint, source))?;
+        document(WHAT, &fetched)
+    };
+    // Servers accept public clients that they do not announce.
+    match (attempt(PUBLIC).await, server.confidential_method()) {
+        (Err(ClientError::Rejected { .. }), Some(method)) => {
+            identity(&attempt(method).await?, Some(method))
+        }
+        (document, _) => identity(&document?, None),
+    }
+}
+
+/// Returns the client in the response to a registration with the client authentication `method`.
+fn identity(document: &Value, method: Option<&str>) -> Result<ClientIdentity, ClientError> {
     let text = |key: &str| document[key].as_str().filter(|text| !text.is_empty());
     let missing = ClientError::Response {
         what: WHAT,
@@ -137,8 +151,20 @@ pub(super) async fn register(
         id: text("client_id").ok_or(missing)?.to_owned(),
         // Some servers issue an unsolicited secret, and require it later.
         secret: text("client_secret").map(str::to_owned),
-        auth_method: text("token_endpoint_auth_method").map(str::to_owned),
+        auth_method: text("token_endpoint_auth_method")
+            .or(method)
+            .map(str::to_owned),
     })
+}
+
+impl AuthorizationServerMetadata {
+    /// Returns the client authentication method of confidential clients, unless the server offers
+    /// public ones.
+    fn confidential_method(&self) -> Option<&'static str> {
+        let offers = |name: &str| self.auth_methods.iter().any(|method| method == name);
+        let mut methods = ["client_secret_basic", "client_secret_post"].into_iter();
+        methods.find(|method| offers(method) && !offers(PUBLIC))
+    }
 }
 
 /// Returns the document of a successful response.
@@ -158,5 +184,8 @@ fn document(what: &'static str, fetched: &FetchedDocument) -> Result<Value, Clie
         error: ServerError::new(code, document["error_description"].as_str()),
     })
 }
+
+/// Client authentication method of public clients.
+const PUBLIC: &str = "none";
 
 const WHAT: &str = "the registration";

@@ -25,7 +25,11 @@ use oauth2::{
 };
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
+#[cfg(feature = "accounts")]
+use url::Url;
 
+#[cfg(feature = "accounts")]
+use super::authorization::random;
 use super::discovery::{AuthorizationServerMetadata, AuthorizationTarget};
 use super::{ClientError, ClientIdentity, ServerError};
 use crate::egress::{Egress, EgressError};
@@ -59,6 +63,18 @@ pub(super) struct Code {
     pub(super) code: String,
     pub(super) redirect_uri: RedirectUrl,
     pub(super) verifier: PkceCodeVerifier,
+}
+
+impl Code {
+    /// Returns a code that no server has issued, for `redirect_uri`.
+    #[cfg(feature = "accounts")]
+    pub(super) fn unissued(redirect_uri: &Url) -> Result<Self, ClientError> {
+        Ok(Self {
+            code: random()?,
+            redirect_uri: RedirectUrl::from_url(redirect_uri.clone()),
+            verifier: PkceCodeVerifier::new(random()?),
+        })
+    }
 }
 
 pub(super) type Client = oauth2::Client<
@@ -104,8 +120,10 @@ pub(super) async fn redeem(
     let client = client(identity, &found.server).set_redirect_uri(code.redirect_uri);
     let mut request = client
         .exchange_code(AuthorizationCode::new(code.code))
-        .set_pkce_verifier(code.verifier)
-        .add_extra_param("resource", found.resource.clone());
+        .set_pkce_verifier(code.verifier);
+    if let Some(resource) = found.indicator() {
+        request = request.add_extra_param("resource", resource);
+    }
     if let Some(id) = identity.missing_in_form(&found.server) {
         request = request.add_extra_param("client_id", id);
     }
@@ -127,9 +145,10 @@ pub(crate) async fn refresh(
 ) -> Result<TokenSet, ClientError> {
     let client = client(identity, &found.server);
     let token = RefreshToken::new(refresh_token.to_owned());
-    let mut request = client
-        .exchange_refresh_token(&token)
-        .add_extra_param("resource", found.resource.clone());
+    let mut request = client.exchange_refresh_token(&token);
+    if let Some(resource) = found.indicator() {
+        request = request.add_extra_param("resource", resource);
+    }
     if let Some(id) = identity.missing_in_form(&found.server) {
         request = request.add_extra_param("client_id", id);
     }

@@ -19,16 +19,16 @@ use crate::browser::{self, Browser, Page};
 use crate::harness::{Harness, Replica, SERVER};
 
 /// A gateway with users, whose pages are served.
-struct Site {
+pub(crate) struct Site {
     address: SocketAddr,
-    harness: Harness,
-    replica: Replica,
+    pub(crate) harness: Harness,
+    pub(crate) replica: Replica,
     users: Users,
     _server: JoinSet<()>,
 }
 
 impl Site {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let harness = Harness::start().await;
         let mut replica = harness.replica().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -62,7 +62,7 @@ impl Site {
     }
 
     /// Creates the user `name`, and returns the ID and a browser with a session.
-    async fn user(&self, name: &str) -> (String, Browser) {
+    pub(crate) async fn user(&self, name: &str) -> (String, Browser) {
         let id = self.users.create(name, PASSWORD).await.unwrap().id;
         let mut browser = Browser::new();
         let page = browser.get(&self.url("/api/auth/login")).await;
@@ -75,7 +75,7 @@ impl Site {
     }
 
     /// Returns the link of a failed call of the user `id`.
-    async fn link(&self, id: &str) -> String {
+    pub(crate) async fn link(&self, id: &str) -> String {
         match self.replica.token(id).await {
             Err(CredentialError::NotConnected { url: Some(url) }) => url.to_string(),
             other => panic!("{other:?}"),
@@ -83,7 +83,12 @@ impl Site {
     }
 
     /// Returns the page after the authorization `page`, at which the user `account` logs in.
-    async fn authorize(&self, browser: &mut Browser, page: &Page, account: &str) -> Page {
+    pub(crate) async fn authorize(
+        &self,
+        browser: &mut Browser,
+        page: &Page,
+        account: &str,
+    ) -> Page {
         let url = page.next().unwrap();
         let response = browser.get(&format!("{url}&login={account}")).await;
         browser.get(&response.next().unwrap()).await

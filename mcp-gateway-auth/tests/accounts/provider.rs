@@ -5,11 +5,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::extract::{Form, Query, State};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, Uri};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -42,6 +44,50 @@ pub(crate) struct Habits {
     pub(crate) adds_slash: bool,
     /// The MCP server has no metadata.
     pub(crate) is_old: bool,
+    /// Challenge of the MCP server.
+    pub(crate) challenge: ChallengeHabit,
+    /// Resource in the metadata of the MCP server, instead of its URL.
+    pub(crate) resource: Option<&'static str>,
+    /// Path of the issuer. The endpoints are not below it.
+    pub(crate) issuer_path: &'static str,
+    /// Issuer in the metadata of the authorization server, instead of its own.
+    pub(crate) claimed_issuer: Option<&'static str>,
+    /// The metadata is only where OpenID Connect has it.
+    pub(crate) is_openid: bool,
+    /// Authentication of clients that are registered dynamically.
+    pub(crate) clients: ClientHabit,
+    /// The only members that a registration may have; all if empty.
+    pub(crate) known_members: &'static [&'static str],
+    /// Requests with `resource` are rejected with `invalid_target`.
+    pub(crate) refuses_resource: bool,
+    /// Token responses have neither a lifetime nor a refresh token.
+    pub(crate) issues_access_alone: bool,
+    /// Errors of the token endpoint are HTML pages.
+    pub(crate) has_html_errors: bool,
+    /// The token endpoint redirects to another address.
+    pub(crate) redirects_tokens: bool,
+}
+
+/// Challenge of an MCP server.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum ChallengeHabit {
+    /// Names the metadata.
+    Complete,
+    /// Has no `WWW-Authenticate`.
+    Bare,
+    /// Is sent to calls of tools only.
+    Late,
+}
+
+/// Authentication of clients that are registered dynamically.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum ClientHabit {
+    /// Clients are public.
+    Public,
+    /// Clients receive an unsolicited secret and no method, and must present it in the form.
+    UnsolicitedSecret,
+    /// Public clients are rejected, and the secret is accepted in the header alone.
+    BasicOnly,
 }
 
 impl Default for Habits {
@@ -59,6 +105,17 @@ impl Default for Habits {
             scopes: Vec::new(),
             adds_slash: false,
             is_old: false,
+            challenge: ChallengeHabit::Complete,
+            resource: None,
+            issuer_path: "",
+            claimed_issuer: None,
+            is_openid: false,
+            clients: ClientHabit::Public,
+            known_members: &[],
+            refuses_resource: false,
+            issues_access_alone: false,
+            has_html_errors: false,
+            redirects_tokens: false,
         }
     }
 }
@@ -113,6 +170,11 @@ impl Provider {
             .route("/mcp", post(call))
             .route("/.well-known/oauth-protected-resource/mcp", get(resource))
             .route("/.well-known/oauth-authorization-server", get(metadata))
+            .route(
+                "/.well-known/oauth-authorization-server/{*path}",
+                get(metadata),
+            )
+            .route("/.well-known/openid-configuration", get(metadata))
             .route("/register", post(register))
             .route("/authorize", get(authorize))
             .route("/token", post(token))
@@ -209,6 +271,10 @@ impl Provider {
 }
 
 impl Script {
+    fn issuer(&self) -> String {
+        format!("{}{}", self.base, self.habits.issuer_path)
+    }
+
     fn code(&mut self, user: &str, redirect_uri: String) -> String {
         let code = format!("code-{}", self.number());
         let user = user.to_owned();
@@ -229,12 +295,37 @@ impl Script {
         Some(grant.user.clone())
     }
 
-    fn token(&mut self, form: &Parameters) -> Result<Value, (u16, &'static str)> {
+    /// Returns `true` if a registered client has sent the request.
+    fn is_authenticated(&self, headers: &HeaderMap, form: &Parameters) -> bool {
+        let client = form.get("client_id").map_or("", String::as_str);
+        let basic = format!("Basic {}", STANDARD.encode(format!("{client}:{SECRET}")));
+        let is_proven = match self.habits.clients {
+            ClientHabit::Public => true,
+            ClientHabit::UnsolicitedSecret => form
+                .get("client_secret")
+                .is_some_and(|secret| secret == SECRET),
+            ClientHabit::BasicOnly => {
+                let header = headers.get(AUTHORIZATION);
+                header.is_some_and(|value| value == basic.as_str())
+                    && !form.contains_key("client_secret")
+            }
+        };
+        is_proven && self.clients.contains(client)
+    }
+
+    fn token(
+        &mut self,
+        headers: &HeaderMap,
+        form: &Parameters,
+    ) -> Result<Value, (u16, &'static str)> {
         let invalid = (self.habits.invalid_grant, "invalid_grant");
-        let client = form.get("client_id").cloned().unwrap_or_default();
-        if !self.clients.contains(&client) {
+        if !self.is_authenticated(headers, form) {
             return Err((401, "invalid_client"));
         }
+        if self.habits.refuses_resource && form.contains_key("resource") {
+            return Err((400, "invalid_target"));
+        }
+        let client = form["client_id"].clone();
         let number = self.number();
         let index = if let Some(code) = form.get("code") {
             let code = self.codes.remove(code).ok_or(invalid)?;
@@ -257,6 +348,9 @@ impl Script {
         let grant = &mut self.grants[index];
         let access = format!("a-{number}-{}", grant.user);
         grant.access.insert(access.clone());
+        if self.habits.issues_access_alone {
+            return Ok(json!({ "access_token": access, "token_type": "bearer" }));
+        }
         Ok(match self.habits.success {
             200 => json!({
                 "access_token": access,
@@ -313,7 +407,13 @@ async fn call(
     let shared = shared.lock().unwrap();
     let bearer = headers.get(AUTHORIZATION);
     let user = bearer.and_then(|value| shared.user(value.to_str().unwrap()));
+    let challenge = shared.habits.challenge;
+    let is_open = challenge == ChallengeHabit::Late && request["method"] != "tools/call";
+    let user = user.or_else(|| is_open.then(String::new));
     let Some(user) = user else {
+        if challenge == ChallengeHabit::Bare {
+            return StatusCode::UNAUTHORIZED.into_response();
+        }
         let base = &shared.base;
         let metadata = format!("{base}/.well-known/oauth-protected-resource/mcp");
         let challenge = format!("Bearer resource_metadata=\"{metadata}\"");
@@ -345,38 +445,76 @@ async fn resource(State(shared): State<Shared>) -> Response {
         return StatusCode::NOT_FOUND.into_response();
     }
     let slash = if habits.adds_slash { "/" } else { "" };
+    let resource = habits.resource.map(str::to_owned);
     let document = json!({
-        "resource": format!("{base}/mcp"),
-        "authorization_servers": [format!("{base}{slash}")],
+        "resource": resource.unwrap_or_else(|| format!("{base}/mcp")),
+        "authorization_servers": [format!("{}{slash}", shared.issuer())],
         "scopes_supported": ["read", "write"],
     });
     Json(document).into_response()
 }
 
-async fn metadata(State(shared): State<Shared>) -> Json<Value> {
+async fn metadata(State(shared): State<Shared>, uri: Uri) -> Response {
     let shared = shared.lock().unwrap();
-    let base = &shared.base;
+    let Script { base, habits, .. } = &*shared;
+    let known = match habits.is_openid {
+        true => "/.well-known/openid-configuration",
+        false => "/.well-known/oauth-authorization-server",
+    };
+    if uri.path() != format!("{known}{}", habits.issuer_path) {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    let claimed = habits.claimed_issuer.map(str::to_owned);
     let mut document = json!({
-        "issuer": base,
+        "issuer": claimed.unwrap_or_else(|| shared.issuer()),
         "authorization_endpoint": format!("{base}/authorize"),
         "token_endpoint": format!("{base}/token"),
         "revocation_endpoint": format!("{base}/revoke"),
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": true,
-        "scopes_supported": shared.habits.scopes,
+        "scopes_supported": habits.scopes,
     });
-    if shared.habits.offers_registration {
+    if habits.offers_registration {
         document["registration_endpoint"] = format!("{base}/register").into();
     }
-    Json(document)
+    let methods = match habits.clients {
+        ClientHabit::Public => None,
+        ClientHabit::UnsolicitedSecret => Some("client_secret_post"),
+        ClientHabit::BasicOnly => Some("client_secret_basic"),
+    };
+    if let Some(method) = methods {
+        document["token_endpoint_auth_methods_supported"] = json!([method]);
+    }
+    Json(document).into_response()
 }
 
 async fn register(State(shared): State<Shared>, Json(request): Json<Value>) -> Response {
     let mut shared = shared.lock().unwrap();
+    let Habits {
+        clients,
+        known_members,
+        ..
+    } = shared.habits;
+    let mut members = request.as_object().unwrap().keys();
+    let is_strict = !known_members.is_empty();
+    let is_refused = is_strict && members.any(|name| !known_members.contains(&name.as_str()))
+        || clients == ClientHabit::BasicOnly && request["token_endpoint_auth_method"] == "none";
+    if is_refused {
+        let answer = json!({ "error": "invalid_client_metadata" });
+        return (StatusCode::BAD_REQUEST, Json(answer)).into_response();
+    }
     let client = format!("client-{}", shared.number());
     shared.clients.insert(client.clone());
     shared.registrations.push(request);
-    let answer = json!({ "client_id": client, "token_endpoint_auth_method": "none" });
+    let answer = match clients {
+        ClientHabit::Public => json!({ "client_id": client, "token_endpoint_auth_method": "none" }),
+        ClientHabit::UnsolicitedSecret => json!({ "client_id": client, "client_secret": SECRET }),
+        ClientHabit::BasicOnly => json!({
+            "client_id": client,
+            "client_secret": SECRET,
+            "token_endpoint_auth_method": "client_secret_basic",
+        }),
+    };
     (StatusCode::CREATED, Json(answer)).into_response()
 }
 
@@ -384,19 +522,25 @@ async fn register(State(shared): State<Shared>, Json(request): Json<Value>) -> R
 async fn authorize(State(shared): State<Shared>, Query(query): Query<Parameters>) -> Redirect {
     let mut shared = shared.lock().unwrap();
     let mut url = Url::parse(&query["redirect_uri"]).unwrap();
+    let is_refused = shared.habits.refuses_resource && query.contains_key("resource");
     let answer = match query.get("login") {
+        _ if is_refused => ("error", "invalid_target".to_owned()),
         Some(user) => ("code", shared.code(user, query["redirect_uri"].clone())),
         None => ("error", "access_denied".to_owned()),
     };
     url.query_pairs_mut()
         .append_pair(answer.0, &answer.1)
         .append_pair("state", &query["state"])
-        .append_pair("iss", &shared.base);
+        .append_pair("iss", &shared.issuer());
     shared.authorizations.push(query);
     Redirect::to(url.as_str())
 }
 
-async fn token(State(shared): State<Shared>, Form(form): Form<Parameters>) -> Response {
+async fn token(
+    State(shared): State<Shared>,
+    headers: HeaderMap,
+    Form(form): Form<Parameters>,
+) -> Response {
     let delay = shared.lock().unwrap().habits.delay;
     sleep(delay).await;
     let mut shared = shared.lock().unwrap();
@@ -404,12 +548,19 @@ async fn token(State(shared): State<Shared>, Form(form): Form<Parameters>) -> Re
     if let Some((status, body)) = shared.habits.outage.clone() {
         return (StatusCode::from_u16(status).unwrap(), Json(body)).into_response();
     }
-    let answer = shared.token(&form);
+    if shared.habits.redirects_tokens {
+        return Redirect::temporary("/token/").into_response();
+    }
+    let answer = shared.token(&headers, &form);
     if shared.habits.loses_responses {
         return (StatusCode::BAD_GATEWAY, "<html>").into_response();
     }
     let (status, body) = match answer {
         Ok(body) => (shared.habits.success, body),
+        Err((status, _)) if shared.habits.has_html_errors => {
+            let status = StatusCode::from_u16(status).unwrap();
+            return (status, Html("<h1>Bad request</h1>")).into_response();
+        }
         Err((status, code)) => (status, json!({ "error": code })),
     };
     (StatusCode::from_u16(status).unwrap(), Json(body)).into_response()
@@ -427,5 +578,8 @@ async fn revoke(State(shared): State<Shared>, Form(form): Form<Parameters>) -> S
     shared.revocations.push(form);
     StatusCode::OK
 }
+
+/// Secret of all registered clients that have one.
+const SECRET: &str = "secret-of-registered-clients";
 
 pub(crate) const REDIRECT_URI: &str = "http://127.0.0.1:1/callback";

@@ -6,7 +6,7 @@
 //! | `headers` | map of settings; credentials must be secrets |
 //! | `bearer` | secret |
 //! | `protocol` | `auto`, `modern`, `legacy` or `sse` |
-//! | `auth.oauth` | [`RemoteOAuth`]: `clientId`, `clientSecret`, `scopes` |
+//! | `auth.oauth` | [`RemoteOAuth`]: `clientId`, `clientSecret`, `resourceIndicator`, `scopes` |
 
 use std::net::IpAddr;
 
@@ -69,6 +69,7 @@ impl FromField for RemoteOAuth {
         let mut oauth = Self::default();
         oauth.client_id = table.get("clientId");
         oauth.client_secret = table.get("clientSecret");
+        oauth.resource_indicator = table.get("resourceIndicator").unwrap_or(true);
         oauth.scopes = table.get("scopes").unwrap_or_default();
         if oauth.client_secret.is_some() && oauth.client_id.is_none() {
             table.whole().error("clientSecret requires clientId");

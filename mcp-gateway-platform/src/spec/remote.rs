@@ -52,15 +52,28 @@ pub enum RemoteAuth {
 /// // The gateway registers as a client, and requests the scopes that the server names.
 /// remote.auth = Some(RemoteAuth::OAuth(RemoteOAuth::default()));
 /// ```
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct RemoteOAuth {
     /// Identifier of the registered client; the gateway registers one if `None`.
     pub client_id: Option<String>,
     /// Secret of the registered client.
     pub client_secret: Option<Secret>,
+    /// Resource indicator (RFC 8707) in requests to the authorization server.
+    pub resource_indicator: bool,
     /// Scopes to request; those that the server names if empty.
     pub scopes: Vec<String>,
+}
+
+impl Default for RemoteOAuth {
+    fn default() -> Self {
+        Self {
+            client_id: None,
+            client_secret: None,
+            resource_indicator: true,
+            scopes: Vec::new(),
+        }
+    }
 }
 
 impl Remote {
