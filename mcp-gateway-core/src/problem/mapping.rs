@@ -290,7 +290,7 @@ fn credential(server: &str, error: &CredentialError) -> Problem {
             StatusCode::OK,
             code::INTERNAL_ERROR,
             "credential_store",
-            "The credential store is unavailable; try again later",
+            format!("The credential of the server {server:?} is unavailable; try again later"),
         ),
     }
 }
