@@ -121,8 +121,8 @@ class Pipe:
 class Http:
     """A Streamable HTTP endpoint on this machine."""
 
-    def __init__(self, port):
-        self.port = port
+    def __init__(self, port, headers=None):
+        self.port, self.headers = port, headers or {}
         self.last = 0
         self.session = None
         self.version = None
@@ -132,6 +132,7 @@ class Http:
         headers = {
             "content-type": "application/json",
             "accept": "application/json, text/event-stream",
+            **self.headers,
             **headers,
         }
         if self.session:
@@ -152,6 +153,8 @@ class Http:
         self.last += 1
         message = {"jsonrpc": "2.0", "id": self.last, "method": method, "params": params}
         modern = {"mcp-method": method} if "_meta" in params else {}
+        if modern and "name" in params:
+            modern["mcp-name"] = params["name"]
         status, kind, body = self.post(message, modern, limit)
         if kind.startswith("text/event-stream"):
             for event in body.decode().split("\n\n"):
