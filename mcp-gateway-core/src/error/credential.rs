@@ -8,6 +8,16 @@ use super::BoxError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CredentialError {
+    /// The account of the caller lacks scopes that the call requires.
+    ///
+    /// A call of a tool is answered by a tool result with the link, so that the user sees it.
+    #[error("insufficient scope")]
+    InsufficientScope {
+        /// The required scopes, separated by spaces; empty if the server has not named them.
+        scopes: Arc<str>,
+        /// Address at which the user can grant them; `None` if that is not possible, or was tried.
+        url: Option<Arc<str>>,
+    },
     /// The caller has not connected an account of the server.
     ///
     /// A call of a tool is answered by a tool result with the link, so that the user sees it.

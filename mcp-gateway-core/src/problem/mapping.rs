@@ -279,6 +279,9 @@ impl From<&UpstreamError> for Problem {
 /// Returns the problem of a caller without a credential for `server`.
 fn credential(server: &str, error: &CredentialError) -> Problem {
     match error {
+        CredentialError::InsufficientScope { scopes, url } => {
+            insufficient_scope(server, scopes, url.as_deref())
+        }
         CredentialError::NotConnected { url } => not_connected(server, url.as_deref()),
         CredentialError::Replaced => Problem::new(
             StatusCode::OK,
@@ -307,6 +310,29 @@ fn not_connected(server: &str, url: Option<&str>) -> Problem {
     let reason = "not_connected";
     let problem = Problem::new(StatusCode::OK, code::INTERNAL_ERROR, reason, message)
         .with_variation(Variation::Solvable);
+    match url {
+        Some(url) => problem.with_data("url", url),
+        None => problem,
+    }
+}
+
+/// Returns the problem of a caller whose account of `server` lacks `scopes`, which can be granted
+/// at `url`.
+fn insufficient_scope(server: &str, scopes: &str, url: Option<&str>) -> Problem {
+    let named = match scopes {
+        "" => String::new(),
+        scopes => format!(" ({scopes})"),
+    };
+    let advice = match url {
+        Some(url) => format!("; grant them at {url}"),
+        None => String::new(),
+    };
+    let message =
+        format!("Your account of the server {server:?} lacks scopes of this call{named}{advice}");
+    let reason = "insufficient_scope";
+    let problem = Problem::new(StatusCode::OK, code::INTERNAL_ERROR, reason, message)
+        .with_variation(Variation::Solvable)
+        .with_data("scopes", scopes);
     match url {
         Some(url) => problem.with_data("url", url),
         None => problem,

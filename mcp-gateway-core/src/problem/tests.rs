@@ -128,6 +128,8 @@ fn of_targets() -> Vec<Row> {
     let method = RouteError::UnknownMethod { method };
     let connected = of_credential(CredentialError::NotConnected { url: None });
     let store = of_credential(CredentialError::Unavailable(other()));
+    let scopes = "write".into();
+    let scope = of_credential(CredentialError::InsufficientScope { scopes, url: None });
     vec![
         row(Error::ApprovalRequired, 200, -32600, "approval_required"),
         row(method, 404, -32601, "method_not_found"),
@@ -146,6 +148,7 @@ fn of_targets() -> Vec<Row> {
         row(unknown(NameKind::Tool), 200, -32602, "unknown_tool"),
         row(connected, 200, -32603, "not_connected"),
         row(store, 200, -32603, "credential_store"),
+        row(scope, 200, -32603, "insufficient_scope"),
     ]
 }
 

@@ -84,6 +84,37 @@ mod tests {
     }
 
     #[test]
+    fn missing_scopes_are_named_with_a_link() {
+        let of = |scopes: &str, url: Option<&str>| {
+            let source = CredentialError::InsufficientScope {
+                scopes: scopes.into(),
+                url: url.map(Into::into),
+            };
+            let server = "github".into();
+            let problem = Problem::from(&Error::Credential { server, source });
+            let answer =
+                problem.to_answer(Some(&Id::from(1)), Some(&Method::ToolsCall), Era::Legacy);
+            let json: serde_json::Value = serde_json::from_slice(&answer).unwrap();
+            json["result"].clone()
+        };
+        let url = "https://gw.example.com/connect/github";
+        let result = of("repo gist", Some(url));
+        let text = format!(
+            "Your account of the server \"github\" lacks scopes of this call (repo gist); grant them at {url}"
+        );
+        assert_eq!(result["content"][0]["text"], text);
+        let data = json!({
+            "reason": "insufficient_scope",
+            "scopes": "repo gist",
+            "server": "github",
+            "url": url,
+        });
+        assert_eq!(result["_meta"]["mcp-gateway/problem"], data);
+        let text = "Your account of the server \"github\" lacks scopes of this call";
+        assert_eq!(of("", None)["content"][0]["text"], text);
+    }
+
+    #[test]
     fn problems_of_others_stay_errors() {
         let source = CredentialError::Unavailable("down".into());
         let server = "github".into();
