@@ -69,6 +69,7 @@ mod registrations;
 mod renewals;
 mod revocations;
 mod server;
+mod step_up;
 
 pub use self::account::{ConnectedAccount, EndReason};
 pub use self::credentials::{AccountCredentials, ServerAccounts};

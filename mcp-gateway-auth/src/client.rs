@@ -38,6 +38,8 @@ mod authorization;
 pub(crate) mod backoff;
 #[cfg(feature = "loopback")]
 mod browser;
+#[cfg(feature = "client-credentials")]
+mod client_credentials;
 mod credentials;
 mod discovery;
 mod error;
@@ -47,6 +49,8 @@ mod http;
 mod loopback;
 mod policy;
 mod registration;
+#[cfg(feature = "client-credentials")]
+mod service_client;
 #[cfg(feature = "loopback")]
 mod sign_in;
 pub(crate) mod token;
@@ -61,6 +65,8 @@ pub(crate) use self::authorization::OFFLINE_ACCESS;
 pub use self::authorization::{Authorization, ResponseParameters};
 #[cfg(feature = "loopback")]
 pub use self::browser::open_browser;
+#[cfg(feature = "client-credentials")]
+pub use self::client_credentials::ClientCredentials;
 pub use self::credentials::GrantCredentials;
 pub use self::discovery::{AuthorizationServerMetadata, AuthorizationTarget};
 pub use self::error::{ClientError, ServerError};
@@ -70,6 +76,9 @@ use self::http::Reach;
 pub use self::loopback::Loopback;
 pub use self::policy::policy_for;
 pub use self::registration::ClientIdentity;
+use self::registration::RegistrationRequest;
+#[cfg(feature = "client-credentials")]
+pub use self::service_client::{ClientKey, ServiceClient};
 #[cfg(feature = "loopback")]
 pub use self::sign_in::{OAuthClientFlow, SignInEvent};
 pub use self::token::TokenSet;
@@ -149,8 +158,30 @@ impl OAuthClient {
         redirect_uri: &Url,
         token: Option<&str>,
     ) -> Result<ClientIdentity, ClientError> {
-        let uri = redirect_uri.as_str();
-        registration::register(&self.reach, server, [name, uri], token).await
+        let request = RegistrationRequest {
+            name,
+            redirect_uri,
+            scope: None,
+            token,
+        };
+        registration::register(&self.reach, server, &request).await
+    }
+
+    /// Registers a client with `name` that may request `scope`.
+    #[cfg(feature = "accounts")]
+    pub(crate) async fn register_with_scope(
+        &self,
+        server: &AuthorizationServerMetadata,
+        (name, redirect_uri): (&str, &Url),
+        scope: Option<&str>,
+    ) -> Result<ClientIdentity, ClientError> {
+        let request = RegistrationRequest {
+            name,
+            redirect_uri,
+            scope,
+            token: None,
+        };
+        registration::register(&self.reach, server, &request).await
     }
 
     /// Returns `false` if the authorization server of `found` does not accept the client `identity`.
@@ -197,9 +228,11 @@ impl OAuthClient {
         authorization: Authorization,
         parameters: ResponseParameters,
     ) -> Result<Grant, ClientError> {
+        let requested = authorization.scope().map(str::to_owned);
         let code = authorization.code(parameters)?;
         let egress = self.reach.egress();
         let tokens = token::redeem(egress, (&found, &identity), code).await?;
-        Ok(Grant::new(egress.clone(), (found, identity), tokens))
+        let grant = Grant::new(egress.clone(), (found, identity), tokens);
+        Ok(grant.with_requested_scope(requested))
     }
 }

@@ -35,7 +35,7 @@ mod client_auth;
 mod connector;
 mod policy;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
@@ -76,6 +76,20 @@ impl FetchedDocument {
             }
         }
         age.map(Duration::from_secs)
+    }
+
+    /// Returns the delay of `Retry-After` at `now` (RFC 9110, section 10.2.3), which is a number of
+    /// seconds or a date.
+    ///
+    /// `None` if the response has none, or an invalid one, and zero for a date in the past.
+    #[must_use]
+    pub fn retry_after(&self, now: SystemTime) -> Option<Duration> {
+        let value = self.headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+        if let Ok(seconds) = value.parse() {
+            return Some(Duration::from_secs(seconds));
+        }
+        let date = httpdate::parse_http_date(value).ok()?;
+        Some(date.duration_since(now).unwrap_or_default())
     }
 
     /// Returns `true` if the `Content-Type` is `application/json` or `application/*+json`.
@@ -164,5 +178,22 @@ mod tests {
             assert_eq!(fetched.is_json(), expected, "{value}");
         }
         assert!(!fetched(&header::CONTENT_TYPE, &[]).is_json());
+    }
+
+    #[test]
+    fn a_retry_is_delayed_by_seconds_or_until_a_date() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_717);
+        let table = [
+            ("120", Some(120)),
+            (" 0 ", Some(0)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(60)),
+            ("Sun, 06 Nov 1994 08:00:00 GMT", Some(0)),
+            ("-1", None),
+            ("soon", None),
+        ];
+        for (value, expected) in table {
+            let found = fetched(&header::RETRY_AFTER, &[value]).retry_after(now);
+            assert_eq!(found, expected.map(Duration::from_secs), "{value}");
+        }
     }
 }

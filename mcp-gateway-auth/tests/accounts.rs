@@ -23,3 +23,5 @@ mod refresh;
 mod replicas;
 #[path = "accounts/revocations.rs"]
 mod revocations;
+#[path = "accounts/step_up.rs"]
+mod step_up;

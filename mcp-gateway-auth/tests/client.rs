@@ -5,6 +5,8 @@
     reason = "the helpers of tests are not in functions that are tests"
 )]
 
+#[path = "client/client_credentials.rs"]
+mod client_credentials;
 #[path = "client/harness.rs"]
 mod harness;
 #[path = "client/refresh.rs"]

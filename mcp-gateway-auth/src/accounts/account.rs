@@ -26,6 +26,9 @@ pub struct ConnectedAccount {
     access_token: String,
     refresh_token: Option<String>,
     scope: Option<String>,
+    /// Scopes that the owner was asked for, separated by spaces.
+    #[serde(default)]
+    requested: Option<String>,
     connected_at: u64,
     issued_at: u64,
     expires_at: Option<u64>,
@@ -66,6 +69,7 @@ impl ConnectedAccount {
     ///
     /// [`AuthServerError::Random`] if the system has no random numbers.
     pub fn new(grant: Grant, now: u64) -> Result<Self, AuthServerError> {
+        let requested = grant.requested_scope().map(str::to_owned);
         let (target, identity, tokens) = grant.into_parts();
         Ok(Self {
             connection: random_id("")?,
@@ -76,6 +80,7 @@ impl ConnectedAccount {
             access_token: tokens.access_token,
             refresh_token: tokens.refresh_token,
             scope: tokens.scope,
+            requested,
             connected_at: now,
             issued_at: now,
             lease: None,
@@ -96,6 +101,18 @@ impl ConnectedAccount {
         self.scope.as_deref()
     }
 
+    /// Returns `true` if the owner has been asked for `scope`, or has granted it.
+    pub(super) fn has_requested(&self, scope: &str) -> bool {
+        let all = [&self.requested, &self.scope].into_iter().flatten();
+        let mut all = all.flat_map(|scopes| scopes.split_whitespace());
+        all.any(|known| known == scope)
+    }
+
+    /// Returns `true` if the access token is the result of a refresh.
+    pub(super) fn is_refreshed(&self) -> bool {
+        self.generation > 0
+    }
+
     /// Returns the time at which the owner has connected the account.
     #[must_use]
     pub fn connected_at(&self) -> u64 {
@@ -106,6 +123,11 @@ impl ConnectedAccount {
     #[must_use]
     pub fn end(&self) -> Option<EndReason> {
         self.end
+    }
+
+    /// Returns the scopes that the metadata of the resource lists.
+    pub(super) fn resource_scopes(&self) -> impl Iterator<Item = &str> {
+        self.target.resource_scopes.iter().map(String::as_str)
     }
 
     /// Returns the identifier of the connection.

@@ -7,6 +7,7 @@ use mcp_gateway_core::error_chain;
 
 use crate::client::ClientError;
 use crate::client::backoff::Backoff;
+use crate::client::token::TokenFailure;
 use crate::egress::EgressError;
 
 /// Class of a failed refresh, which decides what else fails.
@@ -23,8 +24,15 @@ pub(super) enum FailureClass {
 }
 
 impl FailureClass {
-    /// Classifies an error by its code, and by its status only if it has no code.
-    pub(super) fn of(error: &ClientError) -> Self {
+    /// Classifies a failure by its code, and by its status only if its code tells nothing.
+    pub(super) fn of(failure: &TokenFailure) -> Self {
+        match Self::of_error(&failure.error) {
+            Self::Account if failure.overload.is_some() => Self::Server,
+            class => class,
+        }
+    }
+
+    fn of_error(error: &ClientError) -> Self {
         match error {
             ClientError::Token(error) => match error.code.as_str() {
                 "invalid_grant" => Self::Grant,
@@ -76,12 +84,15 @@ impl Backoffs {
         }
     }
 
-    /// Delays the next request for `key`.
-    pub(super) fn record_failure(&self, key: &str, error: &ClientError) {
+    /// Delays the next request for `key`, for as long as the server asks for or longer.
+    pub(super) fn record_failure(&self, key: &str, failed: &TokenFailure) {
         let mut backoffs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (backoff, failure) = backoffs.entry(key.to_owned()).or_default();
         backoff.record_failure();
-        *failure = error_chain(error);
+        if let Some(delay) = failed.overload {
+            backoff.delay(delay);
+        }
+        *failure = error_chain(&failed.error);
     }
 
     /// Permits the next requests for `keys` after a success.
@@ -95,10 +106,13 @@ impl Backoffs {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use http::StatusCode;
 
     use super::*;
     use crate::client::ServerError;
+    use crate::client::backoff::MAX_ASKED;
 
     #[test]
     fn errors_are_classified_by_their_code() {
@@ -116,9 +130,39 @@ mod tests {
                 code: code.to_owned(),
                 description: None,
             });
-            assert_eq!(FailureClass::of(&error), class, "{code}");
             assert!(!is_lost(&error));
+            assert_eq!(FailureClass::of(&failure(error)), class, "{code}");
         }
+    }
+
+    fn failure(error: ClientError) -> TokenFailure {
+        let overload = None;
+        TokenFailure { error, overload }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_is_not_requested_before_the_time_that_it_names() {
+        let backoffs = Backoffs::default();
+        let remaining = || match backoffs.check(["as", "account"]) {
+            Err(ClientError::Suspended { remaining, .. }) => remaining.as_secs(),
+            other => panic!("{other:?}"),
+        };
+        let overloaded = |seconds| {
+            let mut failed = failure(ClientError::Token(ServerError::default()));
+            failed.overload = Some(Duration::from_secs(seconds));
+            // The code tells nothing.
+            assert_eq!(FailureClass::of(&failed), FailureClass::Server);
+            backoffs.record_failure("as", &failed);
+        };
+        overloaded(120);
+        assert_eq!(remaining(), 120);
+        // A shorter time does not end a longer one.
+        overloaded(1);
+        assert_eq!(remaining(), 120);
+        overloaded(86_400);
+        assert_eq!(remaining(), MAX_ASKED.as_secs());
+        tokio::time::advance(MAX_ASKED).await;
+        assert!(backoffs.check(["as", "account"]).is_ok());
     }
 
     #[test]
@@ -131,8 +175,8 @@ mod tests {
         for (source, expected) in table {
             let url = String::new();
             let error = ClientError::Egress { url, source };
-            assert_eq!(FailureClass::of(&error), FailureClass::Server);
             assert_eq!(is_lost(&error), expected, "{error:?}");
+            assert_eq!(FailureClass::of(&failure(error)), FailureClass::Server);
         }
     }
 }

@@ -16,6 +16,7 @@ use super::cache::{CachedAccount, presented_token};
 use super::documents::{account_key, is_connection};
 use super::renewals::Renewals;
 use super::server::{AccountServer, AccountServers};
+use super::step_up::RequiredScopes;
 use super::{AccountId, ConnectLinks, ConnectedAccounts, Owner};
 use crate::egress::Egress;
 
@@ -25,6 +26,10 @@ use crate::egress::Egress;
 /// otherwise with that of the organization. Without any of them, it fails with
 /// [`CredentialError::NotConnected`], with a link if the caller is a user who can log in. Servers
 /// that are not among [those](Self::replace_servers) of this resolver get no credential.
+///
+/// A call that requires further scopes fails with [`CredentialError::InsufficientScope`], whose link
+/// requests them besides those that the account has. They are requested once for each connection,
+/// and not at all for a server whose [scopes](AccountServer::with_scope) are configured.
 ///
 /// Servers are found by name. Where a name may be given to another server while calls are in
 /// flight, a resolver [of one server](Self::of_server) keeps the accounts of the former from the
@@ -189,11 +194,20 @@ impl AccountCredentials {
         server: &Arc<AccountServer>,
         (rejected, challenge): (&Credential, &Challenge),
     ) -> Result<Option<Credential>, CredentialError> {
-        // A refresh adds no scopes.
+        let account = self.account(principal, server).await?;
+        if let Some((_, found)) = &account
+            && let Some(required) = RequiredScopes::of(challenge, &found.account)
+        {
+            // The owner may have granted the scopes in the meantime.
+            return match presented_token(rejected).is_some_and(|token| !found.has_token(token)) {
+                true => Ok(Some(found.credential.clone())),
+                false => Err(self.insufficient(principal, server, found, &required).await),
+            };
+        }
         if challenge.status() != StatusCode::UNAUTHORIZED {
             return Ok(None);
         }
-        let current = match self.account(principal, server).await? {
+        let current = match account {
             Some((_, found)) if is_settling(self, &found, rejected) => return Ok(None),
             Some(found) => self.current(server, found, Some(rejected)).await?,
             None => None,
@@ -202,6 +216,29 @@ impl AccountCredentials {
             Some(credential) => Ok(Some(credential)),
             None => Err(self.not_connected(principal, server.name()).await),
         }
+    }
+
+    /// Returns the error of a caller whose account `found` at `server` lacks the scopes `required`.
+    ///
+    /// Scopes that the owner was asked for before, or that the configuration does not allow, are not
+    /// asked for again.
+    async fn insufficient(
+        &self,
+        principal: &Principal,
+        server: &AccountServer,
+        found: &CachedAccount,
+        required: &RequiredScopes,
+    ) -> CredentialError {
+        let may_ask = server.scope().is_none() && required.lacks_of(&found.account);
+        let url = match &self.links {
+            Some(links) if may_ask => {
+                let url = links.step_up_url(principal, server.name(), required);
+                url.await
+            }
+            _ => None,
+        };
+        let scopes = required.text().into();
+        CredentialError::InsufficientScope { scopes, url }
     }
 
     /// Returns the error of a caller without an account of `server`.

@@ -1,5 +1,6 @@
 //! Connection of an account: the authorization code flow at the authorization server of a server.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use url::Url;
 use super::error::ConnectError;
 use super::renewals::Renewals;
 use super::server::AccountServer;
+use super::step_up::RequiredScopes;
 use super::{AccountId, CALLBACK, CLIENT_DOCUMENT, ConnectedAccount, Owner};
 use crate::SecretHash;
 use crate::client::{
@@ -53,6 +55,17 @@ struct ConnectionSecrets {
     target: AuthorizationTarget,
     client: ClientIdentity,
     authorization: Authorization,
+    /// Set if the client was registered for the scopes of this request.
+    #[serde(default)]
+    is_registered_anew: bool,
+}
+
+/// Result of a response of an authorization server.
+pub(super) enum Finished {
+    /// The server is called with the account from now on.
+    Connected(Arc<AccountServer>),
+    /// The request is repeated at this URL, by another client.
+    Repeated(Url),
 }
 
 impl ConnectFlow {
@@ -80,26 +93,46 @@ impl ConnectFlow {
 
     /// Begins to connect an account of `user` at `server`, and returns the authorization URL for
     /// `browser`.
+    ///
+    /// The scopes `added` are requested besides those of the present account.
     pub(super) async fn start(
         &self,
         server: &AccountServer,
-        user: &str,
-        browser: &BrowserId,
+        (user, browser): (&str, &BrowserId),
+        added: &RequiredScopes,
     ) -> Result<Url, ConnectError> {
         let oauth = self.oauth(server)?;
         let mut target = discover(&oauth).await?;
         target.sends_resource = server.sends_resource();
-        let client = self.client(server, &oauth, &target).await?;
-        let scope = requested_scope(server, &target);
+        let account = account_of(user, server);
+        let present = self.renewals.accounts().find(&account).await?;
+        let present = present.map(|stored| stored.value);
+        let client = self.client(server, (&oauth, &target), present.as_ref());
+        let client = client.await?;
+        let scope = requested_scope(server, &target, (present.as_ref(), added));
         let authorization =
             oauth.authorize(&target, &client, &self.redirect_uri, scope.as_deref())?;
-        let (url, id) = (authorization.url().clone(), id(authorization.state()));
-        let accounts = self.renewals.accounts();
         let secrets = ConnectionSecrets {
             target,
             client,
             authorization,
+            is_registered_anew: false,
         };
+        self.begin(server, (user, browser), secrets).await
+    }
+
+    /// Stores a pending connection, and returns its authorization URL.
+    async fn begin(
+        &self,
+        server: &AccountServer,
+        (user, browser): (&str, &BrowserId),
+        secrets: ConnectionSecrets,
+    ) -> Result<Url, ConnectError> {
+        let (url, id) = {
+            let authorization = &secrets.authorization;
+            (authorization.url().clone(), id(authorization.state()))
+        };
+        let accounts = self.renewals.accounts();
         let expires = accounts.clock().now().saturating_add(LIFETIME);
         let pending = PendingConnection {
             browser: browser.id().to_owned(),
@@ -118,13 +151,14 @@ impl ConnectFlow {
     /// Completes the connection to which the response `parameters` belong, if `user` began it with
     /// `browser` and it has not been completed before.
     ///
-    /// `server` returns the server of this name, if the user may use it. Returns the server.
+    /// `server` returns the server of this name, if the user may use it. A request whose scopes the
+    /// client may not request is repeated once, by a client that is registered for them.
     pub(super) async fn finish(
         &self,
         parameters: ResponseParameters,
         (user, browser): (&str, &BrowserId),
         server: impl FnOnce(&str) -> Option<Arc<AccountServer>>,
-    ) -> Result<Arc<AccountServer>, ConnectError> {
+    ) -> Result<Finished, ConnectError> {
         let state = parameters.get("state").ok_or(ConnectError::BadRequest)?;
         let (pending, secrets) = self.take(state, user, browser).await?;
         let server = server(&pending.server).ok_or(ConnectError::NotFound)?;
@@ -132,12 +166,16 @@ impl ConnectFlow {
             target,
             client,
             authorization,
+            is_registered_anew,
         } = secrets;
         let oauth = self.oauth(&server)?;
         let registered = (target.server.issuer.clone(), client.clone());
+        let scope = authorization.scope().map(str::to_owned);
+        let scope = scope.filter(|_| !is_registered_anew && self.is_registered(&server, &client));
+        let other = scope.map(|scope| (scope, target.clone()));
         let grant = oauth.redeem((target, client), authorization, parameters);
-        let grant = match grant.await {
-            Err(error) if error.is_invalid_client() && server.client().is_none() => {
+        let grant = match (grant.await, other) {
+            (Err(error), _) if error.is_invalid_client() && server.client().is_none() => {
                 let (issuer, client) = registered;
                 self.renewals
                     .registrations()
@@ -145,14 +183,47 @@ impl ConnectFlow {
                     .await?;
                 return Err(ConnectError::ClientRejected(error));
             }
-            grant => grant?,
+            (Err(error), Some((scope, target))) if error.is_denied_scope() => {
+                let whose = (user, browser);
+                let repeated = self.repeat(&server, whose, (target, scope)).await;
+                return repeated.map(Finished::Repeated).map_err(|_| error.into());
+            }
+            (grant, _) => grant?,
         };
         let accounts = self.renewals.accounts();
         let account = ConnectedAccount::new(grant, accounts.clock().now())?;
         let id = account_of(user, &server);
         accounts.connect(&id, &account).await?;
         self.renewals.cache().invalidate(&id.document());
-        Ok(server)
+        Ok(Finished::Connected(server))
+    }
+
+    /// Registers a client for `scope`, and begins the connection again.
+    async fn repeat(
+        &self,
+        server: &AccountServer,
+        whose: (&str, &BrowserId),
+        (target, scope): (AuthorizationTarget, String),
+    ) -> Result<Url, ConnectError> {
+        let oauth = self.oauth(server)?;
+        let registrations = self.renewals.registrations();
+        let registration = (&*self.name, &self.redirect_uri);
+        let client = registrations
+            .extend((&oauth, &target), registration, &scope)
+            .await?;
+        let authorization = oauth.authorize(&target, &client, &self.redirect_uri, Some(&scope))?;
+        let secrets = ConnectionSecrets {
+            target,
+            client,
+            authorization,
+            is_registered_anew: true,
+        };
+        self.begin(server, whose, secrets).await
+    }
+
+    /// Returns `true` if `client` is registered dynamically.
+    fn is_registered(&self, server: &AccountServer, client: &ClientIdentity) -> bool {
+        server.client().is_none() && client.id != self.document_url()
     }
 
     /// Disconnects the account of `user` at `server`, and revokes its tokens.
@@ -193,8 +264,8 @@ impl ConnectFlow {
     async fn client(
         &self,
         server: &AccountServer,
-        oauth: &OAuthClient,
-        target: &AuthorizationTarget,
+        (oauth, target): (&OAuthClient, &AuthorizationTarget),
+        present: Option<&ConnectedAccount>,
     ) -> Result<ClientIdentity, ConnectError> {
         if let Some(client) = server.client() {
             return Ok(client.clone());
@@ -207,7 +278,11 @@ impl ConnectFlow {
         }
         let registration = (&*self.name, &self.redirect_uri);
         let registrations = self.renewals.registrations();
-        registrations.client(oauth, target, registration).await
+        let accepted = present.filter(|account| account.end().is_none());
+        let accepted = accepted.map(|account| account.client().1);
+        registrations
+            .client((oauth, target), registration, accepted)
+            .await
     }
 
     /// Returns `true` if the client ID metadata document can be fetched from the internet.
@@ -276,21 +351,33 @@ async fn discover(oauth: &OAuthClient) -> Result<AuthorizationTarget, ConnectErr
     }
 }
 
-/// Returns the scopes of an authorization request: the configured ones, otherwise those of the
-/// challenge, otherwise those of the resource.
+/// Returns the scopes of an authorization request: the configured ones; otherwise those of the
+/// challenge, otherwise those of the resource, with those of the `present` account at the same
+/// authorization server and those that are `added`.
 ///
 /// `offline_access` is added where the authorization server offers it, because some servers issue
 /// no refresh token otherwise.
-fn requested_scope(server: &AccountServer, target: &AuthorizationTarget) -> Option<String> {
-    let named = server.scope().or(target.scope.as_deref());
-    let named: Vec<&str> = match named {
+fn requested_scope(
+    server: &AccountServer,
+    target: &AuthorizationTarget,
+    (present, added): (Option<&ConnectedAccount>, &RequiredScopes),
+) -> Option<String> {
+    let mut scopes: Vec<&str> = match server.scope().or(target.scope.as_deref()) {
         Some(named) => named.split_whitespace().collect(),
         None => target.resource_scopes.iter().map(String::as_str).collect(),
     };
+    if server.scope().is_none() {
+        let present = present.filter(|account| account.issuer() == target.server.issuer);
+        let granted = present
+            .and_then(ConnectedAccount::scope)
+            .unwrap_or_default();
+        scopes.extend(granted.split_whitespace().chain(added.iter()));
+        scopes.retain(|scope| *scope != OFFLINE_ACCESS);
+    }
     let is_offered = target.server.scopes.iter().any(|it| it == OFFLINE_ACCESS);
-    let is_added = is_offered && !named.contains(&OFFLINE_ACCESS);
-    let added = is_added.then_some(OFFLINE_ACCESS);
-    let scopes: Vec<&str> = named.into_iter().chain(added).collect();
+    scopes.extend(is_offered.then_some(OFFLINE_ACCESS));
+    let mut known = HashSet::new();
+    scopes.retain(|scope| known.insert(*scope));
     (!scopes.is_empty()).then(|| scopes.join(" "))
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use mcp_gateway_core::auth::Principal;
 use url::form_urlencoded::byte_serialize;
 
+use super::step_up::RequiredScopes;
 use crate::login::PublicOrigin;
 use crate::login::PublicUrlError;
 use crate::pages::CONNECT;
@@ -76,6 +77,19 @@ impl ConnectLinks {
         let handle = self.keyring.issue(PURPOSE, handle);
         let server: String = byte_serialize(server.as_bytes()).collect();
         Some(format!("{}{CONNECT}/{server}?for={handle}", self.origin.as_str()).into())
+    }
+
+    /// Returns the link for `principal` to connect the account again, with `scopes` besides those that
+    /// it has.
+    pub(super) async fn step_up_url(
+        &self,
+        principal: &Principal,
+        server: &str,
+        scopes: &RequiredScopes,
+    ) -> Option<Arc<str>> {
+        let url = self.url(principal, server).await?;
+        let scopes: String = byte_serialize(scopes.text().as_bytes()).collect();
+        Some(format!("{url}&scope={scopes}").into())
     }
 
     /// Returns the user for whom the link with the parameter `handle` was created.

@@ -16,8 +16,9 @@ use serde::Deserialize;
 use url::form_urlencoded::byte_serialize;
 
 use super::error::ConnectError;
-use super::flow::ConnectFlow;
+use super::flow::{ConnectFlow, Finished};
 use super::server::AccountServer;
+use super::step_up::RequiredScopes;
 use super::{AccountCredentials, CALLBACK, CLIENT_DOCUMENT, ConnectLinks, ConnectedAccount, Owner};
 use crate::client::ResponseParameters;
 use crate::egress::{Egress, EgressPolicy};
@@ -30,7 +31,7 @@ use crate::{LoginProvider as _, UserInfo};
 /// | request | purpose |
 /// |---|---|
 /// | `GET /connect` | lists the servers and the connected accounts of the user |
-/// | `GET /connect/{server}?for=…` | link of a tool result: redirects to the authorization server |
+/// | `GET /connect/{server}?for=…` | link of a tool result: redirects to the authorization server, with the further scopes in `scope` |
 /// | `POST /connect/{server}` | the same, from the list |
 /// | `POST /connect/{server}/disconnect` | removes the account, and revokes its tokens |
 /// | `GET /connect/callback` | redirection endpoint for authorization servers |
@@ -57,6 +58,8 @@ struct Visitor {
 #[derive(Deserialize)]
 struct LinkQuery {
     r#for: Option<String>,
+    #[serde(default)]
+    scope: String,
 }
 
 #[derive(Deserialize)]
@@ -207,7 +210,10 @@ async fn follow_link(
     query: Result<Query<LinkQuery>, QueryRejection>,
     request: Parts,
 ) -> Result<Response, ConnectError> {
-    let Query(LinkQuery { r#for: handle }) = query?;
+    let Query(LinkQuery {
+        r#for: handle,
+        scope,
+    }) = query?;
     // Another site could send the browser to an address that it can guess.
     let Some(handle) = handle else {
         return Ok(see_other(CONNECT));
@@ -222,7 +228,9 @@ async fn follow_link(
     }
     let server = pages.server(&name, &visitor.user);
     let server = server.ok_or(ConnectError::NotFound)?;
-    let url = pages.flow.start(&server, &user, &visitor.browser).await?;
+    let scopes = RequiredScopes::new(scope.split_whitespace());
+    let whose = (&*user, &visitor.browser);
+    let url = pages.flow.start(&server, whose, &scopes).await?;
     Ok(pages.remember(&visitor, see_other(url.as_str())))
 }
 
@@ -237,8 +245,9 @@ async fn connect(
 ) -> Result<Response, ConnectError> {
     let Form(CsrfForm { csrf }) = form?;
     let (visitor, server) = pages.checked(&request, &csrf, &name).await?;
-    let user = &visitor.user.id;
-    let url = pages.flow.start(&server, user, &visitor.browser).await?;
+    let whose = (&*visitor.user.id, &visitor.browser);
+    let none = RequiredScopes::default();
+    let url = pages.flow.start(&server, whose, &none).await?;
     let message = MessagePage {
         title: "Connect your account",
         message: "You log in where the account is.",
@@ -273,7 +282,10 @@ async fn finish(
     let visitor = visitor.map_err(|_| ConnectError::Forged)?;
     let whose = (&*visitor.user.id, &visitor.browser);
     let server = |name: &str| pages.server(name, &visitor.user);
-    let server = pages.flow.finish(parameters, whose, server).await?;
+    let server = match pages.flow.finish(parameters, whose, server).await? {
+        Finished::Connected(server) => server,
+        Finished::Repeated(url) => return Ok(see_other(url.as_str())),
+    };
     // A deletion of the user has removed the accounts that it has found before this one.
     if pages.sessions.user(&visitor.user.id).await?.is_none() {
         let owner = Owner::User(Arc::clone(&visitor.user.id));

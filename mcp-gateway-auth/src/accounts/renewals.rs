@@ -25,7 +25,8 @@ use super::registrations::Registrations;
 use super::server::AccountServer;
 use super::{AccountChange, AccountId, ConnectedAccounts};
 use crate::AuthServerError;
-use crate::client::{ClientError, TokenSet, token};
+use crate::client::TokenSet;
+use crate::client::token::{self, TokenFailure};
 use crate::egress::Egress;
 
 /// Accounts in memory, and their refreshes.
@@ -208,9 +209,10 @@ impl Renewal {
                 all.backoffs.reset([leased.issuer(), &self.document]);
                 (Outcome::Refreshed(tokens), None)
             }
-            Err(error) => {
+            Err(failure) => {
+                let error = &failure.error;
                 tracing::warn!(account = %self.id, %error, "access token not refreshed");
-                (self.failed(&leased, &error).await, Some(error))
+                (self.failed(&leased, &failure).await, Some(failure.error))
             }
         };
         let settled = self.settle(&leased, &outcome).await?;
@@ -234,9 +236,9 @@ impl Renewal {
     }
 
     /// Returns the outcome of a failed refresh, and delays the next one.
-    async fn failed(&self, leased: &ConnectedAccount, error: &ClientError) -> Outcome {
+    async fn failed(&self, leased: &ConnectedAccount, failure: &TokenFailure) -> Outcome {
         let all = &self.all;
-        match FailureClass::of(error) {
+        match FailureClass::of(failure) {
             FailureClass::Grant => return Outcome::Ended(EndReason::GrantRejected),
             FailureClass::Client if self.server.client().is_none() => {
                 let (target, client) = leased.client();
@@ -249,12 +251,12 @@ impl Renewal {
                 }
                 return Outcome::Ended(EndReason::ClientRejected);
             }
-            FailureClass::Server => all.backoffs.record_failure(leased.issuer(), error),
+            FailureClass::Server => all.backoffs.record_failure(leased.issuer(), failure),
             FailureClass::Account | FailureClass::Client => {
-                all.backoffs.record_failure(&self.document, error);
+                all.backoffs.record_failure(&self.document, failure);
             }
         }
-        Outcome::Failed(is_lost(error))
+        Outcome::Failed(is_lost(&failure.error))
     }
 
     /// Stores the outcome, unless the account has been replaced in the meantime.

@@ -25,6 +25,9 @@ pub struct Authorization {
     redirect_uri: Url,
     issuer: String,
     names_itself: bool,
+    /// Requested scopes, separated by spaces.
+    #[serde(default)]
+    scope: Option<String>,
 }
 
 /// Parameters of an authorization response.
@@ -44,8 +47,8 @@ impl Authorization {
             .set_redirect_uri(RedirectUrl::from_url(redirect_uri.clone()));
         let challenge =
             PkceCodeChallenge::from_code_verifier_sha256(&PkceCodeVerifier::new(verifier.clone()));
-        let scopes = scope.or(found.scope.as_deref()).unwrap_or_default();
-        let scopes = scopes.split_whitespace();
+        let scope = scope.or(found.scope.as_deref());
+        let scopes = scope.unwrap_or_default().split_whitespace();
         let is_offline = scopes.clone().any(|scope| scope == OFFLINE_ACCESS);
         let mut request = client
             .authorize_url(|| CsrfToken::new(state.clone()))
@@ -65,6 +68,7 @@ impl Authorization {
             redirect_uri: redirect_uri.clone(),
             issuer: found.server.issuer.clone(),
             names_itself: found.server.names_itself,
+            scope: scope.map(str::to_owned),
         })
     }
 
@@ -78,6 +82,12 @@ impl Authorization {
     #[must_use]
     pub fn state(&self) -> &str {
         &self.state
+    }
+
+    /// Requested scopes, separated by spaces.
+    #[must_use]
+    pub fn scope(&self) -> Option<&str> {
+        self.scope.as_deref()
     }
 
     /// Returns `true` if a response with `parameters` belongs to this request.

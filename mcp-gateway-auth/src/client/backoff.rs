@@ -28,7 +28,13 @@ impl Backoff {
             None => Duration::ZERO,
         };
         self.failures = self.failures.saturating_add(1);
-        self.until = Some(Instant::now() + delay);
+        self.delay(delay);
+    }
+
+    /// Delays the next attempt by `delay` or longer, up to [`MAX_ASKED`].
+    pub(crate) fn delay(&mut self, delay: Duration) {
+        let until = Instant::now() + delay.min(MAX_ASKED);
+        self.until = Some(self.until.map_or(until, |known| known.max(until)));
     }
 
     /// Permits the next attempt after a success.
@@ -42,6 +48,9 @@ const FIRST: Duration = Duration::from_secs(1);
 
 /// Maximum delay.
 const MAX: Duration = Duration::from_secs(60);
+
+/// Maximum delay that a server can ask for: users must not be locked out by a mistake.
+pub(crate) const MAX_ASKED: Duration = Duration::from_secs(5 * 60);
 
 /// Number of doublings after which the delay exceeds its maximum.
 const MAX_DOUBLINGS: u32 = 6;

@@ -1,5 +1,6 @@
 //! Discovery of the authorization server of a resource (RFC 9728; RFC 8414).
 
+use ::http::StatusCode;
 use mcp_gateway_core::credential::Challenge;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -66,6 +67,51 @@ pub struct AuthorizationServerMetadata {
     pub token_endpoint: Url,
 }
 
+/// Protected resource, and the authorization server that its metadata names.
+pub(super) struct ProtectedResource {
+    /// Resource indicator.
+    pub(super) resource: String,
+    /// Scopes that the challenge requires, separated by spaces.
+    pub(super) scope: Option<String>,
+    /// Scopes that the metadata lists; empty if it has none.
+    pub(super) scopes: Vec<String>,
+    /// Issuer identifier of the authorization server.
+    pub(super) issuer: String,
+}
+
+/// Audience of a token, and the token endpoint that issues it.
+#[cfg(feature = "client-credentials")]
+pub(super) struct TokenTarget {
+    pub(super) resource: ProtectedResource,
+    /// Client authentication methods of the token endpoint; empty if the metadata has none.
+    pub(super) auth_methods: Vec<String>,
+    pub(super) token_endpoint: Url,
+}
+
+/// Discovers the token endpoint of the resource at `url`, which has sent `challenge`.
+///
+/// # Errors
+///
+/// Those of [`discover`].
+#[cfg(feature = "client-credentials")]
+pub(super) async fn discover_tokens(
+    reach: &Reach,
+    url: &Url,
+    challenge: &Challenge,
+) -> Result<TokenTarget, ClientError> {
+    let resource = protected_resource(reach, url, challenge).await?;
+    let issuer = &resource.issuer;
+    let found = server_metadata(reach, issuer).await?;
+    let endpoint = found.token_endpoint.as_deref();
+    let endpoint =
+        endpoint.ok_or_else(|| malformed(issuer, "its metadata has no token_endpoint"))?;
+    Ok(TokenTarget {
+        auth_methods: found.auth_methods,
+        token_endpoint: reach.url("token_endpoint", endpoint)?,
+        resource,
+    })
+}
+
 /// Discovers the authorization server of the resource at `url`, which has sent `challenge`.
 ///
 /// # Errors
@@ -74,28 +120,82 @@ pub struct AuthorizationServerMetadata {
 /// [`ClientError::Resource`] and [`ClientError::Issuer`] if it is for another resource or issuer,
 /// and [`ClientError::Address`] and [`ClientError::Metadata`] if its content is invalid.
 ///
-/// A server without metadata of its own may be its authorization server, as of [MCP
+/// A server without metadata of its own may be its authorization server, whose endpoints have
+/// default locations if it has no metadata either, as of [MCP
 /// 2025-03-26](https://modelcontextprotocol.io/specification/2025-03-26/basic/authorization).
 pub(super) async fn discover(
     reach: &Reach,
     url: &Url,
     challenge: &Challenge,
 ) -> Result<AuthorizationTarget, ClientError> {
-    let document = match resource(reach, url, challenge.resource_metadata()).await {
+    let (found, server) = match protected_resource(reach, url, challenge).await {
         Err(absent @ ClientError::NoResourceMetadata { .. }) => {
             let issuer = url.origin().ascii_serialization();
-            let server = authorization_server(reach, &issuer).await;
-            return Ok(AuthorizationTarget {
+            let server = match authorization_server(reach, &issuer).await {
+                Ok(server) => Some(server),
+                Err(ClientError::Egress { source, .. }) if is_absent(&source) => {
+                    default_endpoints(reach, url).await
+                }
+                Err(_) => None,
+            };
+            let found = ProtectedResource {
                 resource: url.to_string(),
-                sends_resource: true,
                 scope: challenge.param("scope").map(str::to_owned),
-                resource_scopes: Vec::new(),
-                // The missing document is the one to name.
-                server: server.map_err(|_| absent)?,
-            });
+                scopes: Vec::new(),
+                issuer,
+            };
+            // The missing document is the one to name.
+            (found, server.ok_or(absent)?)
         }
-        document => document?,
+        found => {
+            let found = found?;
+            let server = authorization_server(reach, &found.issuer).await?;
+            (found, server)
+        }
     };
+    Ok(AuthorizationTarget {
+        resource: found.resource,
+        sends_resource: true,
+        scope: found.scope,
+        resource_scopes: found.scopes,
+        server,
+    })
+}
+
+/// Returns the authorization server with the default endpoints at the origin of `url`, if it has an
+/// authorization endpoint there.
+async fn default_endpoints(reach: &Reach, url: &Url) -> Option<AuthorizationServerMetadata> {
+    let endpoint = |path| url.join(path).ok();
+    let authorization = endpoint("/authorize")?;
+    // Without parameters, an authorization endpoint responds with an error of its own.
+    let is_missing = match reach.get(&authorization).await {
+        Err(EgressError::Status(status)) => ABSENT.contains(&status),
+        Err(EgressError::Unavailable) => true,
+        Ok(_) | Err(_) => false,
+    };
+    if is_missing {
+        return None;
+    }
+    Some(AuthorizationServerMetadata {
+        auth_methods: Vec::new(),
+        authorization_endpoint: authorization,
+        client_documents: false,
+        issuer: url.origin().ascii_serialization(),
+        names_itself: false,
+        registration_endpoint: endpoint("/register"),
+        revocation_endpoint: None,
+        scopes: Vec::new(),
+        token_endpoint: endpoint("/token")?,
+    })
+}
+
+/// Fetches and validates the metadata of the resource at `url`, which has sent `challenge`.
+async fn protected_resource(
+    reach: &Reach,
+    url: &Url,
+    challenge: &Challenge,
+) -> Result<ProtectedResource, ClientError> {
+    let document = resource(reach, url, challenge.resource_metadata()).await?;
     let defect = |reason| ClientError::Metadata {
         server: url.to_string(),
         reason,
@@ -111,16 +211,12 @@ pub(super) async fn discover(
     let issuer = document["authorization_servers"][0].as_str();
     let issuer = issuer.ok_or_else(|| defect("its metadata names no authorization server"))?;
     let scopes = document["scopes_supported"].as_array();
-    let scopes = scopes.into_iter().flatten();
-    Ok(AuthorizationTarget {
+    let scopes = scopes.into_iter().flatten().filter_map(Value::as_str);
+    Ok(ProtectedResource {
         resource: resource.to_owned(),
-        sends_resource: true,
         scope: challenge.param("scope").map(str::to_owned),
-        resource_scopes: scopes
-            .filter_map(Value::as_str)
-            .map(str::to_owned)
-            .collect(),
-        server: authorization_server(reach, issuer).await?,
+        scopes: scopes.map(str::to_owned).collect(),
+        issuer: issuer.to_owned(),
     })
 }
 
@@ -155,13 +251,10 @@ async fn resource(reach: &Reach, url: &Url, named: Option<&str>) -> Result<Value
     })
 }
 
-/// Fetches and validates the metadata of `issuer`.
+/// Fetches the metadata of `issuer`.
 ///
 /// The documents of RFC 8414 and of OpenID Connect Discovery are tried.
-async fn authorization_server(
-    reach: &Reach,
-    issuer: &str,
-) -> Result<AuthorizationServerMetadata, ClientError> {
+async fn server_metadata(reach: &Reach, issuer: &str) -> Result<ServerMetadata, ClientError> {
     reach.url("authorization_servers", issuer)?;
     let locations = [Location::OAuth, Location::OpenIdInserted, Location::OpenId];
     let mut found = ServerMetadata::fetch(reach.egress(), issuer, &locations).await;
@@ -171,14 +264,22 @@ async fn authorization_server(
     {
         found = ServerMetadata::fetch(reach.egress(), other, &locations).await;
     }
-    let found = found.map_err(|error| match error {
+    found.map_err(|error| match error {
         MetadataError::Egress { url, source } => ClientError::Egress { url, source },
         MetadataError::Issuer(found) => ClientError::Issuer {
             expected: issuer.to_owned(),
             found: super::error::printable(&found),
         },
         MetadataError::Malformed => malformed(issuer, "its metadata is malformed"),
-    })?;
+    })
+}
+
+/// Fetches the metadata of `issuer`, and validates it for authorization codes.
+async fn authorization_server(
+    reach: &Reach,
+    issuer: &str,
+) -> Result<AuthorizationServerMetadata, ClientError> {
+    let found = server_metadata(reach, issuer).await?;
     // PKCE protects against stolen codes: the client does not continue without it.
     if !found
         .challenge_methods
@@ -241,6 +342,15 @@ impl ClientError {
         }
     }
 }
+
+/// Statuses of a path at which no authorization endpoint is.
+const ABSENT: [StatusCode; 5] = [
+    StatusCode::FORBIDDEN,
+    StatusCode::GONE,
+    StatusCode::METHOD_NOT_ALLOWED,
+    StatusCode::NOT_FOUND,
+    StatusCode::UNAUTHORIZED,
+];
 
 #[cfg(test)]
 mod tests {

@@ -114,6 +114,9 @@ pub enum ClientError {
         /// The defect.
         reason: &'static str,
     },
+    /// The assertion of a client cannot be signed.
+    #[error("failed to sign the client assertion")]
+    Sign(#[source] BoxError),
     /// The server has responded to the probe with an unexpected status.
     #[error("{url} responded with {status}")]
     Status {
@@ -157,6 +160,12 @@ impl ClientError {
     #[cfg(feature = "accounts")]
     pub(crate) fn is_invalid_client(&self) -> bool {
         matches!(self, Self::Token(error) if error.code == "invalid_client")
+    }
+
+    /// Returns `true` if the client may not request the scopes of an authorization request.
+    #[cfg(feature = "accounts")]
+    pub(crate) fn is_denied_scope(&self) -> bool {
+        matches!(self, Self::Denied(error) if error.code == "invalid_scope")
     }
 }
 

@@ -16,6 +16,8 @@ pub struct Grant {
     found: AuthorizationTarget,
     identity: ClientIdentity,
     issued: Instant,
+    /// Requested scopes, separated by spaces.
+    requested: Option<String>,
     tokens: TokenSet,
 }
 
@@ -30,8 +32,26 @@ impl Grant {
             found,
             identity,
             issued: Instant::now(),
+            requested: None,
             tokens,
         }
+    }
+
+    /// Sets the scopes of the authorization request, separated by spaces.
+    ///
+    /// They are granted unless the response says otherwise (RFC 6749, section 5.1).
+    pub(super) fn with_requested_scope(mut self, scope: Option<String>) -> Self {
+        if self.tokens.scope.is_none() {
+            self.tokens.scope.clone_from(&scope);
+        }
+        self.requested = scope;
+        self
+    }
+
+    /// Requested scopes, separated by spaces.
+    #[must_use]
+    pub fn requested_scope(&self) -> Option<&str> {
+        self.requested.as_deref()
     }
 
     /// Returns the server, the client and the tokens.

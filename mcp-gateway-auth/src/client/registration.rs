@@ -4,11 +4,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use url::Url;
 
 use super::discovery::AuthorizationServerMetadata;
 use super::http::Reach;
 use super::{ClientError, ServerError};
-#[cfg(feature = "accounts")]
+#[cfg(any(feature = "accounts", feature = "client-credentials"))]
 use crate::egress::ClientAuth;
 use crate::egress::FetchedDocument;
 
@@ -58,11 +59,13 @@ impl ClientIdentity {
     }
 
     /// Returns `true` if the secret is sent in the form instead of the `Authorization` header.
-    pub(super) fn is_in_form(&self, server: &AuthorizationServerMetadata) -> bool {
+    ///
+    /// `offered` are the methods of the server.
+    pub(super) fn is_in_form(&self, offered: &[String]) -> bool {
         match &self.auth_method {
             Some(method) => method == "client_secret_post",
             None => {
-                let offers = |name| server.auth_methods.iter().any(|method| method == name);
+                let offers = |name| offered.iter().any(|method| method == name);
                 offers("client_secret_post") && !offers("client_secret_basic")
             }
         }
@@ -71,18 +74,18 @@ impl ClientIdentity {
     /// Returns the identifier for a form that would otherwise lack it.
     ///
     /// With `client_secret_basic` it is redundant in the form, and some servers require it there.
-    pub(super) fn missing_in_form(&self, server: &AuthorizationServerMetadata) -> Option<&str> {
-        let is_basic = self.secret.is_some() && !self.is_in_form(server);
+    pub(super) fn missing_in_form(&self, offered: &[String]) -> Option<&str> {
+        let is_basic = self.secret.is_some() && !self.is_in_form(offered);
         is_basic.then_some(&*self.id)
     }
 
-    /// Returns the client authentication at endpoints of `server`.
-    #[cfg(feature = "accounts")]
-    pub(super) fn authentication(&self, server: &AuthorizationServerMetadata) -> ClientAuth {
+    /// Returns the client authentication at endpoints of a server.
+    #[cfg(any(feature = "accounts", feature = "client-credentials"))]
+    pub(super) fn authentication(&self, offered: &[String]) -> ClientAuth {
         let client_id = self.id.clone();
         match &self.secret {
             None => ClientAuth::None,
-            Some(secret) if self.is_in_form(server) => ClientAuth::Post {
+            Some(secret) if self.is_in_form(offered) => ClientAuth::Post {
                 client_id,
                 secret: secret.clone(),
             },
@@ -103,6 +106,18 @@ impl fmt::Debug for ClientIdentity {
     }
 }
 
+/// Request to register a client.
+pub(super) struct RegistrationRequest<'a> {
+    /// Name, which consent pages show.
+    pub(super) name: &'a str,
+    pub(super) redirect_uri: &'a Url,
+    /// Scopes that the client may request, separated by spaces; those of the server's choice if
+    /// `None`.
+    pub(super) scope: Option<&'a str>,
+    /// Initial access token.
+    pub(super) token: Option<&'a str>,
+}
+
 /// Registers a public client (RFC 7591), or a confidential one where the server rejects it and offers
 /// no public clients.
 ///
@@ -113,47 +128,60 @@ impl fmt::Debug for ClientIdentity {
 pub(super) async fn register(
     reach: &Reach,
     server: &AuthorizationServerMetadata,
-    [name, redirect_uri]: [&str; 2],
-    token: Option<&str>,
+    request: &RegistrationRequest<'_>,
 ) -> Result<ClientIdentity, ClientError> {
     let Some(endpoint) = &server.registration_endpoint else {
         return Err(ClientError::NoRegistration(server.issuer.clone()));
     };
-    let attempt = async |method: &str| {
-        let request = json!({
-            "client_name": name,
-            "redirect_uris": [redirect_uri],
+    let attempt = async |method: &str, is_typed: bool| {
+        let mut document = json!({
+            "client_name": request.name,
+            "redirect_uris": [request.redirect_uri],
             "grant_types": ["authorization_code", "refresh_token"],
             "response_types": ["code"],
             "token_endpoint_auth_method": method,
         });
-        let fetched = reach.post_json(endpoint, &request, token).await;
+        if let Some(scope) = request.scope {
+            document["scope"] = scope.into();
+        }
+        if is_typed {
+            document["application_type"] = application_type(request.redirect_uri).into();
+        }
+        let fetched = reach.post_json(endpoint, &document, request.token).await;
         let fetched = fetched.map_err(|source| ClientError::egress(endpoint, source))?;
-        document(WHAT, &fetched)
+        answer(WHAT, &fetched)
     };
     // Servers accept public clients that they do not announce.
-    match (attempt(PUBLIC).await, server.confidential_method()) {
-        (Err(ClientError::Rejected { .. }), Some(method)) => {
-            identity(&attempt(method).await?, Some(method))
-        }
-        (document, _) => identity(&document?, None),
+    let rejected = match attempt(PUBLIC, true).await {
+        Err(rejected @ ClientError::Rejected { .. }) => rejected,
+        answer => return identity(&answer?, None),
+    };
+    if let Some(method) = server.confidential_method()
+        && let Ok(answer) = attempt(method, true).await
+    {
+        return identity(&answer, Some(method));
+    }
+    // Some servers reject members that they do not know.
+    match attempt(PUBLIC, false).await {
+        Ok(answer) => identity(&answer, None),
+        Err(_) => Err(rejected),
     }
 }
 
 /// Returns the client in the response to a registration with the client authentication `method`.
-fn identity(document: &Value, method: Option<&str>) -> Result<ClientIdentity, ClientError> {
-    let text = |key: &str| document[key].as_str().filter(|text| !text.is_empty());
+fn identity(answer: &Value, method: Option<&str>) -> Result<ClientIdentity, ClientError> {
+    let text = |key: &str| answer[key].as_str().filter(|text| !text.is_empty());
     let missing = ClientError::Response {
         what: WHAT,
         reason: "the response has no client_id",
     };
+    let auth_method = text("token_endpoint_auth_method");
+    // Some servers issue an unsolicited secret, and require it later.
+    let secret = text("client_secret").filter(|_| auth_method != Some(PUBLIC));
     Ok(ClientIdentity {
         id: text("client_id").ok_or(missing)?.to_owned(),
-        // Some servers issue an unsolicited secret, and require it later.
-        secret: text("client_secret").map(str::to_owned),
-        auth_method: text("token_endpoint_auth_method")
-            .or(method)
-            .map(str::to_owned),
+        secret: secret.map(str::to_owned),
+        auth_method: auth_method.or(method).map(str::to_owned),
     })
 }
 
@@ -167,8 +195,17 @@ impl AuthorizationServerMetadata {
     }
 }
 
+/// Returns the kind of a client with `redirect_uri` (OpenID Connect Registration 1.0, section 2):
+/// web clients have redirect URIs with `https`.
+fn application_type(redirect_uri: &Url) -> &'static str {
+    match redirect_uri.scheme() {
+        "https" => "web",
+        _ => "native",
+    }
+}
+
 /// Returns the document of a successful response.
-fn document(what: &'static str, fetched: &FetchedDocument) -> Result<Value, ClientError> {
+fn answer(what: &'static str, fetched: &FetchedDocument) -> Result<Value, ClientError> {
     let document: Option<Value> = serde_json::from_slice(&fetched.body).ok();
     if fetched.status.is_success() {
         return document.ok_or(ClientError::Response {
@@ -189,3 +226,18 @@ fn document(what: &'static str, fetched: &FetchedDocument) -> Result<Value, Clie
 const PUBLIC: &str = "none";
 
 const WHAT: &str = "the registration";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kind_of_a_client_follows_from_its_redirect_uri() {
+        for (uri, expected) in [
+            ("https://gw.example/connect/callback", "web"),
+            ("http://127.0.0.1/callback", "native"),
+        ] {
+            assert_eq!(application_type(&uri.parse().unwrap()), expected);
+        }
+    }
+}

@@ -9,7 +9,8 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::time::Duration;
+use std::sync::OnceLock;
+use std::time::{Duration, SystemTime};
 
 use ::http::header::CONTENT_TYPE;
 use ::http::{HeaderValue, Response, StatusCode};
@@ -58,6 +59,29 @@ impl fmt::Debug for TokenSet {
     }
 }
 
+/// Failed request to a token endpoint.
+#[derive(Debug)]
+pub(crate) struct TokenFailure {
+    /// Cause.
+    pub(crate) error: ClientError,
+    /// Time after which the server accepts requests, if it responded with 429 or 503; zero if it
+    /// does not name one.
+    pub(crate) overload: Option<Duration>,
+}
+
+impl From<ClientError> for TokenFailure {
+    fn from(error: ClientError) -> Self {
+        let overload = None;
+        Self { error, overload }
+    }
+}
+
+impl From<TokenFailure> for ClientError {
+    fn from(failure: TokenFailure) -> Self {
+        failure.error
+    }
+}
+
 /// Authorization code, and the values that its exchange must repeat.
 pub(super) struct Code {
     pub(super) code: String,
@@ -98,7 +122,7 @@ pub(super) fn client(identity: &ClientIdentity, server: &AuthorizationServerMeta
     match &identity.secret {
         Some(secret) => client
             .set_client_secret(ClientSecret::new(secret.clone()))
-            .set_auth_type(match identity.is_in_form(server) {
+            .set_auth_type(match identity.is_in_form(&server.auth_methods) {
                 true => AuthType::RequestBody,
                 false => AuthType::BasicAuth,
             }),
@@ -124,10 +148,11 @@ pub(super) async fn redeem(
     if let Some(resource) = found.indicator() {
         request = request.add_extra_param("resource", resource);
     }
-    if let Some(id) = identity.missing_in_form(&found.server) {
+    if let Some(id) = identity.missing_in_form(&found.server.auth_methods) {
         request = request.add_extra_param("client_id", id);
     }
-    let answer = request.request_async(&TokenHttp(egress.clone())).await;
+    let http = TokenHttp::new(egress);
+    let answer = request.request_async(&http).await;
     answer.map_err(failed)?.tokens()
 }
 
@@ -137,23 +162,25 @@ pub(super) async fn redeem(
 ///
 /// # Errors
 ///
-/// As [`redeem`].
+/// As [`redeem`], with the delay that the server asks for.
 pub(crate) async fn refresh(
     egress: &Egress,
     (found, identity): (&AuthorizationTarget, &ClientIdentity),
     refresh_token: &str,
-) -> Result<TokenSet, ClientError> {
+) -> Result<TokenSet, TokenFailure> {
     let client = client(identity, &found.server);
     let token = RefreshToken::new(refresh_token.to_owned());
     let mut request = client.exchange_refresh_token(&token);
     if let Some(resource) = found.indicator() {
         request = request.add_extra_param("resource", resource);
     }
-    if let Some(id) = identity.missing_in_form(&found.server) {
+    if let Some(id) = identity.missing_in_form(&found.server.auth_methods) {
         request = request.add_extra_param("client_id", id);
     }
-    let answer = request.request_async(&TokenHttp(egress.clone())).await;
-    let mut tokens = answer.map_err(failed)?.tokens()?;
+    let http = TokenHttp::new(egress);
+    let answer = request.request_async(&http).await;
+    let tokens = answer.map_err(failed).and_then(TokenAnswer::tokens);
+    let mut tokens = tokens.map_err(|error| http.failure(error))?;
     if tokens.refresh_token.is_none() {
         tokens.refresh_token = Some(refresh_token.to_owned());
     }
@@ -181,10 +208,10 @@ pub(crate) async fn revoke(
     if identity.secret.is_none() {
         form.push(("client_id", &identity.id));
     }
-    if let Some(id) = identity.missing_in_form(server) {
+    if let Some(id) = identity.missing_in_form(&server.auth_methods) {
         form.push(("client_id", id));
     }
-    let request = identity.authentication(server).request(&form);
+    let request = identity.authentication(&server.auth_methods).request(&form);
     let fetched = match request {
         Ok(request) => egress.send(endpoint.as_str(), request, MAX_ANSWER).await,
         Err(error) => Err(error),
@@ -210,7 +237,7 @@ pub(super) struct TokenAnswer {
 }
 
 impl TokenAnswer {
-    fn tokens(self) -> Result<TokenSet, ClientError> {
+    pub(super) fn tokens(self) -> Result<TokenSet, ClientError> {
         // A token of another type, such as DPoP, must not be presented as a bearer token.
         if self.token_type != BasicTokenType::Bearer {
             return Err(ClientError::Response {
@@ -300,8 +327,28 @@ fn scopes(value: &Value) -> Vec<Scope> {
     names.map(|name| Scope::new(name.to_owned())).collect()
 }
 
-/// HTTP client of the crate `oauth2` over the restricted egress.
-struct TokenHttp(Egress);
+/// HTTP client of the crate `oauth2` over the restricted egress, for one request.
+pub(super) struct TokenHttp {
+    egress: Egress,
+    /// See [`TokenFailure::overload`]. The errors of the crate have no headers.
+    overload: OnceLock<Duration>,
+}
+
+impl TokenHttp {
+    pub(super) fn new(egress: &Egress) -> Self {
+        Self {
+            egress: egress.clone(),
+            overload: OnceLock::new(),
+        }
+    }
+
+    pub(super) fn failure(&self, error: ClientError) -> TokenFailure {
+        TokenFailure {
+            error,
+            overload: self.overload.get().copied(),
+        }
+    }
+}
 
 impl<'c> oauth2::AsyncHttpClient<'c> for TokenHttp {
     type Error = EgressError;
@@ -310,9 +357,13 @@ impl<'c> oauth2::AsyncHttpClient<'c> for TokenHttp {
     fn call(&'c self, request: HttpRequest) -> Self::Future {
         Box::pin(async move {
             let url = request.uri().to_string();
-            let sent = self.0.send(&url, request.map(Bytes::from), MAX_ANSWER);
+            let sent = self.egress.send(&url, request.map(Bytes::from), MAX_ANSWER);
             let fetched = sent.await?;
             let status = fetched.status;
+            if let StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS = status {
+                let delay = fetched.retry_after(SystemTime::now());
+                self.overload.get_or_init(|| delay.unwrap_or_default());
+            }
             if status.is_redirection() {
                 return Err(EgressError::Status(status));
             }
@@ -347,7 +398,7 @@ fn normal(status: StatusCode, mut document: Map<String, Value>) -> HttpResponse 
 }
 
 /// Converts an error, and drops the response that a parse error contains.
-fn failed(error: RequestTokenError<EgressError, BasicErrorResponse>) -> ClientError {
+pub(super) fn failed(error: RequestTokenError<EgressError, BasicErrorResponse>) -> ClientError {
     match error {
         RequestTokenError::ServerResponse(error) => ClientError::Token(ServerError::new(
             error.error().as_ref(),

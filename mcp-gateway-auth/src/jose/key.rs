@@ -12,6 +12,8 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::pki_types::pem::PemObject as _;
 use serde::Serialize;
 
 use super::algorithm::Algorithm;
@@ -97,6 +99,20 @@ impl SigningKey {
         pair.map_err(|_| JwtError::Key).map(Self::of)
     }
 
+    /// Parses the PEM document `text`, a PKCS#8 private key (`BEGIN PRIVATE KEY`): an elliptic curve
+    /// key for ES256, or an RSA key for RS256.
+    ///
+    /// # Errors
+    ///
+    /// [`JwtError::Key`] if `text` is neither.
+    pub fn from_pem(text: &str) -> Result<Self, JwtError> {
+        let document = PrivatePkcs8KeyDer::from_pem_slice(text.as_bytes());
+        let document = document.map_err(|_| JwtError::Key)?;
+        let der = document.secret_pkcs8_der();
+        let elliptic = Self::from_pkcs8(Algorithm::Es256, der);
+        elliptic.or_else(|_| Self::from_pkcs8(Algorithm::Rs256, der))
+    }
+
     /// Returns the private key as a PKCS#8 document. Encrypt it before it is stored, for example
     /// with a [`Keyring`](crate::Keyring).
     ///
@@ -144,10 +160,25 @@ impl SigningKey {
     /// [`JwtError::Sign`] if `claims` cannot be serialized as JSON, or the cryptographic library
     /// fails.
     pub fn sign(&self, typ: &str, claims: &impl Serialize) -> Result<String, JwtError> {
+        self.sign_as(&self.0.kid, typ, claims)
+    }
+
+    /// Signs a JWT as [`sign`](Self::sign) does, with the key ID `kid` under which another server
+    /// has registered the public key.
+    ///
+    /// # Errors
+    ///
+    /// The same as those of [`sign`](Self::sign).
+    pub fn sign_as(
+        &self,
+        kid: &str,
+        typ: &str,
+        claims: &impl Serialize,
+    ) -> Result<String, JwtError> {
         let header = Head {
             alg: self.algorithm().name(),
             typ,
-            kid: &self.0.kid,
+            kid,
         };
         let mut token = encode(&header)?;
         token.push('.');
@@ -224,4 +255,29 @@ fn encode(part: &impl Serialize) -> Result<String, JwtError> {
 /// Encodes bytes as base64url.
 fn text(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::engine::general_purpose::STANDARD;
+
+    use super::*;
+
+    fn pem(label: &str, der: &[u8]) -> String {
+        let text = STANDARD.encode(der);
+        format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n")
+    }
+
+    #[test]
+    fn keys_are_read_from_pem() {
+        for algorithm in [Algorithm::Es256, Algorithm::Rs256] {
+            let key = SigningKey::generate(algorithm).unwrap();
+            let der = key.to_pkcs8().unwrap();
+            let read = SigningKey::from_pem(&pem("PRIVATE KEY", &der)).unwrap();
+            assert_eq!((read.kid(), read.algorithm()), (key.kid(), algorithm));
+            for text in [pem("RSA PRIVATE KEY", &der), pem("PRIVATE KEY", &der[1..])] {
+                assert!(matches!(SigningKey::from_pem(&text), Err(JwtError::Key)));
+            }
+        }
+    }
 }

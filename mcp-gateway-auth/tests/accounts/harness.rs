@@ -146,9 +146,22 @@ impl Replica {
         name: &str,
         credential: &Credential,
     ) -> Result<Option<String>, CredentialError> {
+        self.challenge(name, credential, (401, "Bearer")).await
+    }
+
+    /// Reports `credential` of the user `name` as rejected with a status and a challenge, and returns
+    /// the token of the next one.
+    pub(crate) async fn challenge(
+        &self,
+        name: &str,
+        credential: &Credential,
+        (status, challenge): (u16, &'static str),
+    ) -> Result<Option<String>, CredentialError> {
         let mut headers = HeaderMap::new();
-        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        let challenge = Challenge::new(StatusCode::UNAUTHORIZED, &headers);
+        if !challenge.is_empty() {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        let challenge = Challenge::new(StatusCode::from_u16(status).unwrap(), &headers);
         let caller = caller(Principal::new(name));
         let target = target();
         let next = self

@@ -57,7 +57,7 @@ impl Site {
         }
     }
 
-    fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         browser::url(self.address, path)
     }
 
@@ -235,6 +235,7 @@ async fn one_registration_serves_all_users() {
     let redirect_uris = json!([site.url("/connect/callback")]);
     assert_eq!(registration["redirect_uris"], redirect_uris);
     assert!(registration.get("scope").is_none());
+    assert_eq!(registration["application_type"], "native");
     let clients = site.harness.provider.requests();
     assert_eq!(clients[0]["client_id"], clients[1]["client_id"]);
 }

@@ -35,11 +35,19 @@ pub(crate) struct Habits {
     pub(crate) lifetime: u64,
     /// Response to all token requests, which are not processed.
     pub(crate) outage: Option<(u16, Value)>,
+    /// `Retry-After` of these responses.
+    pub(crate) retry_after: &'static str,
     /// Token requests are processed, and the responses are lost.
     pub(crate) loses_responses: bool,
     pub(crate) delay: Duration,
     pub(crate) offers_registration: bool,
     pub(crate) scopes: Vec<&'static str>,
+    /// Clients may request only the scopes of their registration.
+    pub(crate) binds_scopes: bool,
+    /// Scopes in the challenge of the MCP server.
+    pub(crate) challenged: Option<&'static str>,
+    /// Neither the MCP server nor its authorization server has metadata.
+    pub(crate) has_no_metadata: bool,
     /// The resource names the issuer with a slash at its end.
     pub(crate) adds_slash: bool,
     /// The MCP server has no metadata.
@@ -99,10 +107,14 @@ impl Default for Habits {
             success: 200,
             lifetime: 3600,
             outage: None,
+            retry_after: "",
             loses_responses: false,
             delay: Duration::ZERO,
             offers_registration: true,
             scopes: Vec::new(),
+            binds_scopes: false,
+            challenged: None,
+            has_no_metadata: false,
             adds_slash: false,
             is_old: false,
             challenge: ChallengeHabit::Complete,
@@ -134,6 +146,8 @@ struct Script {
     base: String,
     habits: Habits,
     clients: HashSet<String>,
+    /// Scopes of registered clients.
+    registered: HashMap<String, String>,
     /// Users by code.
     codes: HashMap<String, Code>,
     grants: Vec<Grant>,
@@ -416,7 +430,13 @@ async fn call(
         }
         let base = &shared.base;
         let metadata = format!("{base}/.well-known/oauth-protected-resource/mcp");
-        let challenge = format!("Bearer resource_metadata=\"{metadata}\"");
+        let mut challenge = format!("Bearer resource_metadata=\"{metadata}\"");
+        if let Some(scope) = shared.habits.challenged {
+            challenge.push_str(&format!(", scope=\"{scope}\""));
+        }
+        if shared.habits.has_no_metadata {
+            challenge = "Bearer".to_owned();
+        }
         return (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, challenge)]).into_response();
     };
     let result = match request["method"].as_str().unwrap() {
@@ -441,7 +461,7 @@ async fn call(
 async fn resource(State(shared): State<Shared>) -> Response {
     let shared = shared.lock().unwrap();
     let Script { base, habits, .. } = &*shared;
-    if habits.is_old {
+    if habits.is_old || habits.has_no_metadata {
         return StatusCode::NOT_FOUND.into_response();
     }
     let slash = if habits.adds_slash { "/" } else { "" };
@@ -457,6 +477,9 @@ async fn resource(State(shared): State<Shared>) -> Response {
 async fn metadata(State(shared): State<Shared>, uri: Uri) -> Response {
     let shared = shared.lock().unwrap();
     let Script { base, habits, .. } = &*shared;
+    if habits.has_no_metadata {
+        return StatusCode::NOT_FOUND.into_response();
+    }
     let known = match habits.is_openid {
         true => "/.well-known/openid-configuration",
         false => "/.well-known/oauth-authorization-server",
@@ -505,6 +528,8 @@ async fn register(State(shared): State<Shared>, Json(request): Json<Value>) -> R
     }
     let client = format!("client-{}", shared.number());
     shared.clients.insert(client.clone());
+    let scope = request["scope"].as_str().unwrap_or("read").to_owned();
+    shared.registered.insert(client.clone(), scope);
     shared.registrations.push(request);
     let answer = match clients {
         ClientHabit::Public => json!({ "client_id": client, "token_endpoint_auth_method": "none" }),
@@ -519,12 +544,22 @@ async fn register(State(shared): State<Shared>, Json(request): Json<Value>) -> R
 }
 
 /// Authorizes the user of the parameter `login`, which a test adds, or denies the request without.
-async fn authorize(State(shared): State<Shared>, Query(query): Query<Parameters>) -> Redirect {
+async fn authorize(State(shared): State<Shared>, Query(query): Query<Parameters>) -> Response {
+    if query.is_empty() {
+        return StatusCode::BAD_REQUEST.into_response();
+    }
     let mut shared = shared.lock().unwrap();
     let mut url = Url::parse(&query["redirect_uri"]).unwrap();
+    let registered = shared.registered.get(&query["client_id"]);
+    let registered = registered.map(String::as_str).unwrap_or_default();
+    let scope = query.get("scope").map(String::as_str).unwrap_or_default();
+    let mut scopes = scope.split_whitespace();
+    let is_bound = shared.habits.binds_scopes
+        && !scopes.all(|scope| registered.split(' ').any(|known| known == scope));
     let is_refused = shared.habits.refuses_resource && query.contains_key("resource");
     let answer = match query.get("login") {
         _ if is_refused => ("error", "invalid_target".to_owned()),
+        _ if is_bound => ("error", "invalid_scope".to_owned()),
         Some(user) => ("code", shared.code(user, query["redirect_uri"].clone())),
         None => ("error", "access_denied".to_owned()),
     };
@@ -533,7 +568,7 @@ async fn authorize(State(shared): State<Shared>, Query(query): Query<Parameters>
         .append_pair("state", &query["state"])
         .append_pair("iss", &shared.issuer());
     shared.authorizations.push(query);
-    Redirect::to(url.as_str())
+    Redirect::to(url.as_str()).into_response()
 }
 
 async fn token(
@@ -546,7 +581,8 @@ async fn token(
     let mut shared = shared.lock().unwrap();
     shared.requests.push(form.clone());
     if let Some((status, body)) = shared.habits.outage.clone() {
-        return (StatusCode::from_u16(status).unwrap(), Json(body)).into_response();
+        let header = [("retry-after", shared.habits.retry_after)];
+        return (StatusCode::from_u16(status).unwrap(), header, Json(body)).into_response();
     }
     if shared.habits.redirects_tokens {
         return Redirect::temporary("/token/").into_response();

@@ -272,6 +272,35 @@ async fn outages_lose_no_account_and_delay_all_accounts_of_their_server() {
 }
 
 #[tokio::test]
+async fn o71_an_overloaded_server_names_the_time_of_the_next_request_for_all_accounts() {
+    for (status, body) in [
+        (429, json!({ "error": "too_many_requests" })),
+        (429, json!("<html>")),
+        (503, json!({})),
+    ] {
+        let harness = Harness::start().await;
+        let replica = harness.replica().await;
+        harness.connect_user("alice").await;
+        harness.connect_user("bob").await;
+        harness.provider.habits(|habits| {
+            habits.outage = Some((status, body));
+            habits.retry_after = "3600";
+        });
+        harness.clock.advance(HOUR);
+        assert!(replica.token("alice").await.is_err());
+        for name in ["alice", "bob", "alice"] {
+            let Err(CredentialError::Unavailable(source)) = replica.token(name).await else {
+                panic!("{status}");
+            };
+            // The time has a limit.
+            let text = source.to_string();
+            assert!(text.contains("suspended for 300s"), "{text}");
+        }
+        assert_eq!(harness.provider.refreshes().len(), 1, "{status}");
+    }
+}
+
+#[tokio::test]
 async fn a_failure_of_one_account_delays_no_other() {
     let harness = Harness::start().await;
     let replica = harness.replica().await;

@@ -8,8 +8,8 @@ use axum::extract::{Form, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use http::StatusCode;
-use http::header::WWW_AUTHENTICATE;
+use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use http::{HeaderMap, StatusCode};
 use mcp_gateway_auth::client::{ClientIdentity, Grant, OAuthClient};
 use mcp_gateway_auth::egress::{Egress, EgressPolicy};
 use serde_json::{Value, json};
@@ -31,6 +31,8 @@ pub(crate) struct Harness {
 struct Script {
     base: String,
     responses: VecDeque<(u16, Value)>,
+    /// `Retry-After` of the responses.
+    retry_after: &'static str,
     requests: Vec<Parameters>,
     delay: Duration,
 }
@@ -64,6 +66,22 @@ impl Harness {
         state.responses.push_back((status, body));
     }
 
+    /// Sets the `Retry-After` of later responses of the token endpoint.
+    pub(crate) fn retry_after(&self, value: &'static str) {
+        self.state.lock().unwrap().retry_after = value;
+    }
+
+    /// Returns the forms of the token endpoint, with the header as `authorization`.
+    pub(crate) fn requests(&self) -> Vec<Parameters> {
+        self.state.lock().unwrap().requests.clone()
+    }
+
+    /// Returns a client for the MCP server.
+    pub(crate) fn client(&self) -> OAuthClient {
+        let egress = Egress::new(EgressPolicy::new().with_any_port().with_insecure_loopback());
+        OAuthClient::new(egress.unwrap(), self.url().parse().unwrap()).unwrap()
+    }
+
     /// Delays later responses of the token endpoint.
     pub(crate) fn delay(&self, delay: Duration) {
         self.state.lock().unwrap().delay = delay;
@@ -91,8 +109,7 @@ impl Harness {
 
     /// Redeems a code for `tokens`.
     pub(crate) async fn grant(&self, tokens: Value) -> Grant {
-        let egress = Egress::new(EgressPolicy::new().with_any_port().with_insecure_loopback());
-        let client = OAuthClient::new(egress.unwrap(), self.url().parse().unwrap()).unwrap();
+        let client = self.client();
         let challenge = client.challenge().await.unwrap().unwrap();
         let found = client.discover(&challenge).await.unwrap();
         let identity = ClientIdentity::public("c-1");
@@ -131,7 +148,11 @@ async fn challenge(State(state): State<Shared>) -> Response {
 
 async fn resource(State(state): State<Shared>) -> Json<Value> {
     let base = &state.lock().unwrap().base;
-    Json(json!({ "resource": format!("{base}/mcp"), "authorization_servers": [base] }))
+    Json(json!({
+        "resource": format!("{base}/mcp"),
+        "authorization_servers": [base],
+        "scopes_supported": ["read", "write"],
+    }))
 }
 
 async fn server(State(state): State<Shared>) -> Json<Value> {
@@ -145,12 +166,22 @@ async fn server(State(state): State<Shared>) -> Json<Value> {
     }))
 }
 
-async fn token(State(state): State<Shared>, Form(form): Form<Parameters>) -> Response {
-    let (delay, (status, body)) = {
+async fn token(
+    State(state): State<Shared>,
+    headers: HeaderMap,
+    Form(mut form): Form<Parameters>,
+) -> Response {
+    let (delay, header, (status, body)) = {
         let mut state = state.lock().unwrap();
+        if let Some(value) = headers.get(AUTHORIZATION) {
+            let value = value.to_str().unwrap().to_owned();
+            form.insert("authorization".to_owned(), value);
+        }
         state.requests.push(form);
-        (state.delay, state.responses.pop_front().unwrap())
+        let header = [("retry-after", state.retry_after)];
+        (state.delay, header, state.responses.pop_front().unwrap())
     };
     sleep(delay).await;
-    (StatusCode::from_u16(status).unwrap(), Json(body)).into_response()
+    let status = StatusCode::from_u16(status).unwrap();
+    (status, header, Json(body)).into_response()
 }

@@ -15,12 +15,12 @@ use tokio::time::{sleep, timeout};
 
 use crate::harness::{Harness, tokens};
 
-fn caller() -> Caller {
+pub(crate) fn caller() -> Caller {
     let client = ClientInfo::new(ProtocolVersion::LATEST, Capabilities::default());
     Caller::new(Principal::new("alice"), "main", client)
 }
 
-fn target() -> Target {
+pub(crate) fn target() -> Target {
     Target::new("notes", Feature::Server)
 }
 
