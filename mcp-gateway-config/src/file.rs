@@ -21,6 +21,7 @@
 
 mod audit;
 mod auth;
+mod client_credentials;
 mod forward;
 mod gateway;
 mod issuer;
@@ -260,7 +261,7 @@ impl Config {
         let PlatformSpec { fixed, dynamic, .. } = &self.platform;
         for field in servers.items().unwrap_or_default() {
             let server = name_of(&field).and_then(|name| dynamic.server(name));
-            let Some(server) = server.filter(|server| server.transport.auth().is_some()) else {
+            let Some(server) = server.filter(|server| server.transport.requires_account()) else {
                 continue;
             };
             if fixed.auth.oauth.is_none() {

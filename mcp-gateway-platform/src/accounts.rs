@@ -151,7 +151,9 @@ pub(crate) fn account_server(definition: &ServerSpec) -> Option<AccountServer> {
     let ServerRuntime::Remote(remote) = &definition.transport else {
         return None;
     };
-    let RemoteAuth::OAuth(oauth) = remote.auth.as_ref()?;
+    let Some(RemoteAuth::OAuth(oauth)) = &remote.auth else {
+        return None;
+    };
     let url = Url::parse(&remote.url.to_string()).ok()?;
     let mut server = AccountServer::new(Arc::clone(&definition.name), url);
     if let Some(client) = &oauth.client_id {

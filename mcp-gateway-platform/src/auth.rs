@@ -236,7 +236,7 @@ fn egress(networks: &[IpNet]) -> Result<Egress, PlatformError> {
 }
 
 /// Creates egress as [`egress`] does, to any port.
-fn client_egress(networks: &[IpNet]) -> Result<Egress, PlatformError> {
+pub(crate) fn client_egress(networks: &[IpNet]) -> Result<Egress, PlatformError> {
     create_egress(egress_policy(networks).with_any_port())
 }
 

@@ -30,6 +30,7 @@ use crate::audit::CallObserver;
 use crate::auth::challenges::Challenges;
 use crate::auth::resources::ResourceSet;
 use crate::auth::{AuthorizationServices, Services};
+use crate::client_credentials::ClientCredentialsFactory;
 use crate::error::PlatformError;
 use crate::http::hidden::HiddenGateways;
 use crate::http::router::{HttpRouter, ManagementEndpoints, MetricsService, RouteTable};
@@ -165,6 +166,9 @@ impl Controller {
                 CredentialFactory {
                     accounts: accounts.clone(),
                     generations: Arc::clone(&generations),
+                    own: Arc::new(ClientCredentialsFactory::new(
+                        fixed.auth.allowed_networks.clone(),
+                    )),
                 },
             ),
             accounts,

@@ -18,6 +18,7 @@
 
 mod audit;
 mod auth;
+mod client_credentials;
 mod gateway;
 mod isolation;
 mod issuer;
@@ -43,6 +44,7 @@ use url::Url;
 
 pub use self::audit::Audit;
 pub use self::auth::{Anonymous, Auth, Forward, StaticAuth, Token};
+pub use self::client_credentials::{ClientProof, RemoteClientCredentials};
 pub use self::gateway::GatewaySpec;
 pub use self::isolation::Isolation;
 pub use self::issuer::{Claims, Introspection, Issuer};

@@ -7,6 +7,7 @@
 //! | `bearer` | secret |
 //! | `protocol` | `auto`, `modern`, `legacy` or `sse` |
 //! | `auth.oauth` | [`RemoteOAuth`]: `clientId`, `clientSecret`, `resourceIndicator`, `scopes` |
+//! | `auth.clientCredentials` | [`RemoteClientCredentials`](mcp_gateway_platform::spec::RemoteClientCredentials) |
 
 use std::net::IpAddr;
 
@@ -57,9 +58,12 @@ impl FromField for Remote {
 impl FromField for RemoteAuth {
     fn from_field(field: &Field<'_>) -> Option<Self> {
         let mut table = field.table()?;
-        let oauth = table.required("oauth", Field::read);
+        let chosen = table.one_of(&["clientCredentials", "oauth"]);
         table.finish();
-        oauth.map(Self::OAuth)
+        match chosen? {
+            ("oauth", field) => field.read().map(Self::OAuth),
+            (_, field) => field.read().map(Self::ClientCredentials),
+        }
     }
 }
 

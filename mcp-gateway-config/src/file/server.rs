@@ -57,7 +57,7 @@ impl FromField for ServerSpec {
         if let Some(ServerRuntime::Process(process)) = &transport {
             check_sharing(process, sessions, field);
         }
-        if transport.as_ref().is_some_and(|it| it.auth().is_some())
+        if transport.as_ref().is_some_and(|it| it.requires_account())
             && let Some(field) = field.get("name")
             && name
                 .as_ref()

@@ -12,6 +12,7 @@ use super::*;
 use crate::document::Lookup;
 
 mod arbitrary;
+mod client_credentials;
 mod isolation;
 mod mistakes;
 mod origins;

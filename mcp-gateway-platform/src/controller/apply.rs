@@ -117,7 +117,7 @@ impl Controller {
     /// [`PlatformError::NoLogin`] for the first such server.
     fn check_accounts(&self, spec: &DynamicSpec) -> Result<(), PlatformError> {
         let mut servers = spec.servers.iter();
-        let found = servers.find(|server| server.transport.auth().is_some());
+        let found = servers.find(|server| server.transport.requires_account());
         match found {
             Some(server) if self.accounts.is_none() => Err(PlatformError::NoLogin {
                 server: Arc::clone(&server.name),

@@ -133,7 +133,7 @@ impl<'a> AdmissionRules<'a> {
                            configuration file allows them";
             return Err(vec![Violation::new("process", message)]);
         }
-        if server.transport.auth().is_some() && !self.has_accounts {
+        if server.transport.requires_account() && !self.has_accounts {
             let message = "accounts of callers require a login; set auth.oauth";
             return Err(vec![Violation::new("remote.auth", message)]);
         }

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mcp_gateway_auth::accounts::{AccountCredentials, ServerAccounts};
+use mcp_gateway_auth::client::ClientCredentials;
 use mcp_gateway_core::credential::{Challenge, CredentialError, CredentialResolver};
 use mcp_gateway_core::route::Target;
 use mcp_gateway_core::{Caller, Credential};
 
 use super::credential;
 use crate::accounts::account_server;
+use crate::client_credentials::ClientCredentialsFactory;
 use crate::reload::generations::{Generations, ServerInstance};
 use crate::spec::ServerSpec;
 
@@ -20,9 +22,12 @@ pub(crate) struct CredentialFactory {
     pub(crate) accounts: Option<Arc<AccountCredentials>>,
     /// Generations of the running state.
     pub(crate) generations: Arc<Generations>,
+    /// Creator of the credentials of the gateway itself.
+    pub(crate) own: Arc<ClientCredentialsFactory>,
 }
 
-/// Credentials of one running server: the configured one, or the accounts of callers.
+/// Credentials of one running server: the configured one, that of the gateway itself, or the
+/// accounts of callers.
 ///
 /// They are those of its spec, and replaced together with the server. A call that an apply has
 /// overtaken gets one only if it would still reach this server.
@@ -40,23 +45,35 @@ enum CredentialSource {
     Accounts(ServerAccounts),
     /// The same request headers for all callers.
     Configured(Credential),
+    /// Token of the gateway itself, for all callers.
+    Own(Box<ClientCredentials>),
 }
 
 impl CredentialFactory {
     /// Creates the credentials of a new server with the spec `definition`.
     pub(crate) fn create(&self, definition: &ServerSpec) -> Arc<ServerCredentials> {
-        let accounts = self.accounts.as_ref().zip(account_server(definition));
         Arc::new(ServerCredentials {
             generations: Arc::clone(&self.generations),
             instance: ServerInstance::new(),
-            source: match accounts {
-                Some((accounts, server)) => CredentialSource::Accounts(accounts.of_server(server)),
-                None => {
-                    let configured = credential(&definition.transport);
-                    CredentialSource::Configured(configured.unwrap_or_else(Credential::none))
-                }
-            },
+            source: self.source(definition),
         })
+    }
+
+    fn source(&self, definition: &ServerSpec) -> CredentialSource {
+        let accounts = self.accounts.as_ref().zip(account_server(definition));
+        if let Some((accounts, server)) = accounts {
+            return CredentialSource::Accounts(accounts.of_server(server));
+        }
+        match self.own.create(&definition.transport) {
+            Ok(Some(own)) => return CredentialSource::Own(Box::new(own)),
+            Ok(None) => {}
+            Err(error) => {
+                let server = &*definition.name;
+                tracing::error!(server, %error, "server called without a token");
+            }
+        }
+        let configured = credential(&definition.transport);
+        CredentialSource::Configured(configured.unwrap_or_else(Credential::none))
     }
 }
 
@@ -70,7 +87,7 @@ impl ServerCredentials {
     #[cfg(test)]
     pub(crate) fn configured(&self) -> Option<&Credential> {
         match &self.source {
-            CredentialSource::Accounts(_) => None,
+            CredentialSource::Accounts(_) | CredentialSource::Own(_) => None,
             CredentialSource::Configured(credential) => Some(credential),
         }
     }
@@ -89,11 +106,12 @@ impl CredentialResolver for ServerCredentials {
         match &self.source {
             CredentialSource::Accounts(accounts) => accounts.resolve(caller, target).await,
             CredentialSource::Configured(credential) => Ok(credential.clone()),
+            CredentialSource::Own(own) => own.resolve(caller, target).await,
         }
     }
 
-    /// Returns another credential of an account. A configured credential has no replacement, so the
-    /// call fails.
+    /// Returns another credential of an account or of the gateway. A configured credential has no
+    /// replacement, so the call fails.
     async fn rejected(
         &self,
         caller: &Caller,
@@ -101,12 +119,11 @@ impl CredentialResolver for ServerCredentials {
         credential: &Credential,
         challenge: &Challenge,
     ) -> Result<Option<Credential>, CredentialError> {
-        match &self.source {
-            CredentialSource::Accounts(accounts) => {
-                let next = accounts.rejected(caller, target, credential, challenge);
-                next.await
-            }
-            CredentialSource::Configured(_) => Ok(None),
-        }
+        let source: &dyn CredentialResolver = match &self.source {
+            CredentialSource::Accounts(accounts) => accounts,
+            CredentialSource::Configured(_) => return Ok(None),
+            CredentialSource::Own(own) => &**own,
+        };
+        source.rejected(caller, target, credential, challenge).await
     }
 }

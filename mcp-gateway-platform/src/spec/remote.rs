@@ -5,7 +5,7 @@ use std::fmt;
 use http::{HeaderName, HeaderValue, Uri};
 use mcp_gateway_core::upstream::UpstreamProtocol;
 
-use super::Secret;
+use super::{RemoteClientCredentials, Secret};
 
 /// Server over HTTP.
 ///
@@ -28,15 +28,16 @@ pub struct Remote {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// Protocol of the server; detected if `None`.
     pub protocol: Option<UpstreamProtocol>,
-    /// Authentication of each caller at the server; the request headers are the same for all
-    /// callers if `None`.
+    /// Authentication at the server; the request headers alone if `None`.
     pub auth: Option<RemoteAuth>,
 }
 
-/// Authentication of each caller at a server.
+/// Authentication at a server.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum RemoteAuth {
+    /// Token that the gateway obtains for itself, for all callers.
+    ClientCredentials(RemoteClientCredentials),
     /// Account that the caller has connected with OAuth.
     OAuth(RemoteOAuth),
 }

@@ -183,7 +183,13 @@ impl ServerRuntime {
         }
     }
 
-    /// Returns the authentication of each caller at the server, if there is one.
+    /// Returns `true` if each caller needs an account of the server, which requires a login.
+    #[must_use]
+    pub fn requires_account(&self) -> bool {
+        matches!(self.auth(), Some(RemoteAuth::OAuth(_)))
+    }
+
+    /// Returns the authentication at the server, if there is one besides its request headers.
     #[must_use]
     pub fn auth(&self) -> Option<&RemoteAuth> {
         match self {

@@ -181,6 +181,22 @@ const MISTAKES: &[(&str, &str)] = &[
         "1:63: servers[0].remote.auth.oauth: clientSecret requires clientId",
     ),
     (
+        "servers: [{ name: a, remote: { url: https://a, auth: { clientCredentials: { clientId: a } } } }]",
+        "1:75: servers[0].remote.auth.clientCredentials: missing one of: clientSecret, privateKey",
+    ),
+    (
+        "servers: [{ name: a, remote: { url: https://a, auth: { clientCredentials: { clientId: a, clientSecret: { env: X }, keyId: k } } } }]",
+        "1:75: servers[0].remote.auth.clientCredentials: keyId and audience require privateKey",
+    ),
+    (
+        "servers: [{ name: a, remote: { url: https://a, auth: { clientCredentials: { clientId: a, privateKey: { env: X }, authMethod: client_secret_post } } } }]",
+        "1:75: servers[0].remote.auth.clientCredentials: authMethod requires clientSecret",
+    ),
+    (
+        "servers: [{ name: a, remote: { url: https://a, auth: { oauth: {}, clientCredentials: {} } } }]",
+        "1:54: servers[0].remote.auth: only one of these is allowed: clientCredentials, oauth",
+    ),
+    (
         "servers: [{ name: callback, remote: { url: https://a, auth: { oauth: {} } } }]",
         "1:11: servers[0]: the name \"callback\" is reserved for servers with auth",
     ),
