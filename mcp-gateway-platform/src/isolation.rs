@@ -5,8 +5,8 @@
 //!
 //! - a *state folder*, which is kept until it is removed: [`StateFolders`];
 //! - a *workspace* with a temporary folder, which ends with the last instance that uses it: first
-//!   the cleanup command runs, then the folder is removed. That of a killed gateway ends when the
-//!   next one starts the same server.
+//!   the cleanup command runs, then the folder is removed. That of a killed gateway ends when it
+//!   starts the same server again.
 //!
 //! Folders have mode 0700, a file that names their owner, and are never reached through symbolic
 //! links. Programs are not confined: they run as the user of the gateway.
@@ -15,6 +15,7 @@ mod backend;
 mod folder;
 mod program;
 mod state;
+mod tree;
 mod values;
 mod workspace;
 

@@ -64,7 +64,8 @@ struct Plan {
 }
 
 impl IsolatedProcess {
-    /// Creates the backend of `program`, and ends what instances of ended gateways have left.
+    /// Creates the backend of `program`, and ends what its instances have left when the gateway was
+    /// killed.
     pub(crate) fn new(program: Program, sessions: SessionPolicy, states: StateRoot) -> Self {
         let isolation = program.spec.isolation.clone().unwrap_or_default();
         let plan = Arc::new(Plan {
@@ -142,6 +143,7 @@ impl Plan {
     /// [`FolderError`] if a folder cannot be created, is not private, or is too large already.
     fn open(&self, owner: InstanceOwner) -> Result<Workspace, FolderError> {
         let record = OwnerRecord {
+            gateway: Some(self.states.gateway()),
             server: Some(Arc::clone(&self.program.server)),
             owner,
         };
@@ -162,20 +164,22 @@ impl Plan {
             return Ok(None);
         }
         let mut record = record.clone();
+        record.gateway = None;
         if self.isolation.shared_state {
             record.owner = InstanceOwner::AllCallers;
         }
         self.states.open(&record).map(Some)
     }
 
-    /// Ends what instances of ended gateways have left. Blocks.
+    /// Ends what instances of this gateway have left when it was killed. Blocks.
     ///
-    /// The cleanup command is the current one, run with the temporary folder of the instance that
+    /// Other gateways of the same user clean up after themselves. The cleanup command is the current one, run with the temporary folder of the instance that
     /// has ended.
     fn sweep(&self) {
+        let gateway = Some(self.states.gateway());
         let is_mine = |record: &OwnerRecord| {
             let server = record.server.as_ref();
-            server.is_none_or(|server| *server == self.program.server)
+            record.gateway == gateway && server.is_none_or(|server| *server == self.program.server)
         };
         for (temp, record) in TempFolder::orphans(is_mine) {
             let path = temp.path().display();

@@ -2,14 +2,14 @@
 //!
 //! | file | content |
 //! |---|---|
-//! | `owner.json` | `server`, the name of the server, and `principal`, the subject of the owner; null for all callers |
-//! | `lock` | locked by each process that uses the folder |
+//! | `owner.json` | `server`, the name of the server, and `principal`, the subject of the owner; null for all callers. In a temporary folder also `gateway`, the identity of the gateway |
+//! | `lock` | locked by each process that uses the folder; the ID of the last one |
 //!
 //! The operating system releases the locks of a process that is killed, so that its folders can be
 //! told from those in use.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,17 +17,32 @@ use std::sync::Arc;
 use aws_lc_rs::rand;
 use mcp_gateway_core::upstream::InstanceOwner;
 use rustix::fs::OFlags;
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 use serde_json::{Value, json};
+
+use super::tree;
 
 /// Error of a folder of a program.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FolderError {
+    /// The owner file is missing or invalid.
+    #[error("{} has no valid owner file; remove the folder to start anew", path.display())]
+    Damaged {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A running gateway uses the folder.
-    #[error("{} is in use", path.display())]
+    #[error(
+        "{} is in use by {}", path.display(),
+        process.map_or_else(|| "another process".to_owned(), |id| format!("the process {id}"))
+    )]
     InUse {
         /// The folder.
         path: PathBuf,
+        /// ID of the process, if it can be determined.
+        process: Option<u32>,
     },
     /// The folder cannot be created, read or removed.
     #[error("failed to access {}", path.display())]
@@ -59,6 +74,14 @@ pub enum FolderError {
         /// Maximum size in bytes.
         max: u64,
     },
+    /// The size of the folder cannot be determined, which counts as too large.
+    #[error("the size of {}, which state.maxSize limits, cannot be determined", path.display())]
+    Unmeasured {
+        /// The folder.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
 }
 
 impl FolderError {
@@ -74,6 +97,8 @@ impl FolderError {
 /// Content of an owner file: the server and the caller that a folder belongs to.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct OwnerRecord {
+    /// Identity of the gateway; `None` for state folders, which are in the folder of their gateway.
+    pub(super) gateway: Option<Arc<str>>,
     /// Name of the server; `None` for the state of all servers.
     pub(super) server: Option<Arc<str>>,
     /// Owner of the instance.
@@ -85,10 +110,14 @@ impl OwnerRecord {
     pub(super) fn read(path: &Path) -> Option<Self> {
         let text = fs::read_to_string(path.join(OWNER)).ok()?;
         let record: Value = serde_json::from_str(&text).ok()?;
-        let text = |name: &str| record.get(name)?.as_str().map(Arc::from);
+        let text = |name: &str| match record.get(name)? {
+            Value::Null => Some(None),
+            value => Some(Some(Arc::from(value.as_str()?))),
+        };
         Some(Self {
-            server: text("server"),
-            owner: match text("principal") {
+            gateway: text("gateway").flatten(),
+            server: text("server")?,
+            owner: match text("principal")? {
                 Some(subject) => InstanceOwner::Principal(subject),
                 None => InstanceOwner::AllCallers,
             },
@@ -99,18 +128,23 @@ impl OwnerRecord {
     pub(super) fn write(&self, path: &Path) -> Result<(), FolderError> {
         let file = path.join(OWNER);
         if file.exists() {
-            let is_same = Self::read(path).as_ref() == Some(self);
             let path = path.to_owned();
-            return is_same
-                .then_some(())
-                .ok_or(FolderError::OtherOwner { path });
+            return match Self::read(&path) {
+                Some(record) if record == *self => Ok(()),
+                Some(_) => Err(FolderError::OtherOwner { path }),
+                None => Err(FolderError::Damaged { path }),
+            };
         }
-        let record = json!({ "server": self.server.as_deref(), "principal": self.owner.subject() });
+        let mut record =
+            json!({ "server": self.server.as_deref(), "principal": self.owner.subject() });
+        if let Some(gateway) = &self.gateway {
+            record["gateway"] = json!(&**gateway);
+        }
         // Renamed, so that the file is whole whenever it exists.
         let new = path.join(format!("{OWNER}.{}", std::process::id()));
-        let written = private_file(&new)
-            .and_then(|mut file| writeln!(file, "{record}"))
-            .and_then(|()| fs::rename(&new, &file));
+        let write = |mut new: File| new.set_len(0).and_then(|()| writeln!(new, "{record}"));
+        let written = private_file(&new).and_then(write);
+        let written = written.and_then(|()| fs::rename(&new, &file));
         written.map_err(FolderError::io(&file))
     }
 }
@@ -141,10 +175,20 @@ pub(super) fn is_private(path: &Path) -> bool {
     })
 }
 
-/// Opens the lock file of the folder at `path`.
-pub(super) fn lock_file(path: &Path) -> Result<File, FolderError> {
-    let path = path.join(LOCK);
-    private_file(&path).map_err(FolderError::io(&path))
+/// Restores the access of this user to the folder at `path`. Returns `true` if it
+/// [is private](is_private).
+pub(super) fn claim(path: &Path) -> bool {
+    is_private(path) && tree::restore_access(path).is_ok()
+}
+
+/// Locks the folder at `path` against its removal, and names this process in the lock.
+pub(super) fn lock_shared(path: &Path) -> Result<File, FolderError> {
+    let mut lock = lock_file(path)?;
+    let id = std::process::id();
+    let locked = lock.lock_shared().and_then(|()| lock.set_len(0));
+    let named = locked.and_then(|()| write!(lock, "{id}"));
+    named.map_err(FolderError::io(path))?;
+    Ok(lock)
 }
 
 /// Locks the folder at `path` for its removal.
@@ -158,37 +202,39 @@ pub(super) fn lock_exclusively(path: &Path) -> Result<File, FolderError> {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => Err(FolderError::InUse {
             path: path.to_owned(),
+            process: process_of(lock),
         }),
         Err(TryLockError::Error(error)) => Err(FolderError::io(path)(error)),
     }
 }
 
-/// Opens a file for writing that only this user can access. A symbolic link is an error: a program
-/// may have created it in place of the file.
+/// Returns the ID of the running process that `lock` names.
+fn process_of(lock: File) -> Option<u32> {
+    let mut text = String::new();
+    lock.take(MAX_ID).read_to_string(&mut text).ok()?;
+    let id = text.parse().ok()?;
+    match test_kill_process(Pid::from_raw(id)?) {
+        Ok(()) | Err(Errno::PERM) => u32::try_from(id).ok(),
+        Err(_) => None,
+    }
+}
+
+/// Opens the lock file of the folder at `path`.
+fn lock_file(path: &Path) -> Result<File, FolderError> {
+    let path = path.join(LOCK);
+    private_file(&path).map_err(FolderError::io(&path))
+}
+
+/// Opens a file that only this user can access. A symbolic link is an error: a program may have
+/// created it in place of the file.
 fn private_file(path: &Path) -> io::Result<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let mut options = OpenOptions::new();
-    let options = options.write(true).create(true).truncate(true).mode(0o600);
-    options.custom_flags(flags.bits().cast_signed()).open(path)
-}
-
-/// Returns the disk space of the folder at `path` in bytes. Symbolic links are not followed, and
-/// entries that vanish meanwhile do not count.
-pub(super) fn disk_usage(path: &Path) -> u64 {
-    let mut folders = vec![path.to_owned()];
-    let mut bytes = 0;
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            let Ok(found) = entry.metadata() else {
-                continue;
-            };
-            bytes += found.blocks() * BLOCK;
-            if found.is_dir() {
-                folders.push(entry.path());
-            }
-        }
-    }
-    bytes
+    let options = options.read(true).write(true).create(true).mode(0o600);
+    let options = options
+        .truncate(false)
+        .custom_flags(flags.bits().cast_signed());
+    options.open(path)
 }
 
 /// Temporary folder, removed when it is dropped.
@@ -228,7 +274,7 @@ impl TempFolder {
             name.as_encoded_bytes().starts_with(PREFIX.as_bytes())
         });
         let orphan = |path: PathBuf| {
-            let record = is_private(&path).then(|| OwnerRecord::read(&path))??;
+            let record = claim(&path).then(|| OwnerRecord::read(&path))??;
             let _lock = is_wanted(&record).then(|| lock_exclusively(&path).ok())??;
             Some((Self { path, _lock }, record))
         };
@@ -251,7 +297,7 @@ impl TempFolder {
 
 impl Drop for TempFolder {
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.path)
+        if let Err(error) = tree::remove(&self.path)
             && error.kind() != io::ErrorKind::NotFound
         {
             let path = self.path.display();
@@ -274,8 +320,8 @@ const OWNER: &str = "owner.json";
 /// Name of the lock file.
 const LOCK: &str = "lock";
 
-/// Unit of the block count of a file in bytes.
-const BLOCK: u64 = 512;
+/// Maximum length of the ID of a process in a lock file.
+const MAX_ID: u64 = 20;
 
 #[cfg(test)]
 mod tests {
@@ -285,6 +331,7 @@ mod tests {
 
     fn record(subject: &str) -> OwnerRecord {
         OwnerRecord {
+            gateway: None,
             server: Some("a".into()),
             owner: InstanceOwner::Principal(subject.into()),
         }
@@ -334,7 +381,7 @@ mod tests {
         assert_eq!(TempFolder::orphans(mine).len(), 0, "it is locked");
         let path = temp.path().to_owned();
         fs::write(path.join("file"), "text").unwrap();
-        assert!(disk_usage(&path) > 0);
+        assert!(tree::disk_usage(&path).unwrap() > 0);
         drop(temp);
         assert!(!path.exists());
 

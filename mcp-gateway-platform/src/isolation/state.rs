@@ -18,9 +18,9 @@ use aws_lc_rs::digest::{SHA256, digest};
 use mcp_gateway_core::upstream::InstanceOwner;
 
 use super::folder::{
-    FolderError, OwnerRecord, TempFolder, create_private, disk_usage, hex, is_private,
-    lock_exclusively, lock_file,
+    FolderError, OwnerRecord, TempFolder, claim, create_private, hex, lock_exclusively, lock_shared,
 };
+use super::tree;
 
 /// Folder below which state folders are created.
 #[derive(Clone, Debug)]
@@ -57,12 +57,27 @@ impl StateRoot {
                     return Ok(folder.path());
                 }
                 let created = TempFolder::create(&OwnerRecord {
+                    gateway: Some(self.gateway()),
                     server: None,
                     owner: InstanceOwner::AllCallers,
                 })?;
                 Ok(folder.get_or_init(|| created).path())
             }
         }
+    }
+
+    /// Returns the identity of the gateway, to which its temporary folders belong: the path of its
+    /// data folder, or its working directory if it keeps nothing.
+    pub(super) fn gateway(&self) -> Arc<str> {
+        let (kind, path) = match self {
+            // A folder that does not exist has no canonical path.
+            Self::Kept(data) => match self.path().map(fs::canonicalize) {
+                Ok(Ok(path)) => ("data", path),
+                _ => ("data", data.clone()),
+            },
+            Self::Temporary(_) => ("memory", std::env::current_dir().unwrap_or_default()),
+        };
+        format!("{kind}:{}", path.display()).into()
     }
 
     /// Opens the state folder of `record`, creating it if necessary.
@@ -86,9 +101,8 @@ impl StateRoot {
         for name in [FILES, HOME] {
             create_private(&path.join(name))?;
         }
-        let lock = lock_file(&path)?;
-        lock.lock_shared().map_err(FolderError::io(&path))?;
-        Ok(OpenState { path, _lock: lock })
+        let _lock = lock_shared(&path)?;
+        Ok(OpenState { path, _lock })
     }
 }
 
@@ -138,12 +152,30 @@ pub struct StateFolders {
 pub struct StateFolder {
     /// Name of the server.
     pub server: Arc<str>,
-    /// Owner.
-    pub owner: InstanceOwner,
+    /// Owner; `None` if the owner file is missing or invalid.
+    pub owner: Option<InstanceOwner>,
     /// Path.
     pub path: PathBuf,
-    /// Disk space in bytes.
-    pub bytes: u64,
+    /// Disk space in bytes; `None` if it cannot be determined.
+    pub bytes: Option<u64>,
+}
+
+impl StateFolder {
+    /// Describes the folder at `path`, in that of the server with the folder name `server`.
+    fn describe(server: &str, path: PathBuf) -> Self {
+        let is_here = |record: &OwnerRecord| {
+            let name = record.server.as_deref().map(server_folder);
+            name.is_some_and(|name| name == server) && path.ends_with(owner_folder(&record.owner))
+        };
+        let record = OwnerRecord::read(&path).filter(is_here);
+        let (known, owner) = record.map(|record| (record.server, record.owner)).unzip();
+        Self {
+            server: known.flatten().unwrap_or_else(|| server.into()),
+            owner,
+            bytes: tree::disk_usage(&path).ok(),
+            path,
+        }
+    }
 }
 
 impl StateFolders {
@@ -163,24 +195,14 @@ impl StateFolders {
     pub fn list(&self) -> Result<Vec<StateFolder>, FolderError> {
         let mut found = Vec::new();
         for server in subfolders(&self.programs)? {
-            for path in subfolders(&server)? {
-                let Some(record) = OwnerRecord::read(&path) else {
-                    continue;
-                };
-                let Some(server) = record.server else {
-                    continue;
-                };
-                found.push(StateFolder {
-                    bytes: disk_usage(&path),
-                    owner: record.owner,
-                    server,
-                    path,
-                });
-            }
+            let name = server.file_name().unwrap_or_default().to_string_lossy();
+            let folders = subfolders(&server)?.into_iter();
+            found.extend(folders.map(|path| StateFolder::describe(&name, path)));
         }
         let key = |folder: &StateFolder| {
-            let subject = folder.owner.subject().map(str::to_owned);
-            (Arc::clone(&folder.server), subject)
+            let subject = folder.owner.as_ref().and_then(InstanceOwner::subject);
+            let subject = subject.map(str::to_owned);
+            (Arc::clone(&folder.server), folder.owner.is_none(), subject)
         };
         found.sort_by_key(key);
         Ok(found)
@@ -193,7 +215,7 @@ impl StateFolders {
     /// [`FolderError::InUse`] if an instance uses it, [`FolderError::Io`] if it cannot be removed.
     pub fn remove(&self, folder: &StateFolder) -> Result<(), FolderError> {
         let _lock = lock_exclusively(&folder.path)?;
-        fs::remove_dir_all(&folder.path).map_err(FolderError::io(&folder.path))
+        tree::remove(&folder.path).map_err(FolderError::io(&folder.path))
     }
 }
 
@@ -204,7 +226,7 @@ fn subfolders(path: &Path) -> Result<Vec<PathBuf>, FolderError> {
         entries => entries.map_err(FolderError::io(path))?,
     };
     let paths = entries.flatten().map(|entry| entry.path());
-    Ok(paths.filter(|path| is_private(path)).collect())
+    Ok(paths.filter(|path| claim(path)).collect())
 }
 
 /// Returns the name of the folder of the server `name`.
@@ -247,10 +269,13 @@ const MAX_NAME: usize = 64;
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     fn record(server: &str, subject: &str) -> OwnerRecord {
         OwnerRecord {
+            gateway: None,
             server: Some(server.into()),
             owner: InstanceOwner::Principal(subject.into()),
         }
@@ -284,15 +309,12 @@ mod tests {
         fs::write(state.files().join("note"), "text").unwrap();
         let all = StateFolders::new(root.path().unwrap());
         let folder = all.list().unwrap().pop().unwrap();
-        assert_eq!(
-            (&*folder.server, folder.owner.subject()),
-            ("a", Some("alice"))
-        );
-        assert!(folder.bytes > 0);
-        assert!(matches!(
-            all.remove(&folder),
-            Err(FolderError::InUse { .. })
-        ));
+        let alice = InstanceOwner::Principal("alice".into());
+        assert_eq!((&*folder.server, &folder.owner), ("a", &Some(alice)));
+        assert!(folder.bytes > Some(0));
+        let in_use = all.remove(&folder).unwrap_err().to_string();
+        let expected = format!("is in use by the process {}", std::process::id());
+        assert!(in_use.ends_with(&expected), "{in_use}");
         drop(state);
         let state = root.open(&record("a", "alice")).unwrap();
         assert_eq!(fs::read(state.files().join("note")).unwrap(), b"text");
@@ -300,5 +322,42 @@ mod tests {
         all.remove(&folder).unwrap();
         assert!(all.list().unwrap().is_empty());
         assert!(!folder.path.exists());
+    }
+
+    #[test]
+    fn folders_without_a_valid_owner_file_are_listed_and_removed() {
+        let root = StateRoot::default();
+        let all = StateFolders::new(root.path().unwrap());
+        let other = r#"{ "server": "b", "principal": "alice" }"#;
+        for damage in ["", "{", "{}", r#"{ "server": "a" }"#, other] {
+            let state = root.open(&record("a", "alice")).unwrap();
+            fs::write(state.path().join("owner.json"), damage).unwrap();
+            drop(state);
+            let folder = all.list().unwrap().pop().unwrap();
+            assert_eq!((&*folder.server, &folder.owner), ("a", &None), "{damage}");
+            let rejected = root.open(&record("a", "alice")).unwrap_err();
+            let is_advised = rejected.to_string().contains("remove the folder");
+            assert!(is_advised || damage == other, "{rejected}");
+            all.remove(&folder).unwrap();
+            assert!(all.list().unwrap().is_empty(), "{damage}");
+        }
+    }
+
+    #[test]
+    fn a9_a_folder_that_its_program_has_closed_is_listed_and_removed() {
+        tree::tests::unprivileged(|temp| {
+            let root = StateRoot::from(Some(temp.join("data")));
+            let state = root.open(&record("a", "alice")).unwrap();
+            let path = state.path().to_owned();
+            drop(state);
+            let closed = fs::Permissions::from_mode(0o000);
+            fs::set_permissions(path.join(FILES), closed.clone()).unwrap();
+            fs::set_permissions(&path, closed).unwrap();
+            let all = StateFolders::new(root.path().unwrap());
+            let folder = all.list().unwrap().pop().unwrap();
+            assert!(folder.owner.is_some() && folder.bytes.is_some());
+            all.remove(&folder).unwrap();
+            assert!(!path.exists());
+        });
     }
 }

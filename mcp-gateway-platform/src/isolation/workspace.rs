@@ -7,8 +7,9 @@
 //! 3. The temporary folder is removed. Daemons that are still ending may write to it meanwhile, so
 //!    the removal is repeated for three seconds.
 //!
-//! While it lasts, its folders are measured every five seconds, or less often if that takes long. All instances are terminated when
-//! one of the folders exceeds its maximum size.
+//! While it lasts, its folders are measured every five seconds, or less often if that takes long.
+//! All instances are terminated when one of the folders exceeds its maximum size, or cannot be
+//! measured.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -23,8 +24,9 @@ use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 use tokio::time;
 
-use super::folder::{FolderError, TempFolder, disk_usage};
+use super::folder::{FolderError, TempFolder};
 use super::state::OpenState;
+use super::tree;
 
 /// Temporary folder and state folder of running instances.
 ///
@@ -123,7 +125,7 @@ impl Workspace {
     }
 
     /// Measures the folders until the workspace has ended, and terminates the instances when one
-    /// is too large.
+    /// is too large or cannot be measured.
     pub(super) fn watch(self: &Arc<Self>) -> impl Future<Output = ()> + use<> {
         let (workspace, limit) = (Arc::downgrade(self), Arc::new(self.size_limit()));
         async move {
@@ -171,19 +173,16 @@ impl SizeLimit {
     ///
     /// # Errors
     ///
-    /// [`FolderError::TooLarge`].
+    /// [`FolderError::TooLarge`], or [`FolderError::Unmeasured`].
     pub(super) fn check(&self) -> Result<(), FolderError> {
-        let max = self.max;
-        let sizes = self.folders.iter().map(|path| (path, disk_usage(path)));
-        let mut excess = sizes.filter(|(_, bytes)| *bytes > max);
-        match excess.next() {
-            Some((path, bytes)) => Err(FolderError::TooLarge {
-                path: path.clone(),
-                bytes,
-                max,
-            }),
-            None => Ok(()),
-        }
+        self.folders.iter().try_for_each(|path| {
+            let (path, max) = (path.clone(), self.max);
+            match tree::disk_usage(&path) {
+                Ok(bytes) if bytes <= max => Ok(()),
+                Ok(bytes) => Err(FolderError::TooLarge { path, bytes, max }),
+                Err(source) => Err(FolderError::Unmeasured { path, source }),
+            }
+        })
     }
 }
 
@@ -195,7 +194,7 @@ impl Remains {
         }
         // Daemons may write until they have ended.
         let last = Instant::now() + REMOVAL_TIMEOUT;
-        while std::fs::remove_dir_all(self.temp.path()).is_err() && Instant::now() < last {
+        while tree::remove(self.temp.path()).is_err() && Instant::now() < last {
             thread::sleep(POLL);
         }
     }

@@ -5,13 +5,14 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use mcp_gateway_config::document::NoEnvironment;
-use mcp_gateway_platform::isolation::{StateFolder, StateFolders};
+use mcp_gateway_core::upstream::InstanceOwner;
+use mcp_gateway_platform::isolation::{FolderError, StateFolder, StateFolders};
 use mcp_gateway_platform::state::StateStore;
 use serde_json::json;
 
 use super::state::{StateArgs, StateFileArgs};
 use super::table::show;
-use crate::output::{print_json, print_line};
+use crate::output::{chain, eprint_line, print_json, print_line};
 
 #[derive(Debug, Args)]
 pub(super) struct ProgramStateArgs {
@@ -76,8 +77,9 @@ fn list(folders: &StateFolders, json: bool) -> anyhow::Result<ExitCode> {
         let row = |folder: &StateFolder| {
             json!({
                 "server": &*folder.server,
-                "principal": folder.owner.subject(),
+                "principal": folder.owner.as_ref().and_then(InstanceOwner::subject),
                 "bytes": folder.bytes,
+                "damaged": folder.owner.is_none(),
                 "path": folder.path,
             })
         };
@@ -87,8 +89,10 @@ fn list(folders: &StateFolders, json: bool) -> anyhow::Result<ExitCode> {
     let heading = ["SERVER", "OWNER", "BYTES", "PATH"].map(str::to_owned);
     let row = |folder: &StateFolder| {
         let path = folder.path.display().to_string();
-        let owner = folder.owner.subject().unwrap_or(ALL_CALLERS);
-        [&*folder.server, owner, &folder.bytes.to_string(), &path].map(str::to_owned)
+        let bytes = folder
+            .bytes
+            .map_or_else(|| "?".to_owned(), |bytes| bytes.to_string());
+        [&*folder.server, owner(folder), &bytes, &path].map(str::to_owned)
     };
     let rows: Vec<_> = [heading]
         .into_iter()
@@ -98,22 +102,45 @@ fn list(folders: &StateFolders, json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Removes the folders of `server`, or the one of `owner`.
-fn remove(folders: &StateFolders, server: &str, owner: Option<&str>) -> anyhow::Result<ExitCode> {
+/// Removes the folders of `server`, or the one of `subject`.
+fn remove(folders: &StateFolders, server: &str, subject: Option<&str>) -> anyhow::Result<ExitCode> {
     let mut wanted = folders.list()?;
     wanted.retain(|folder| {
-        let subject = folder.owner.subject().unwrap_or(ALL_CALLERS);
-        *folder.server == *server && owner.is_none_or(|owner| owner == subject)
+        *folder.server == *server && subject.is_none_or(|subject| subject == owner(folder))
     });
     if wanted.is_empty() {
         bail!("no such folder; list them with `mcp-gateway state list`");
     }
+    let mut code = ExitCode::SUCCESS;
     for folder in &wanted {
-        folders.remove(folder)?;
-        print_line(format_args!("removed {}", folder.path.display()))?;
+        match folders.remove(folder) {
+            Ok(()) => print_line(format_args!("removed {}", folder.path.display()))?,
+            Err(error) => {
+                eprint_line(chain(&error));
+                if matches!(error, FolderError::InUse { .. }) {
+                    eprint_line(IN_USE);
+                }
+                code = ExitCode::FAILURE;
+            }
+        }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(code)
+}
+
+/// Returns the owner of `folder`, as options name it.
+fn owner(folder: &StateFolder) -> &str {
+    match &folder.owner {
+        Some(owner) => owner.subject().unwrap_or(ALL_CALLERS),
+        None => DAMAGED,
+    }
 }
 
 /// Owner of shared folders.
 const ALL_CALLERS: &str = "(all callers)";
+
+/// Owner of folders without a valid owner file.
+const DAMAGED: &str = "(damaged)";
+
+/// Advice for a folder in use.
+const IN_USE: &str = "A gateway runs the program of this owner. Stop the gateway, or wait until the \
+                      program has been idle for the `idle` time of its server, and try again.";

@@ -277,6 +277,11 @@ async fn graphs_outlast_the_gateway_until_a_command_removes_them() {
     let remove = ["remove", "memory", "--owner", "bob"];
     let (is_removed, said) = state(&folder, &remove).await;
     assert!(!is_removed && said.contains("in use"), "{said}");
+    let user = format!("by the process {}", again.id());
+    assert!(
+        said.contains(&user) && said.contains("Stop the gateway"),
+        "{said}"
+    );
     drop(again);
     eventually(async || processes(&folder.path("bin")).is_empty()).await;
     let (is_removed, said) = state(&folder, &remove).await;

@@ -6,11 +6,22 @@ use std::time::Duration;
 use mcp_gateway_core::transport::StdioTransport;
 use tokio::time::{sleep, timeout};
 
+use super::super::tree;
 use super::*;
 use crate::spec;
 
-/// Backend of the shell script `text`, which gets the file `report` to write to.
+/// Backend of the shell script `text`, which gets the folder `report` to write to.
 fn script(text: &str, report: &Path, change: impl FnOnce(&mut Isolation)) -> IsolatedProcess {
+    script_in(StateRoot::default(), text, report, change)
+}
+
+/// Backend of the shell script `text` of the gateway with the state in `states`.
+fn script_in(
+    states: StateRoot,
+    text: &str,
+    report: &Path,
+    change: impl FnOnce(&mut Isolation),
+) -> IsolatedProcess {
     let mut isolation = Isolation {
         env: vec![("ID".to_owned(), "${id}".to_owned())],
         ..Isolation::default()
@@ -20,7 +31,7 @@ fn script(text: &str, report: &Path, change: impl FnOnce(&mut Isolation)) -> Iso
     process.env = vec![("REPORT".to_owned(), report.to_str().unwrap().into())];
     process.isolation = Some(isolation);
     let program = Program::new(&"script".into(), &process, &[]);
-    IsolatedProcess::new(program, SessionPolicy::PerPrincipal, StateRoot::default())
+    IsolatedProcess::new(program, SessionPolicy::PerPrincipal, states)
 }
 
 fn instance(who: &str) -> Instance {
@@ -59,6 +70,7 @@ async fn line(path: PathBuf) -> String {
 fn report() -> TempFolder {
     let owner = InstanceOwner::AllCallers;
     TempFolder::create(&OwnerRecord {
+        gateway: None,
         server: Some("report".into()),
         owner,
     })
@@ -142,21 +154,67 @@ async fn a9_the_cleanup_command_ends_what_an_instance_has_left() {
 }
 
 #[tokio::test]
-async fn a9_remains_of_a_killed_gateway_end_with_the_next_start() {
+async fn a9_remains_of_a_killed_gateway_end_with_its_next_start() {
     let report = report();
-    let record = OwnerRecord {
+    let [mine, other] = ["mine", "other"].map(|name| {
+        let data = report.path().join(name);
+        StateRoot::from(Some(data))
+    });
+    let temp = TempFolder::create(&OwnerRecord {
+        gateway: Some(mine.gateway()),
         server: Some("script".into()),
         owner: InstanceOwner::Principal("alice".into()),
-    };
-    let temp = TempFolder::create(&record).unwrap();
+    })
+    .unwrap();
     let path = temp.path().to_owned();
-    temp.abandon();
     let text = "echo ${id} > $REPORT/cleaned".to_owned();
-    let cleanup = vec!["sh".to_owned(), "-c".to_owned(), text];
-    let _backend = script("cat", report.path(), |own| own.cleanup = cleanup);
-    let id = line(report.path().join("cleaned")).await;
+    let cleanup = ["sh".to_owned(), "-c".to_owned(), text];
+    let start = |states: &StateRoot| {
+        let change = |own: &mut Isolation| own.cleanup = cleanup.to_vec();
+        script_in(states.clone(), "cat", report.path(), change)
+    };
+    let cleaned = report.path().join("cleaned");
+    // The sweep of a start is in the background.
+    start(&mine).plan.sweep();
+    assert!(path.exists(), "the gateway is running");
+    temp.abandon();
+    start(&other).plan.sweep();
+    assert!(
+        path.exists(),
+        "another gateway of this user has the same server"
+    );
+    assert!(!cleaned.exists());
+    let _backend = start(&mine);
+    let id = line(cleaned).await;
     assert_eq!(Some(&*id), path.file_name().and_then(|name| name.to_str()));
     until("the removal of the folder", || !path.exists()).await;
+}
+
+#[test]
+fn a9_a_program_cannot_hide_its_files_from_the_gateway() {
+    tree::tests::unprivileged(|_| {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        runtime.unwrap().block_on(hidden_files());
+    });
+}
+
+async fn hidden_files() {
+    let report = report();
+    let text = "mkdir ${state}/hidden ${temp}/hidden; echo > ${temp}/hidden/file; \
+                head -c 300000 /dev/urandom > ${state}/hidden/large; \
+                chmod 000 ${state}/hidden ${temp}/hidden; chmod 000 ${temp}; \
+                echo ${temp} > $REPORT/done; cat";
+    let backend = script(text, report.path(), |own| own.max_bytes = 200_000);
+    let running = start(&backend, "alice").await;
+    let temp = PathBuf::from(line(report.path().join("done")).await);
+    let temp = temp.parent().unwrap();
+    drop(running);
+    until("the end of the workspace", || !temp.exists()).await;
+    let refused = backend.connect(&instance("alice")).await.unwrap_err();
+    let refused = mcp_gateway_core::error_chain(&refused);
+    assert!(refused.contains("state.maxSize"), "{refused}");
 }
 
 #[tokio::test]
