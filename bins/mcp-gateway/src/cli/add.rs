@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, anyhow, bail, ensure};
 use clap::Args;
 use mcp_gateway_config::document::NoEnvironment;
-use mcp_gateway_config::edit::add_server;
+use mcp_gateway_config::edit::{add_server, is_blank};
 use mcp_gateway_config::file::{Config, Diagnostics};
 use mcp_gateway_config::library::{Entry, Prompt};
 
@@ -132,10 +132,7 @@ fn parse(text: &str, path: &Path) -> anyhow::Result<Config> {
 
 /// Checks that the configuration `text` has no server `name`.
 fn check_name(text: &str, name: &str, path: &Path) -> anyhow::Result<()> {
-    if text
-        .lines()
-        .all(|line| line.trim().is_empty() || line.starts_with('#'))
-    {
+    if is_blank(text) {
         return Ok(());
     }
     match parse(text, path)?.platform.dynamic.server(name) {
