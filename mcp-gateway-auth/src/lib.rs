@@ -105,11 +105,13 @@ pub mod jose;
 pub mod jwks;
 mod keyring;
 #[cfg(feature = "login")]
+mod landing;
+#[cfg(feature = "login")]
 pub mod login;
 mod login_provider;
 #[cfg(any(feature = "client", feature = "jwt"))]
 mod metadata;
-#[cfg(any(feature = "login", feature = "server"))]
+#[cfg(any(feature = "login", feature = "loopback", feature = "server"))]
 mod pages;
 #[cfg(any(feature = "login", feature = "server"))]
 mod peer;
@@ -128,6 +130,8 @@ mod yielding;
 pub use self::clock::Clock;
 pub use self::error::AuthServerError;
 pub use self::keyring::{Handle, Keyring};
+#[cfg(feature = "login")]
+pub use self::landing::Landing;
 pub use self::login_provider::{LoginProvider, UserInfo, UserSession};
 #[cfg(any(feature = "login", feature = "server"))]
 pub use self::peer::TrustedProxies;

@@ -8,9 +8,14 @@ mod clean;
 mod connections;
 #[cfg(feature = "server")]
 mod consent;
+#[cfg(any(feature = "login", feature = "server"))]
 mod error;
 #[cfg(feature = "login")]
+mod landing;
+#[cfg(feature = "login")]
 mod login;
+#[cfg(feature = "loopback")]
+mod notice;
 
 use askama::Template;
 use axum::response::{IntoResponse, Response};
@@ -28,11 +33,16 @@ pub(crate) use self::clean::clean;
 pub(crate) use self::connections::{ConnectionItem, ConnectionsPage};
 #[cfg(feature = "server")]
 pub(crate) use self::consent::ConsentPage;
-pub(crate) use self::error::ErrorPage;
+#[cfg(any(feature = "login", feature = "server"))]
+pub(crate) use self::error::{ErrorPage, PageLink};
+#[cfg(feature = "login")]
+pub(crate) use self::landing::LandingPage;
 #[cfg(feature = "login")]
 pub(crate) use self::login::{
     AccountPage, AuthorizedClientItem, LoginPage, MessagePage, ProviderLink,
 };
+#[cfg(feature = "loopback")]
+pub(crate) use self::notice::NoticePage;
 
 /// Renders `template` as a response that forbids framing, caching and referrers.
 ///
@@ -106,6 +116,7 @@ pub(crate) const ICON: &str = "/api/auth/icon.svg";
 pub(crate) const LOGIN: &str = "/api/auth/login";
 #[cfg(feature = "login")]
 pub(crate) const LOGOUT: &str = "/api/auth/logout";
+#[cfg(any(feature = "login", feature = "server"))]
 pub(crate) const ACCOUNT: &str = "/api/auth/account";
 #[cfg(feature = "login")]
 pub(crate) const REVOKE: &str = "/api/auth/account/revoke";

@@ -10,6 +10,7 @@
 //! | `/api/auth/…`, `/.well-known/…`, `/authorize`, `/token`, `/register` | authorization server and login | everybody |
 //! | `/api/v1/…` | admin API | administrators |
 //! | `/verify`, `/verify/{name}` | forward authentication | reverse proxies |
+//! | `/`, `/account`, `/login` | redirect to the account page, or a description of the gateway | browsers |
 //! | `/metrics` | metrics | callers that may use all gateways, and with the metrics token |
 //!
 //! Each gateway also has `/sse` and `/messages`, for clients of protocol version 2024-11-05.

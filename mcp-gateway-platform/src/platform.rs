@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use mcp_gateway_audit::AuditLog;
+use mcp_gateway_auth::Landing;
 use mcp_gateway_core::upstream::RuntimeBackend;
 use mcp_gateway_core::{Drain, Serve};
 use mcp_gateway_store::Store;
@@ -155,6 +156,12 @@ impl PlatformBuilder {
         let audit = foundation.audit.clone();
         let running = Arc::new(Running::new(controller, spec, (merged, registry), audit));
         let admin = admin::api(access, &running, &foundation).router();
+        let landing = match &foundation.authority {
+            Some(_) => Landing::Account,
+            None => Landing::Description {
+                base: foundation.base.to_string(),
+            },
+        };
         let mut background = JoinSet::new();
         if let Some(authority) = foundation.authority {
             let accounts = Arc::clone(&authority.accounts.credentials);
@@ -170,7 +177,7 @@ impl PlatformBuilder {
         let followed = Arc::clone(&running);
         background.spawn(async move { followed.follow().await });
         Ok(Platform {
-            front: front.with_admin(admin),
+            front: front.with_admin(admin).with_landing(landing),
             metrics,
             drain,
             address,
@@ -262,6 +269,7 @@ impl Platform {
     }
 
     /// Returns a router with the paths of the platform alone, to be merged into that of a program.
+    /// Those for browsers (`/`, `/account` and `/login`) are left to the program.
     ///
     /// Serve it [with connection info](Router::into_make_service_with_connect_info), so that
     /// requests to log in are limited by the addresses of their senders.

@@ -11,7 +11,7 @@ use mcp_gateway_store::{DocumentError, StoreError};
 
 use crate::AuthServerError;
 use crate::client::ClientError;
-use crate::pages::{ErrorPage, page};
+use crate::pages::{ErrorPage, PageLink, page};
 
 /// The reason for which an account is not connected.
 #[derive(Debug)]
@@ -120,6 +120,7 @@ impl IntoResponse for ConnectError {
             title,
             message,
             detail: detail.as_deref(),
+            links: &[PageLink::CONNECT, PageLink::ACCOUNT],
         };
         page(status, &error, None)
     }

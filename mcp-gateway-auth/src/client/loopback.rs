@@ -8,7 +8,7 @@ use std::time::Duration;
 use ::http::StatusCode;
 use axum::Router;
 use axum::extract::{Query, State};
-use axum::response::Html;
+use axum::response::Response;
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
@@ -17,6 +17,7 @@ use url::Url;
 
 use super::authorization::{Authorization, ResponseParameters};
 use super::{ClientError, SignInEvent};
+use crate::pages::{NoticePage, page};
 
 /// Listener for the redirect of one authorization.
 ///
@@ -112,23 +113,27 @@ struct CallbackState {
 async fn handle_callback(
     State(arrival): State<CallbackState>,
     Query(parameters): Query<ResponseParameters>,
-) -> (StatusCode, Html<&'static str>) {
+) -> Response {
     if parameters.get("state").map(String::as_str) != Some(&*arrival.state) {
         (arrival.events)(SignInEvent::StateMismatch);
-        return (StatusCode::BAD_REQUEST, Html(STRANGER));
+        return page(StatusCode::BAD_REQUEST, &STRANGER, None);
     }
     // A second response with the same state gets the same page, and is dropped.
     let _ = arrival.sender.try_send(parameters);
-    (StatusCode::OK, Html(DONE))
+    page(StatusCode::OK, &DONE, None)
 }
 
 /// Page after the expected response.
-const DONE: &str = "<!doctype html><meta charset=utf-8><title>Done</title>\
-    <p>You can close this window and return to the terminal.";
+const DONE: NoticePage<'static> = NoticePage {
+    title: "Return to the terminal",
+    message: "The login continues there. You can close this window.",
+};
 
 /// Page after a response with another `state`.
-const STRANGER: &str = "<!doctype html><meta charset=utf-8><title>Unknown</title>\
-    <p>Unknown or expired login. Start again in the terminal.";
+const STRANGER: NoticePage<'static> = NoticePage {
+    title: "Unknown or expired login",
+    message: "Start again in the terminal.",
+};
 
 /// Maximum duration of a login.
 const PATIENCE: Duration = Duration::from_secs(600);

@@ -93,6 +93,7 @@ impl IntoResponse for LoginError {
             title,
             message,
             detail: detail.as_deref(),
+            links: &[],
         };
         let mut response = page(status, &error, None);
         let wait = match self {

@@ -87,6 +87,7 @@ fn o17_text_from_outside_is_shown_and_never_markup() {
         title: EVIL,
         message: EVIL,
         detail: Some(EVIL),
+        links: &[],
     };
     let pages = [consent.render(), message.render(), error.render()];
     for page in pages.into_iter().chain(evil_login_and_account()) {
@@ -145,6 +146,7 @@ fn pages_have_what_assistive_technology_needs() {
             title: "No",
             message: "Why",
             detail: None,
+            links: &[],
         }
         .render()
         .unwrap(),
@@ -186,6 +188,7 @@ fn the_style_is_the_one_that_the_policy_allows() {
         title: "No",
         message: "Why",
         detail: None,
+        links: &[],
     }
     .render()
     .unwrap();

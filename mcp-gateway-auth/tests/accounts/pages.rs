@@ -152,6 +152,14 @@ async fn o51_a_link_is_for_one_user() {
     let page = of_bob.get(&link).await;
     assert_eq!(page.status, StatusCode::FORBIDDEN);
     assert_eq!(page.title(), "This link is for somebody else");
+    // Bob can log out, or see the accounts that Bob has.
+    for path in ["/api/auth/account", "/connect"] {
+        assert!(
+            page.body.contains(&format!("href=\"{path}\"")),
+            "{}",
+            page.body
+        );
+    }
     // A forged or absent user is not accepted.
     let (path, _) = link.split_once('?').unwrap();
     let page = of_bob.get(&format!("{path}?for={bob}.0.AAAA")).await;
@@ -297,6 +305,11 @@ async fn o52_users_see_and_end_their_connections() {
     let (ada, mut browser) = site.user("ada").await;
     let page = browser.get(&site.url("/connect")).await;
     assert!(page.body.contains("Not connected<"), "{}", page.body);
+    assert!(
+        page.body.contains("href=\"/api/auth/account\""),
+        "{}",
+        page.body
+    );
     let csrf = page.field("csrf");
     let forged = [("csrf", "x")];
     let connect = site.url(&format!("/connect/{SERVER}"));

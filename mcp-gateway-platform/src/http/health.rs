@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use http::request::Parts;
-use http::{HeaderValue, Method, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use mcp_gateway_auth::users::Role;
 use mcp_gateway_core::auth::{AuthVerifier, Principal};
 use mcp_gateway_core::endpoint::Body;
@@ -226,17 +226,29 @@ pub(super) fn not_found(request: &Parts) -> Response<Body> {
 /// Returns `true` if `request` looks like a JSON-RPC message, or like the request for the stream of
 /// HTTP+SSE.
 fn is_mcp(request: &Parts) -> bool {
-    let has = |header, media_type: &str| {
-        let value = request.headers.get(header);
-        let value = value.and_then(|value| value.to_str().ok());
-        value.is_some_and(|value| value.contains(media_type))
-    };
     match request.method {
-        Method::POST => has(CONTENT_TYPE, "application/json"),
-        Method::GET => has(ACCEPT, "text/event-stream"),
+        Method::POST => has(&request.headers, CONTENT_TYPE, "application/json"),
+        Method::GET => has(&request.headers, ACCEPT, EVENT_STREAM),
         _ => false,
     }
 }
+
+/// Returns `true` if `request` is that of a browser for a page.
+pub(super) fn is_browser<B>(request: &Request<B>) -> bool {
+    let headers = request.headers();
+    request.method() == Method::GET
+        && has(headers, ACCEPT, "text/html")
+        && !has(headers, ACCEPT, EVENT_STREAM)
+}
+
+/// Returns `true` if `header` has `media_type`.
+fn has(headers: &HeaderMap, header: HeaderName, media_type: &str) -> bool {
+    let value = headers.get(header).and_then(|value| value.to_str().ok());
+    value.is_some_and(|value| value.contains(media_type))
+}
+
+/// Media type of a stream of events.
+const EVENT_STREAM: &str = "text/event-stream";
 
 /// Reason of the error for an unknown path.
 const NOT_FOUND: &str = "not_found";
@@ -291,7 +303,7 @@ mod tests {
     use http::Request;
     use http::header::{AUTHORIZATION, HOST, WWW_AUTHENTICATE};
     use http_body_util::BodyExt;
-    use mcp_gateway_auth::StaticTokens;
+    use mcp_gateway_auth::{Landing, StaticTokens};
     use mcp_gateway_core::Sealer;
     use mcp_gateway_core::auth::Principal;
     use tower_service::Service as _;
@@ -434,6 +446,41 @@ mod tests {
             assert!(message.contains("The default gateway is at /mcp"));
             assert_eq!(body["jsonrpc"] == "2.0", is_mcp, "{body}");
             assert_eq!(body["error"]["code"] == -32601, is_mcp, "{body}");
+        }
+    }
+
+    #[tokio::test]
+    async fn only_browsers_see_pages_at_the_landing_paths() {
+        let base = "https://gw.example.com/".to_owned();
+        for (landing, status, text) in [
+            (Landing::Account, 303, ""),
+            (
+                Landing::Description { base },
+                200,
+                "https://gw.example.com/mcp",
+            ),
+        ] {
+            let front = with_scraper().front.with_landing(landing);
+            let respond = async |method, path, accept: &'static str| {
+                let mut request = request(method, path, "");
+                let headers = request.headers_mut();
+                headers.insert(ACCEPT, HeaderValue::from_static(accept));
+                let response = front.clone().call(request).await.unwrap();
+                let status = response.status().as_u16();
+                let body = response.into_body().collect().await.unwrap().to_bytes();
+                (status, String::from_utf8(body.to_vec()).unwrap())
+            };
+            let html = "text/html,application/xhtml+xml,*/*;q=0.8";
+            for path in ["/", "/account", "/login"] {
+                let (seen, body) = respond("GET", path, html).await;
+                assert_eq!(seen, status, "{path}");
+                assert!(body.contains(text), "{body}");
+                assert_eq!(respond("GET", path, "*/*").await.0, 404, "{path}");
+                assert_eq!(respond("POST", path, html).await.0, 404, "{path}");
+                let stream = "text/event-stream, text/html";
+                assert_eq!(respond("GET", path, stream).await.0, 404, "{path}");
+            }
+            assert_eq!(respond("GET", "/other", html).await.0, 404);
         }
     }
 

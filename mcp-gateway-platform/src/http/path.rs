@@ -11,6 +11,8 @@ pub(super) enum RoutePath<'a> {
     Authority,
     /// Forward authentication.
     Forward,
+    /// Address that people type into a browser.
+    Landing,
     /// Protected resource metadata (RFC 9728).
     Metadata,
     /// Gateway of this name.
@@ -41,7 +43,8 @@ pub(super) enum Health {
     Ready,
 }
 
-/// All paths of the platform, as patterns of `axum`.
+/// All paths of the platform, as patterns of `axum`. Landing paths are those of the program in which
+/// the platform is mounted.
 pub(crate) const ROUTES: [&str; 22] = [
     "/mcp",
     "/mcp/{*below}",
@@ -78,6 +81,7 @@ impl<'a> RoutePath<'a> {
                 None if path == "/verify" || path.starts_with("/verify/") => Self::Forward,
                 None if path.starts_with("/.well-known/oauth-protected-resource") => Self::Metadata,
                 None if is_authority(path) => Self::Authority,
+                None if matches!(path, "/" | "/account" | "/login") => Self::Landing,
                 None if path == "/api/v1" || path.starts_with("/api/v1/") => Self::Admin,
                 None => Self::Operation(ManagementPath::of(path)),
             },
@@ -91,6 +95,7 @@ impl<'a> RoutePath<'a> {
             | Self::Authority
             | Self::Default
             | Self::Forward
+            | Self::Landing
             | Self::Metadata
             | Self::Named(_) => ManagementPath::Nothing,
             Self::Operation(operation) => operation,
@@ -156,7 +161,10 @@ mod tests {
             ("/v1/mcpx", nothing),
             ("/mcp/dev", nothing),
             ("/mcpx", nothing),
-            ("/", nothing),
+            ("/", RoutePath::Landing),
+            ("/login", RoutePath::Landing),
+            ("/account", RoutePath::Landing),
+            ("/account/", nothing),
             ("", nothing),
             ("/authorize", RoutePath::Authority),
             ("/api/auth/login", RoutePath::Authority),

@@ -11,7 +11,7 @@ use axum::Router;
 use bytes::Bytes;
 use hashbrown::HashMap;
 use http::{Request, Response};
-use mcp_gateway_auth::StaticTokens;
+use mcp_gateway_auth::{Landing, StaticTokens};
 use mcp_gateway_core::Replica;
 use mcp_gateway_core::auth::Principal;
 use mcp_gateway_core::endpoint::{Body, ReplicaService, RequestError};
@@ -76,6 +76,7 @@ impl RouteTable {
             RoutePath::Admin
             | RoutePath::Authority
             | RoutePath::Forward
+            | RoutePath::Landing
             | RoutePath::Metadata
             | RoutePath::Operation(_) => return None,
         };
@@ -86,7 +87,8 @@ impl RouteTable {
 
 /// Service over all paths of a platform. Cheap to clone.
 ///
-/// Requests for unknown paths receive 404.
+/// Requests for unknown paths receive 404. Browsers at `/`, `/account` and `/login` are redirected to
+/// the account page, or receive a description of the gateway if it has no login.
 ///
 /// # Example
 ///
@@ -116,6 +118,8 @@ pub struct HttpRouter {
     replica_service: Option<ReplicaService>,
     /// Admin API.
     admin: Option<Router>,
+    /// Answer to browsers at the landing paths.
+    landing: Option<Router>,
 }
 
 impl HttpRouter {
@@ -128,6 +132,7 @@ impl HttpRouter {
             operations,
             replica_service: None,
             admin: None,
+            landing: None,
         }
     }
 
@@ -135,6 +140,14 @@ impl HttpRouter {
     pub(crate) fn with_admin(self, admin: Router) -> Self {
         Self {
             admin: Some(admin),
+            ..self
+        }
+    }
+
+    /// Adds the answer to browsers at the landing paths.
+    pub(crate) fn with_landing(self, landing: Landing) -> Self {
+        Self {
+            landing: Some(landing.router()),
             ..self
         }
     }
@@ -208,7 +221,13 @@ impl HttpRouter {
             // Some proxies send the `Host` of the original request. DNS rebinding is harmless here,
             // because a token is required.
             RoutePath::Forward => (&site.forward, None),
-            RoutePath::Default | RoutePath::Named(_) | RoutePath::Operation(_) => (&None, None),
+            RoutePath::Landing if health::is_browser(&request) => {
+                (&self.landing, Some(&site.guard))
+            }
+            RoutePath::Default
+            | RoutePath::Landing
+            | RoutePath::Named(_)
+            | RoutePath::Operation(_) => (&None, None),
         };
         if let Some(router) = router {
             return Box::pin(serve_auth(router.clone(), guard.cloned(), request));

@@ -22,7 +22,7 @@ use super::authorize::{AuthorizationError, AuthorizationRequest};
 use super::form::Form;
 use super::response::{error_page, see_other};
 use crate::clock::system_time;
-use crate::pages::{ConsentPage, ErrorPage, page};
+use crate::pages::{ConsentPage, ErrorPage, PageLink, page};
 use crate::secret::random_id;
 use crate::server::ProtectedResources;
 use crate::server::client::OAuthClient;
@@ -320,6 +320,7 @@ fn forbidden() -> Response {
         message: "It has expired, was submitted already, or belongs to another user. \
                   Go back to the application, and connect it again.",
         detail: None,
+        links: &[PageLink::ACCOUNT],
     };
     page(StatusCode::FORBIDDEN, &shown, None)
 }

@@ -22,6 +22,7 @@ pub(in crate::server) fn error_page(error: &OAuthError) -> Response {
         title,
         message,
         detail: Some(&detail),
+        links: &[],
     };
     let mut response = page(status, &shown, None);
     if let Some(after) = error.retry_after() {
