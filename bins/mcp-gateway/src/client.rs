@@ -31,7 +31,7 @@ use mcp_gateway_core::{Call, Caller, ClientInfo, Credential, Error};
 use serde_json::{Map, Value};
 use tower::ServiceExt as _;
 
-use self::exchange::{request, response};
+use self::exchange::{error_message, request, response};
 use crate::builtins::builtins;
 use crate::output::chain;
 use mcp_gateway_config::document::suggestion;
@@ -326,7 +326,10 @@ impl McpClient {
         };
         match response.result() {
             Ok(result) => Ok(result.to_owned()),
-            Err(error) => bail!("server {server:?} returned an error: {error}"),
+            Err(error) => bail!(
+                "server {server:?} returned an error: {}",
+                error_message(error)
+            ),
         }
     }
 
@@ -380,8 +383,15 @@ impl ServerEntry {
     ///
     /// Returns an empty text if they add nothing to `error`.
     fn details(&self, error: &UpstreamError) -> String {
+        if self.definition.transport.auth().is_some() {
+            return format!(" ({ACCOUNT_ADVICE})");
+        }
         let details = self.server.last_failure_details();
         let details = details.filter(|details| !details.contains(&chain(error)));
         details.map_or_else(String::new, |details| format!(" ({details})"))
     }
 }
+/// Advice for a server that is called with the accounts of callers, which the command line is not.
+const ACCOUNT_ADVICE: &str = "it is called with an account of each user: run `mcp-gateway serve` \
+                              with this configuration, connect an account at its /connect, and use \
+                              --url instead of the configuration";

@@ -37,6 +37,8 @@ pub struct Listing {
     bytes: usize,
     /// `true` if the server has the capability.
     supported: bool,
+    /// `true` if the list is in place of that of a server.
+    is_placeholder: bool,
     /// Defects of the entries.
     findings: Vec<Finding>,
     /// Time of reading.
@@ -178,6 +180,7 @@ impl Listing {
                 .and_then(|page| page.next_cursor.as_deref().map(Into::into)),
             bytes: pages.iter().map(ListPage::bytes).sum(),
             supported: true,
+            is_placeholder: false,
             findings: Vec::new(),
             read: Instant::now(),
         };
@@ -241,6 +244,20 @@ impl Listing {
         let result = std::str::from_utf8(result).map_err(UpstreamError::invalid)?;
         let page = ListPage::parse(kind, result)?;
         Ok(Self::new(server, kind, vec![page], LintRules::default()))
+    }
+
+    /// Parses `result` as the list of tools that the gateway has in place of `server`.
+    pub(crate) fn placeholder(server: &str, result: &str) -> Result<Self, UpstreamError> {
+        let page = ListPage::parse(ListKind::Tools, result)?;
+        Ok(Self {
+            is_placeholder: true,
+            ..Self::new(server, ListKind::Tools, vec![page], LintRules::default())
+        })
+    }
+
+    /// Returns `true` for the list that the gateway has in place of a server.
+    pub(crate) fn is_placeholder(&self) -> bool {
+        self.is_placeholder
     }
 
     /// Returns the empty list of a server that does not declare the capability.

@@ -11,7 +11,8 @@
 //! | any other method | the server, if the gateway has only one; otherwise the only one whose extensions can define it |
 //!
 //! A server that fails to answer costs its own entries, not the list. If all of them fail, the call
-//! fails, because an empty list would have another meaning. An unknown name is rejected with the
+//! fails, because an empty list would have another meaning. A server whose account the caller has not
+//! connected has a tool in its place, whose call tells the user what to do. An unknown name is rejected with the
 //! JSON-RPC error that MCP defines for it.
 
 mod apps;
@@ -27,6 +28,7 @@ mod lists;
 mod omissions;
 mod opened_apps;
 mod pages;
+mod placeholders;
 mod reply_edits;
 mod resources;
 mod scoped_resources;

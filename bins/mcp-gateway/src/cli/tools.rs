@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use mcp_gateway_core::protocol::meta::PROBLEM;
 use serde_json::{Value, json};
 
 use super::target::TargetArgs;
@@ -39,7 +40,8 @@ pub(super) async fn run(args: &ToolsArgs, servers: &McpClient) -> anyhow::Result
     for finding in name_findings(&tools, servers) {
         eprint_line(format_args!("warning: {finding}"));
     }
-    let failures: Vec<_> = tools.iter().filter_map(ToolList::failure).collect();
+    let failures = tools.iter().filter_map(ToolList::failure);
+    let failures: Vec<_> = failures.chain(missing_accounts(&tools)).collect();
     failures.iter().for_each(eprint_line);
     let errors = tools.iter().filter_map(|tools| tools.listed.as_ref().err());
     let hint = errors.filter_map(|error| args.target.hint(error)).next();
@@ -65,6 +67,18 @@ pub(super) fn name_findings(tools: &[ToolList], servers: &McpClient) -> Vec<Stri
     unknown
         .chain(hidden.map(|collision| collision.to_string()))
         .collect()
+}
+
+/// Describes the servers of a gateway that have a placeholder, because the caller has no account.
+fn missing_accounts(tools: &[ToolList]) -> impl Iterator<Item = String> {
+    let listed = tools.iter().filter_map(|tools| tools.listed.as_ref().ok());
+    listed.flatten().filter_map(|tool| {
+        let server = tool["_meta"][PROBLEM]["server"].as_str()?;
+        let name = tool["name"].as_str()?;
+        Some(format!(
+            "{server}: no account is connected; `mcp-gateway call {name}` prints the link, or the reason"
+        ))
+    })
 }
 
 fn documents(tools: &[ToolList]) -> Vec<Value> {
@@ -190,6 +204,23 @@ mod tests {
         let failures: Vec<_> = tools().iter().filter_map(ToolList::failure).collect();
         let error = UpstreamError::Timeout;
         assert_eq!(failures, [format!("b: {error} (initialize: no answer)")]);
+    }
+
+    #[test]
+    fn a_placeholder_is_a_missing_account() {
+        let mut tools = tools();
+        assert_eq!(missing_accounts(&tools).count(), 0);
+        let placeholder = json!({
+            "name": "a__connect",
+            "_meta": { PROBLEM: { "reason": "not_connected", "server": "a" } },
+        });
+        tools[0].listed.as_mut().unwrap().push(placeholder);
+        let lines: Vec<_> = missing_accounts(&tools).collect();
+        assert_eq!(lines.len(), 1);
+        assert!(
+            lines[0].starts_with("a: ") && lines[0].contains("call a__connect"),
+            "{lines:?}"
+        );
     }
 
     #[test]

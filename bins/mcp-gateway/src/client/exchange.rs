@@ -47,3 +47,24 @@ pub(super) async fn response(
         }
     }
 }
+
+/// Returns the message of the JSON-RPC error `json`, or all of it if it has none.
+pub(super) fn error_message(json: &str) -> String {
+    let error: Option<Value> = serde_json::from_str(json).ok();
+    let message = error.as_ref().and_then(|error| error["message"].as_str());
+    message.unwrap_or(json).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_its_message() {
+        assert_eq!(
+            error_message(r#"{"code":-32603,"message":"No","data":{}}"#),
+            "No"
+        );
+        assert_eq!(error_message("[1]"), "[1]");
+    }
+}

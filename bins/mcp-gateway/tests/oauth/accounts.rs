@@ -14,6 +14,7 @@ use mcp_gateway_tests::process::Process;
 use mcp_gateway_tests::wire::modern_request;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 
 use crate::browser::{Browser, Page};
@@ -142,6 +143,7 @@ async fn o38_each_caller_uses_the_own_account() {
         let before = person.tools(&endpoint).await;
         assert!(before.contains(&"demo__echo".to_owned()), "{before:?}");
         assert!(!before.contains(&"notes__whoami".to_owned()), "{before:?}");
+        assert!(before.contains(&"notes__connect".to_owned()), "{before:?}");
         let changed = person.subscribe(&endpoint).await;
         let page = person.connect(&endpoint).await;
         assert_eq!(page.title(), "Your account is connected", "{}", page.body);
@@ -149,6 +151,7 @@ async fn o38_each_caller_uses_the_own_account() {
         changed.await;
         let after = person.tools(&endpoint).await;
         assert!(after.contains(&"notes__whoami".to_owned()), "{after:?}");
+        assert!(!after.contains(&"notes__connect".to_owned()), "{after:?}");
     }
     for person in &people {
         let result = person.call(&endpoint).await;
@@ -175,6 +178,56 @@ async fn o38_each_caller_uses_the_own_account() {
     assert_eq!(result["isError"], true, "{result}");
     assert_eq!(admin.call(&endpoint).await["content"][0]["text"], "admin");
     assert_eq!(provider.revocations().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_says_what_is_missing() {
+    let provider = Provider::start().await;
+    let remote = json!({ "url": provider.url().as_str(), "auth": { "oauth": {} } });
+    let servers = json!([{ "name": "notes", "remote": remote }]);
+    let harness = Harness::new(Kind::Sqlite).await.with_servers(servers);
+    let replica = harness.start().await;
+    let endpoint = replica.endpoint();
+    let password = replica.password.clone().unwrap();
+    let mut admin = Person::new(&endpoint, "admin", &password).await;
+    // A client finds a tool although no server has an account.
+    assert_eq!(admin.tools(&endpoint).await, ["notes__connect"]);
+
+    let token = admin.token.clone();
+    let at_gateway = ["--url", &endpoint.url, "--token", &token];
+    let run = async |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-gateway"));
+        let output = command.args(args).output().await.unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8(text).unwrap())
+    };
+    let (is_complete, said) = run(&[&["tools"], &at_gateway[..]].concat()).await;
+    assert!(
+        !is_complete && said.contains("no account is connected"),
+        "{said}"
+    );
+    assert!(
+        said.contains("call notes__connect") && !said.contains('{'),
+        "{said}"
+    );
+    for tool in ["notes__connect", "notes__whoami"] {
+        let (is_called, said) = run(&[&["call", tool], &at_gateway[..]].concat()).await;
+        assert!(!is_called && said.contains("/connect/notes?for="), "{said}");
+        assert!(!said.contains('{'), "{said}");
+    }
+    for args in [&["tools"][..], &["call", "notes__whoami"]] {
+        let output = harness.command(args).output().await.unwrap();
+        assert!(!output.status.success());
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            said.contains("an account of each user") && !said.contains('{'),
+            "{said}"
+        );
+    }
+    admin.connect(&endpoint).await;
+    assert_eq!(admin.tools(&endpoint).await, ["notes__whoami"]);
+    let (is_complete, said) = run(&[&["tools"], &at_gateway[..]].concat()).await;
+    assert!(is_complete && said.contains("whoami"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

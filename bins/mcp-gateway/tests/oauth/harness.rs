@@ -140,7 +140,8 @@ impl Harness {
         path
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    /// Returns a command with the configuration.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-gateway"));
         command
             .args(args)

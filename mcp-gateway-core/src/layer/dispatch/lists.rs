@@ -55,7 +55,7 @@ impl Shared {
         let answers = self.answers(kind, &inner, call).await;
         // A server that has not answered in time may support the method.
         let complete = !answers.iter().any(|(_, answer)| is_late(answer));
-        let listings = self.recorded(kind, answers, call)?;
+        let listings = self.recorded_or_placeholders(kind, answers, call)?;
         if complete && !listings.iter().any(|(_, listing)| listing.is_supported()) {
             return Err(unknown_method(call));
         }
@@ -96,7 +96,7 @@ impl Shared {
     }
 
     /// Returns the lists of the servers that have answered, and records their resources and tools.
-    fn recorded(
+    pub(super) fn recorded(
         &self,
         kind: ListKind,
         answers: FanOutResults<Arc<Listing>>,
@@ -132,7 +132,11 @@ impl Shared {
         let mut before = cursor;
         for (server, listing) in listings {
             for entry in listing.entries() {
-                let Some(name) = names.visible_name(self, server, listing.kind(), entry) else {
+                let name = match listing.is_placeholder() {
+                    true => self.router.expose(server, entry.name()).map(Into::into),
+                    false => names.visible_name(self, server, listing.kind(), entry),
+                };
+                let Some(name) = name else {
                     continue;
                 };
                 match before {

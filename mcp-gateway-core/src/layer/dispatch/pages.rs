@@ -38,13 +38,18 @@ impl Shared {
         let request = call.request();
         let stage = Routed::to_server(server, request.method());
         let page = call.for_request(request.clone(), stage).for_page();
-        let (_, reply) = self.call_one(inner, page).await;
-        let listed = reply::listed(reply?, server, kind).await;
-        let listing = match listed.map_err(Error::of_server(server))? {
-            Ok(listing) => listing,
-            Err(rejected) => return Ok(rejected),
+        let listing = match self.call_one(inner, page).await {
+            (_, Ok(reply)) => match reply::listed(reply, server, kind).await {
+                Ok(Ok(listing)) => listing,
+                Ok(Err(rejected)) => return Ok(rejected),
+                Err(error) => return Err(Error::of_server(server)(error)),
+            },
+            (_, Err(error)) => {
+                let placeholder = self.placeholder(kind, server, &error, call);
+                Arc::new(placeholder.ok_or(error)?)
+            }
         };
-        if kind == ListKind::Tools {
+        if kind == ListKind::Tools && !listing.is_placeholder() {
             self.record_tools(server, &listing, call, listing.is_single_page());
         }
         let next = listing.next_cursor().map(str::to_owned);
