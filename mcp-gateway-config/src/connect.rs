@@ -177,6 +177,21 @@ impl GatewayEndpoint {
         agents::claude_code_command(self)
     }
 
+    /// Returns the command with which Claude Code logs in to the gateway.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use mcp_gateway_config::connect::GatewayEndpoint;
+    ///
+    /// let endpoint = GatewayEndpoint::new("http://127.0.0.1:8080", Some("dev"), None).unwrap();
+    /// assert_eq!(endpoint.claude_code_login(), "claude mcp login dev");
+    /// ```
+    #[must_use]
+    pub fn claude_code_login(&self) -> String {
+        agents::claude_code_login(self)
+    }
+
     /// Returns the command that adds the gateway to Codex.
     ///
     /// # Example

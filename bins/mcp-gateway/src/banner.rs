@@ -46,6 +46,10 @@ pub(crate) fn show(
     let has_login = spec.fixed.auth.oauth.is_some();
     if has_login {
         lines.push(format!("  login     {base}/api/auth/account"));
+        let mut servers = spec.dynamic.servers.iter();
+        if servers.any(|server| server.transport.auth().is_some()) {
+            lines.push(format!("  accounts  {base}/connect"));
+        }
     }
     if let Some(account) = platform.first_account() {
         let (name, password) = (account.name, account.password.expose());
@@ -62,7 +66,10 @@ pub(crate) fn show(
     }
     match (ready.uses_owner_token, source.token_is_new) {
         (true, true) => lines.extend(new_token(source, base)),
-        (true, false) => lines.push(format!("  token     the value of {TOKEN_VARIABLE}")),
+        (true, false) => lines.extend([
+            format!("  token     the value of {TOKEN_VARIABLE}"),
+            TOKEN_CALLER.to_owned(),
+        ]),
         (false, _) => {}
     }
     print_text(lines.join("\n"))
@@ -77,6 +84,7 @@ fn login_lines(base: &str) -> Vec<String> {
     ];
     if let Ok(endpoint) = GatewayEndpoint::new(base, None, None) {
         lines.push(format!("  {}  # Claude Code", endpoint.claude_code()));
+        lines.push(format!("  {}", endpoint.claude_code_login()));
         lines.push(format!("  {}  # Codex", endpoint.codex()));
     }
     lines.push(format!(
@@ -142,6 +150,7 @@ fn new_token(source: &ConfigSource, base: &str) -> Vec<String> {
         String::new(),
         format!("  token     {secret}"),
         format!("            (valid for this run; set {TOKEN_VARIABLE} to choose one)"),
+        TOKEN_CALLER.to_owned(),
         String::new(),
         format!("  export {TOKEN_VARIABLE}={secret}"),
     ];
@@ -166,6 +175,10 @@ fn program() -> String {
         .filter(plain)
         .unwrap_or_else(|| "mcp-gateway".to_owned())
 }
+
+/// Note on the caller of the owner token.
+const TOKEN_CALLER: &str =
+    "            (a caller of its own: it shares no state or accounts with users who log in)";
 
 /// Number of names in an abbreviated list.
 const MAX_NAMES: usize = 8;

@@ -35,7 +35,7 @@ pub(super) fn claude_code(endpoint: &GatewayEndpoint) -> String {
         "For the current user:\n\n{}\n\nFor a project, in .mcp.json:\n\n{}\n{}",
         claude_code_command(endpoint),
         pretty(&McpServers::of(&endpoint.name, server)),
-        log_in(endpoint, &format!("claude mcp login {}", endpoint.name)),
+        log_in(endpoint, &claude_code_login(endpoint)),
     )
 }
 
@@ -44,6 +44,11 @@ pub(super) fn claude_code_command(endpoint: &GatewayEndpoint) -> String {
     let GatewayEndpoint { name, url, .. } = endpoint;
     let header = header_option(endpoint);
     format!("claude mcp add --scope user --transport http {name} {url}{header}")
+}
+
+/// Returns the command with which Claude Code logs in.
+pub(super) fn claude_code_login(endpoint: &GatewayEndpoint) -> String {
+    format!("claude mcp login {}", endpoint.name)
 }
 
 /// Formats the login that is necessary without a token.

@@ -12,7 +12,7 @@ use mcp_gateway_platform::audit;
 use mcp_gateway_platform::state::StateStore;
 
 use super::state::{StateArgs, StateFileArgs};
-use super::table::{relative, show};
+use super::table::{abbreviated, relative, show, timestamp};
 use crate::administration::open_state;
 use crate::logging;
 use crate::output::{eprint_line, print_json, print_line};
@@ -57,8 +57,11 @@ struct ListArgs {
     /// Outcome of a call
     #[arg(long, value_parser = outcome)]
     outcome: Option<Outcome>,
-    /// Print one JSON object per line
+    /// Print the time since each record instead of its time in UTC
     #[arg(long)]
+    relative: bool,
+    /// Print one JSON object per line, with all fields
+    #[arg(long, conflicts_with = "relative")]
     json: bool,
     #[command(flatten)]
     state: StateFileArgs,
@@ -92,7 +95,12 @@ async fn list(args: ListArgs) -> anyhow::Result<ExitCode> {
     let mut rows = vec![["TIME", "SUBJECT", "EVENT", "RESULT"].map(str::to_owned)];
     let now = seconds(SystemTime::now());
     each((query, limit), &state, |record| {
-        rows.push(row(record, now));
+        let then = record.time / 1000;
+        let time = match args.relative {
+            true => relative(then, now),
+            false => timestamp(then),
+        };
+        rows.push(row(record, time));
         Ok(())
     })
     .await?;
@@ -186,7 +194,8 @@ async fn open(args: StateArgs) -> anyhow::Result<StateStore> {
     Ok(state)
 }
 
-fn row(record: &AuditRecord, now: u64) -> [String; 4] {
+/// Formats a record that happened at `time`, within the width of a terminal.
+fn row(record: &AuditRecord, time: String) -> [String; 4] {
     let (event, result) = match &record.event {
         AuditEvent::Call(call) => {
             let target = call.target.as_deref().unwrap_or_default();
@@ -206,12 +215,23 @@ fn row(record: &AuditRecord, now: u64) -> [String; 4] {
         _ => Default::default(),
     };
     [
-        relative(record.time / 1000, now),
-        record.actor.subject.clone(),
-        event.trim_end().to_owned(),
-        result,
+        time,
+        abbreviated(&record.actor.subject, MAX_SUBJECT),
+        abbreviated(event.trim_end(), MAX_EVENT),
+        abbreviated(&result, MAX_RESULT),
     ]
 }
+
+// With the time and the spaces between them, the columns have 100 characters.
+
+/// Maximum width of the column of subjects.
+const MAX_SUBJECT: usize = 18;
+
+/// Maximum width of the column of events.
+const MAX_EVENT: usize = 38;
+
+/// Maximum width of the column of results.
+const MAX_RESULT: usize = 18;
 
 fn seconds(time: SystemTime) -> u64 {
     let since = time.duration_since(SystemTime::UNIX_EPOCH);
@@ -234,4 +254,25 @@ fn outcome(text: &str) -> Result<Outcome, String> {
             all.map(|one| one.to_string()).join(", ")
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use mcp_gateway_audit::{Actor, Change};
+
+    use super::*;
+
+    #[test]
+    fn rows_fit_a_terminal() {
+        let change = Change::new("server.create", "server/".to_owned() + &"x".repeat(200));
+        let record = AuditRecord::new(
+            Actor::new("usr_0123456789abcdefghij"),
+            AuditEvent::Change(change),
+        );
+        let row = row(&record, timestamp(record.time / 1000));
+        let width = row.iter().map(|cell| cell.chars().count()).sum::<usize>();
+        assert!(width + 3 * 2 <= 100, "{row:?}");
+        assert_eq!(row[1], "usr_0123456789abc…");
+        assert!(row[2].starts_with("server.create server/xxx"), "{row:?}");
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use chrono::{DateTime, SecondsFormat, Utc};
+
 use crate::output::print_line;
 
 /// Prints rows with aligned columns; the first row is the heading.
@@ -23,6 +25,25 @@ pub(super) fn show<const N: usize>(rows: &[[String; N]]) -> io::Result<()> {
         print_line(cells.join("  ").trim_end())?;
     }
     Ok(())
+}
+
+/// Abbreviates `text` to `width` characters.
+pub(super) fn abbreviated(text: &str, width: usize) -> String {
+    match text.char_indices().nth(width) {
+        None => text.to_owned(),
+        Some(_) => {
+            let kept = text.chars().take(width - 1);
+            kept.chain(['…']).collect()
+        }
+    }
+}
+
+/// Formats `time`, in seconds since the Unix epoch, as in RFC 3339.
+pub(super) fn timestamp(time: u64) -> String {
+    let time = i64::try_from(time).ok();
+    let time = time.and_then(|time| DateTime::from_timestamp(time, 0));
+    let time = time.unwrap_or(DateTime::<Utc>::MAX_UTC);
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 /// Maximum width of the padding of a cell, in characters.
@@ -53,6 +74,14 @@ const UNITS: [(u64, u64, &str); 3] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cells_are_abbreviated_and_times_absolute() {
+        assert_eq!(abbreviated("äöü", 3), "äöü");
+        assert_eq!(abbreviated("äöüx", 3), "äö…");
+        assert_eq!(timestamp(1_800_000_000), "2027-01-15T08:00:00Z");
+        assert!(!timestamp(u64::MAX).is_empty());
+    }
 
     #[test]
     fn moments_are_said_as_people_do() {
