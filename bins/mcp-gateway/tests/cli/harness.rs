@@ -5,7 +5,7 @@ use std::process::{ExitStatus, Output, Stdio};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION};
+use http::header::{ACCEPT, AUTHORIZATION, LOCATION};
 use http::{HeaderValue, Request};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::client::legacy::Client;
@@ -187,6 +187,16 @@ impl Gateway {
         let status = response.status().as_u16();
         let body = response.into_body().collect().await.unwrap().to_bytes();
         (status, String::from_utf8_lossy(&body).into_owned())
+    }
+
+    /// Returns the status, the redirect and the text of what a browser sees at `path`.
+    pub(crate) async fn page(&self, path: &str) -> (u16, Option<String>, String) {
+        let (parts, body) = self.open(path, "text/html,*/*;q=0.8").await.into_parts();
+        let location = parts.headers.get(LOCATION);
+        let location = location.map(|value| value.to_str().unwrap().to_owned());
+        let body = body.collect().await.unwrap().to_bytes();
+        let text = String::from_utf8_lossy(&body).into_owned();
+        (parts.status.as_u16(), location, text)
     }
 
     /// Returns the status and the text of what is at `path` for `token`.

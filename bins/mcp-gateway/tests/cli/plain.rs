@@ -1,5 +1,8 @@
 //! Wrong addresses: TLS at a port without it, and paths that do not exist.
 
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt as _;
+
 use mcp_gateway_tests::wire::Wire;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -63,4 +66,55 @@ async fn a_gateway_without_a_login_says_so() {
     let banner = gateway.rest_of_banner("connect --url").await;
     assert!(banner.contains("login     none: the configuration has `auth` without `oauth`"));
     assert!(!banner.contains("/api/auth/account"), "{banner}");
+    let (status, _, page) = gateway.page("/").await;
+    assert_eq!(status, 200, "{page}");
+    for expected in [
+        format!("{}/mcp", gateway.url),
+        format!("connect --url {}", gateway.url),
+    ] {
+        assert!(page.contains(&expected), "{expected}: {page}");
+    }
+}
+
+#[tokio::test]
+async fn a_browser_at_the_address_of_a_gateway_sees_the_account_page() {
+    let mut gateway = Gateway::start(&["--listen", "127.0.0.1:0"]).await;
+    for path in ["/", "/account", "/login"] {
+        let (status, location, _) = gateway.page(path).await;
+        assert_eq!(
+            (status, location.as_deref()),
+            (303, Some("/api/auth/account"))
+        );
+        let (status, text) = gateway.get(path).await;
+        assert_eq!(status, 404, "{text}");
+    }
+    let banner = gateway.rest_of_banner("connect --url").await;
+    for expected in ["claude mcp login mcp-gateway", "(a caller of its own:"] {
+        assert!(banner.contains(expected), "{expected}: {banner}");
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_state_folder_is_listed_and_removed() {
+    let folder = Folder::new();
+    let config = json!({ "servers": [], "store": { "sqlite": folder.path("data/a.db") } });
+    let config = folder.write("gateway.yaml", &config.to_string());
+    let damaged = folder.path("data/programs/memory/0123456789abcdef");
+    let create = |path: &str| DirBuilder::new().recursive(true).mode(0o700).create(path);
+    create(&damaged).unwrap();
+    fs::write(format!("{damaged}/owner.json"), "{").unwrap();
+    let listed = run(&["state", "list", "--config", &config]).await;
+    assert!(listed.stdout.contains("memory  (damaged)"), "{listed:?}");
+    let remove = [
+        "state",
+        "remove",
+        "memory",
+        "--owner",
+        "(damaged)",
+        "--config",
+        &config,
+    ];
+    let removed = run(&remove).await;
+    assert_eq!(removed.code, Some(0), "{removed:?}");
+    assert!(!fs::exists(&damaged).unwrap());
 }

@@ -10,10 +10,11 @@ use tower::{Layer, ServiceExt, service_fn};
 use super::{DispatchLayer, Shared};
 use crate::auth::Principal;
 use crate::call::Permitted;
+use crate::error::CredentialError;
 use crate::jsonrpc::{Id, Request};
 use crate::layer::authorize::AuthorizeLayer;
 use crate::policy::{Decision, Policy, PolicyRequest};
-use crate::protocol::{Capabilities, Method, ProtocolVersion};
+use crate::protocol::{Capabilities, Method, ProtocolVersion, meta};
 use crate::route::{Feature, PrefixMode, PrefixRouter};
 use crate::{Call, Caller, ClientInfo, Error, Reply, reply};
 
@@ -26,6 +27,8 @@ struct Server {
     prefix: String,
     tools: BTreeSet<String>,
     has_apps: bool,
+    /// `false` if the caller has no account of it, so that it has a placeholder.
+    is_connected: bool,
     /// Tools that its filter hides. Such a server ignores the case of names.
     hidden: Option<BTreeSet<String>>,
     aliases: BTreeMap<String, String>,
@@ -131,7 +134,8 @@ impl World {
         Arc::new(Filters(hidden.collect()))
     }
 
-    /// Sends `request` through `dispatch`; returns the result, and the tools that were executed.
+    /// Sends `request` through `dispatch`; returns the result, and the tools that were executed. The
+    /// call of a server without an account executes its placeholder.
     async fn send(
         &self,
         dispatch: &DispatchLayer,
@@ -148,14 +152,18 @@ impl World {
                 .find(|server| *server.name() == *target.server);
             let id = call.request().id();
             let reply = match (&target.feature, server) {
+                (_, Some(server)) if !server.is_connected => Err(Error::Credential {
+                    server: Arc::clone(&target.server),
+                    source: CredentialError::NotConnected { url: None },
+                }),
                 (Feature::Tool(name), Some(server)) => {
                     noted.lock().unwrap().extend(server.tool(name));
-                    Reply::result(id, "{}")
+                    Ok(Reply::result(id, "{}"))
                 }
-                (_, Some(server)) => Reply::result(id, &server.list()),
-                (_, None) => Reply::result(id, "{}"),
+                (_, Some(server)) => Ok(Reply::result(id, &server.list())),
+                (_, None) => Ok(Reply::result(id, "{}")),
             };
-            std::future::ready(Ok::<_, Error>(reply))
+            std::future::ready(reply)
         });
         let service = dispatch.layer(AuthorizeLayer::new(self.policy()).layer(inner));
         let client = ClientInfo::new(self.version, Capabilities::default());
@@ -164,6 +172,11 @@ impl World {
         let reply = service.oneshot(Call::trusted(request, caller)).await;
         let result = match reply {
             Ok(reply) => reply::response(reply).await.ok(),
+            Err(Error::Credential { server, .. }) => {
+                let placeholder = (server.to_string(), PLACEHOLDER.to_owned());
+                executed.lock().unwrap().push(placeholder);
+                None
+            }
             Err(_) => None,
         };
         let result = result.and_then(|response| serde_json::from_str(response.result().ok()?).ok());
@@ -181,14 +194,15 @@ impl World {
             .into_iter()
             .flatten();
         let text = |tool: &Value, key: &str| tool[key].as_str().unwrap().to_owned();
-        tools
-            .map(|tool| {
-                (
-                    text(tool, "name"),
-                    serde_json::from_str(&text(tool, "description")).unwrap(),
-                )
-            })
-            .collect()
+        let tool = |tool: &Value| {
+            let missing = tool["_meta"][meta::PROBLEM]["server"].as_str();
+            let executed = match missing {
+                Some(server) => (server.to_owned(), PLACEHOLDER.to_owned()),
+                None => serde_json::from_str(&text(tool, "description")).unwrap(),
+            };
+            (text(tool, "name"), executed)
+        };
+        tools.map(tool).collect()
     }
 
     /// Returns a layer for the first call after what happened `before`.
@@ -250,6 +264,8 @@ impl World {
                         name
                     ),
                     (None, []) => {}
+                    // Nobody can tell which tools a server without an account has.
+                    (None, [(_, tool)]) if tool == PLACEHOLDER => {}
                     (None, [tool]) => {
                         prop_assert!(
                             self.is_of_an_app(&name, tool),
@@ -265,6 +281,9 @@ impl World {
     }
 }
 
+/// Name of the placeholder of a server, which no tool has.
+const PLACEHOLDER: &str = "connect";
+
 fn tools() -> impl Strategy<Value = BTreeSet<String>> {
     let tool = prop_oneof![6 => "[ab]{1,2}", 2 => "[ab]__[ab]", 1 => "[ab]{46,52}"];
     prop::collection::btree_set(tool, 0..5)
@@ -273,7 +292,9 @@ fn tools() -> impl Strategy<Value = BTreeSet<String>> {
 fn server(prefix: String) -> impl Strategy<Value = Server> {
     let aliases = prop::collection::btree_map(0..5_usize, "[abc]{1,2}|[ab]__[ab]", 0..3);
     let hidden = prop::option::of(prop::collection::btree_set(0..5_usize, 0..3));
-    (tools(), any::<bool>(), hidden, aliases).prop_map(move |(tools, has_apps, hidden, aliases)| {
+    let flags = (any::<bool>(), prop::bool::weighted(0.8));
+    (tools(), flags, hidden, aliases).prop_map(move |(tools, flags, hidden, aliases)| {
+        let (has_apps, is_connected) = flags;
         let tool = |at: &usize| tools.iter().nth(*at).cloned();
         // A configuration has no alias of a hidden tool.
         let is_hidden = |at: &usize| hidden.as_ref().is_some_and(|hidden| hidden.contains(at));
@@ -281,6 +302,7 @@ fn server(prefix: String) -> impl Strategy<Value = Server> {
         Server {
             prefix: prefix.clone(),
             has_apps,
+            is_connected,
             aliases: renamed
                 .filter_map(|(at, alias)| Some((tool(at)?, alias.clone())))
                 .collect(),
@@ -335,6 +357,7 @@ fn a_renamed_tool_of_the_server_without_a_prefix_is_not_callable_by_its_own_name
         prefix: prefix.to_owned(),
         tools: ["old", "secret"].map(String::from).into(),
         has_apps: false,
+        is_connected: true,
         hidden: hidden.map(|tool| [tool.to_owned()].into()),
         aliases: [("old".to_owned(), "new".to_owned())].into(),
     };
