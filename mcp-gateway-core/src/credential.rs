@@ -167,9 +167,10 @@ impl CredentialResolver for NoCredentials {
     }
 }
 
-/// A credential for a server: headers, and the account to which they belong.
+/// A credential for a server: headers and values, and the account to which they belong.
 ///
-/// `Debug` output omits the values of the headers.
+/// Headers are presented to HTTP servers. Values are for backends that start a program with them,
+/// one for each account. `Debug` output omits both.
 ///
 /// # Example
 ///
@@ -182,13 +183,25 @@ impl CredentialResolver for NoCredentials {
 /// let credential = Credential::new("alice@github").with_header(AUTHORIZATION, token);
 /// assert_eq!(credential.headers().len(), 1);
 /// assert!(!format!("{credential:?}").contains("secret"));
+///
+/// let credential = Credential::new("alice@files").with_value("folder", "secret");
+/// assert_eq!(credential.value("folder"), Some("secret"));
+/// assert!(!format!("{credential:?}").contains("secret"));
 /// ```
 #[derive(Clone)]
 pub struct Credential {
     /// Account, for the sharing of sessions.
     account: Arc<str>,
-    /// Headers to present, marked as sensitive.
-    headers: Arc<[(HeaderName, HeaderValue)]>,
+    presented: Arc<Presented>,
+}
+
+/// What is presented to a server. Shared, because it is cloned for each call.
+#[derive(Clone, Default)]
+struct Presented {
+    /// Headers, marked as sensitive.
+    headers: Vec<(HeaderName, HeaderValue)>,
+    /// Values by their names.
+    values: Vec<(Arc<str>, Arc<str>)>,
 }
 
 impl Credential {
@@ -200,7 +213,7 @@ impl Credential {
     pub fn new(account: impl Into<Arc<str>>) -> Self {
         Self {
             account: account.into(),
-            headers: Arc::new([]),
+            presented: Arc::default(),
         }
     }
 
@@ -216,12 +229,18 @@ impl Credential {
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, mut value: HeaderValue) -> Self {
         value.set_sensitive(true);
-        self.headers = self
+        Arc::make_mut(&mut self.presented)
             .headers
-            .iter()
-            .cloned()
-            .chain([(name, value)])
-            .collect();
+            .push((name, value));
+        self
+    }
+
+    /// Adds a value for the backend of the server; see
+    /// [`Instance::credential`](crate::upstream::Instance::credential).
+    #[must_use]
+    pub fn with_value(mut self, name: impl Into<Arc<str>>, value: impl Into<Arc<str>>) -> Self {
+        let values = &mut Arc::make_mut(&mut self.presented).values;
+        values.push((name.into(), value.into()));
         self
     }
 
@@ -234,16 +253,27 @@ impl Credential {
     /// Returns the headers to present.
     #[must_use]
     pub fn headers(&self) -> &[(HeaderName, HeaderValue)] {
-        &self.headers
+        &self.presented.headers
+    }
+
+    /// Returns the value `name`.
+    #[must_use]
+    pub fn value(&self, name: &str) -> Option<&str> {
+        let mut values = self.presented.values.iter();
+        let (_, value) = values.find(|(known, _)| **known == *name)?;
+        Some(value)
     }
 }
 
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<_> = self.headers.iter().map(|(name, _)| name).collect();
+        let Presented { headers, values } = &*self.presented;
+        let headers: Vec<_> = headers.iter().map(|(name, _)| name).collect();
+        let values: Vec<_> = values.iter().map(|(name, _)| name).collect();
         f.debug_struct("Credential")
             .field("account", &self.account)
-            .field("headers", &names)
+            .field("headers", &headers)
+            .field("values", &values)
             .finish()
     }
 }

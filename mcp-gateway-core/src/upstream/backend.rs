@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::credential::Credential;
 use crate::error::UpstreamError;
 use crate::transport::Transport;
 
@@ -92,7 +93,10 @@ impl<B: RuntimeBackend + ?Sized> RuntimeBackend for Arc<B> {
     }
 }
 
-/// Running copy of a server that a caller needs: its key, and the owner of its state.
+/// Running copy of a server that a caller needs: its key, the owner of its state, and the credential
+/// with which it is called.
+///
+/// Instances of different [accounts](Credential::account) are different instances.
 ///
 /// # Example
 ///
@@ -104,17 +108,29 @@ impl<B: RuntimeBackend + ?Sized> RuntimeBackend for Arc<B> {
 /// assert_eq!(instance.owner().subject(), Some("alice"));
 /// assert_eq!(Instance::shared().owner().subject(), None);
 /// ```
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Instance {
     key: InstanceKey,
     owner: InstanceOwner,
+    credential: Credential,
 }
 
 impl Instance {
-    /// Creates an instance.
+    /// Creates an instance without a credential.
     #[must_use]
     pub fn new(key: InstanceKey, owner: InstanceOwner) -> Self {
-        Self { key, owner }
+        Self {
+            key,
+            owner,
+            credential: Credential::none(),
+        }
+    }
+
+    /// Sets the credential with which it is called.
+    #[must_use]
+    pub fn with_credential(mut self, credential: Credential) -> Self {
+        self.credential = credential;
+        self
     }
 
     /// Creates the instance of all callers.
@@ -133,6 +149,12 @@ impl Instance {
     #[must_use]
     pub fn owner(&self) -> &InstanceOwner {
         &self.owner
+    }
+
+    /// Returns the credential of the first call, with the values that the program is started with.
+    #[must_use]
+    pub fn credential(&self) -> &Credential {
+        &self.credential
     }
 }
 

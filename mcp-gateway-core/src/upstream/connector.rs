@@ -187,7 +187,7 @@ impl Connector {
             return known;
         }
         let connected = self.connect_once(key, owner, credential).await;
-        connected.map_err(|failed| self.record_failure(key.era, failed))
+        connected.map_err(|failed| self.record_failure(key, failed))
     }
 
     /// Opens a connection of the legacy era for the exclusive use of one call.
@@ -238,6 +238,7 @@ impl Connector {
             deadline: time::Instant::now() + self.timeout,
         };
         let instance = Instance::new(key.instance.clone(), owner.clone());
+        let instance = instance.with_credential(credential.clone());
         let negotiated = handshake.perform(&*self.backend, &instance).await?;
         let (protocol, is_stdio) = (negotiated.protocol, negotiated.is_stdio);
         if memory.protocol != Some(protocol) {
@@ -248,9 +249,8 @@ impl Connector {
         let mut state = self.state();
         state.remember(key.era, protocol);
         state.is_stdio = Some(is_stdio);
-        state.failure = None;
         state.exit = None;
-        state.backoff.reset();
+        state.record_success(&key.account);
         if let Some(stored) = &self.stored {
             stored.save(state.detected());
         }
@@ -258,18 +258,16 @@ impl Connector {
             return Ok(connection);
         }
         // Clients of the other era may have a process already.
-        if let Some(shared) = state.shared_connection(&key.instance) {
+        if let Some(shared) = state.shared_connection(key) {
             BackgroundTask::detach(async move { connection.close().await });
             return Ok(shared);
         }
-        let shared = &mut state.shared_connections;
-        shared.retain(|_, connection| connection.strong_count() > 0);
-        shared.insert(key.instance.clone(), Arc::downgrade(&connection));
+        state.share(key, &connection);
         Ok(connection)
     }
 
     /// Records a failed attempt, and returns its error.
-    fn record_failure(&self, client: Era, failed: HandshakeError) -> UpstreamError {
+    fn record_failure(&self, key: &ViewKey, failed: HandshakeError) -> UpstreamError {
         let cause = error_chain(&failed.error);
         let details = tracing::field::display(&failed.details);
         let last = self.last_failure();
@@ -284,19 +282,17 @@ impl Connector {
         }
         let mut state = self.state();
         if let Some(memory) = failed.memory {
-            *state.memory(client) = memory;
+            *state.memory(key.era) = memory;
         }
         state.is_stdio = failed.is_stdio.or(state.is_stdio);
-        let at = Instant::now();
-        // A program that could not be started costs nothing; one that crashes does.
-        if failed.is_stdio == Some(true) {
-            state.backoff.fail(at);
-        }
-        state.failure = Some(ConnectFailure {
-            at,
+        let failure = ConnectFailure {
+            at: Instant::now(),
             error: failed.error.clone(),
             details: failed.details,
-        });
+        };
+        // A program that could not be started costs nothing; one that crashes does.
+        let is_costly = failed.is_stdio == Some(true);
+        state.record_failure(&key.account, failure, is_costly);
         failed.error
     }
 

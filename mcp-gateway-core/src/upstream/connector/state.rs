@@ -24,14 +24,27 @@ pub(super) struct ConnectorState {
     pub(super) legacy: Memory,
     /// `true` if the server is reached over byte streams; `None` if it was never reached.
     pub(super) is_stdio: Option<bool>,
-    /// Last failure, so that concurrent callers that waited for it do not fail one after the other.
+    /// Last attempt, if it failed.
     pub(super) failure: Option<ConnectFailure>,
     /// Last program that exited during a call; `None` once another one has started.
     pub(super) exit: Option<ExitReport>,
-    /// Delay after failed starts of a program.
-    pub(super) backoff: Backoff,
+    /// Accounts whose last attempt failed. A program may fail with the values of one account, and
+    /// work with those of another.
+    failing: HashMap<Arc<str>, FailingAccount>,
     /// Connections of the modern era over stdio, which all views of an instance share.
-    pub(super) shared_connections: HashMap<InstanceKey, Weak<dyn UpstreamConnection>>,
+    shared_connections: HashMap<SharedKey, Weak<dyn UpstreamConnection>>,
+}
+
+/// Instance and account of its credential.
+type SharedKey = (InstanceKey, Arc<str>);
+
+/// Failed attempts with the credential of one account.
+#[derive(Debug)]
+struct FailingAccount {
+    /// Last failure, so that concurrent callers that waited for it do not fail one after the other.
+    last: ConnectFailure,
+    /// Delay after failed starts of a program.
+    backoff: Backoff,
 }
 
 /// A failed attempt to connect.
@@ -89,13 +102,48 @@ impl ConnectorState {
         }
     }
 
-    /// Returns the open connection of the modern era to `instance`, over stdio.
-    pub(super) fn shared_connection(
-        &self,
-        instance: &InstanceKey,
-    ) -> Option<Arc<dyn UpstreamConnection>> {
-        let shared = self.shared_connections.get(instance)?.upgrade();
+    /// Returns the open connection of the modern era to the instance of `key`, over stdio.
+    pub(super) fn shared_connection(&self, key: &ViewKey) -> Option<Arc<dyn UpstreamConnection>> {
+        let shared = self.shared_connections.get(&shared_key(key))?.upgrade();
         shared.filter(|connection| connection.is_open())
+    }
+
+    /// Shares `connection` with the other views of the instance of `key`.
+    pub(super) fn share(&mut self, key: &ViewKey, connection: &Arc<dyn UpstreamConnection>) {
+        let shared = &mut self.shared_connections;
+        shared.retain(|_, connection| connection.strong_count() > 0);
+        shared.insert(shared_key(key), Arc::downgrade(connection));
+    }
+
+    /// Records a successful attempt with the credential of `account`.
+    pub(super) fn record_success(&mut self, account: &str) {
+        self.failure = None;
+        self.failing.remove(account);
+    }
+
+    /// Records a failed attempt with the credential of `account`. The next ones are delayed if it
+    /// is costly.
+    pub(super) fn record_failure(
+        &mut self,
+        account: &Arc<str>,
+        failure: ConnectFailure,
+        is_costly: bool,
+    ) {
+        let at = failure.at;
+        if self.failing.len() >= MAX_FAILING {
+            self.failing
+                .retain(|_, failing| failing.backoff.is_pending(at));
+        }
+        let failing = self.failing.entry(Arc::clone(account));
+        let failing = failing.or_insert_with(|| FailingAccount {
+            last: failure.clone(),
+            backoff: Backoff::default(),
+        });
+        failing.last = failure.clone();
+        if is_costly {
+            failing.backoff.fail(at);
+        }
+        self.failure = Some(failure);
     }
 
     /// Returns the result of another caller that connected while this one waited since `asked`: a
@@ -109,12 +157,20 @@ impl ConnectorState {
     ) -> Option<Result<Arc<dyn UpstreamConnection>, UpstreamError>> {
         let is_modern = self.memory(key.era).protocol == Some(UpstreamProtocol::Modern);
         if (is_modern || key.era == Era::Modern)
-            && let Some(connection) = self.shared_connection(&key.instance)
+            && let Some(connection) = self.shared_connection(key)
         {
             return Some(Ok(connection));
         }
-        let failure = self.failure.as_ref()?;
-        let lasts = failure.at >= asked || self.backoff.is_pending(asked);
-        lasts.then(|| Err(failure.error.clone()))
+        let FailingAccount { last, backoff } = self.failing.get(&key.account)?;
+        let lasts = last.at >= asked || backoff.is_pending(asked);
+        lasts.then(|| Err(last.error.clone()))
     }
 }
+
+/// Returns the key of the connection that views with `key` share.
+fn shared_key(key: &ViewKey) -> SharedKey {
+    (key.instance.clone(), Arc::clone(&key.account))
+}
+
+/// Number of failing accounts above which those without a pending delay are removed.
+const MAX_FAILING: usize = 64;
