@@ -6,8 +6,11 @@
 //! the [`AccountPages`]: the user logs in at the authorization server of the server, and the call
 //! succeeds from then on.
 //!
-//! Tokens are sealed in the store, and bound to their owner and server. Replicas that share the store
-//! refresh each account once, see [`AccountCredentials`].
+//! A server without a login of this kind may have [`Input`]s, such as an access token: values that
+//! its callers supply on the same pages, and that are sent to it alone.
+//!
+//! Tokens and values are sealed in the store, and bound to their owner and server. Replicas that
+//! share the store refresh each account once, see [`AccountCredentials`].
 //!
 //! # Example
 //!
@@ -56,11 +59,16 @@
 mod account;
 mod backoffs;
 mod cache;
+mod connections;
 mod credentials;
 mod documents;
 mod error;
 mod flow;
+mod input_pages;
+mod inputs;
 mod links;
+mod list_page;
+mod lists;
 mod locks;
 mod observer;
 mod owner;
@@ -72,11 +80,16 @@ mod server;
 mod step_up;
 
 pub use self::account::{ConnectedAccount, EndReason};
-pub use self::credentials::{AccountCredentials, ServerAccounts};
+pub use self::connections::{ConnectionKind, ConnectionRecord, ConnectionStatus, SupplyError};
+pub use self::credentials::{AccountCredentials, ServerAccounts, ServerInputs};
 pub use self::documents::ConnectedAccounts;
+pub use self::inputs::{
+    ConnectionProbe, Input, InputServer, InputValues, InputViolation, ProbeError, SuppliedInputs,
+    Template,
+};
 pub use self::links::ConnectLinks;
 pub use self::observer::{AccountChange, AccountObserver};
-pub use self::owner::{AccountId, Owner};
+pub use self::owner::{AccountId, Owner, OwnerError};
 pub use self::pages::AccountPages;
 pub use self::revocations::PendingRevocations;
 pub use self::server::AccountServer;

@@ -10,6 +10,8 @@ mod connections;
 mod consent;
 #[cfg(any(feature = "login", feature = "server"))]
 mod error;
+#[cfg(feature = "accounts")]
+mod inputs;
 #[cfg(feature = "login")]
 mod landing;
 #[cfg(feature = "login")]
@@ -30,11 +32,13 @@ use std::sync::LazyLock;
 
 pub(crate) use self::clean::clean;
 #[cfg(feature = "accounts")]
-pub(crate) use self::connections::{ConnectionItem, ConnectionsPage};
+pub(crate) use self::connections::{ConnectionItem, ConnectionsPage, OwnerLink};
 #[cfg(feature = "server")]
 pub(crate) use self::consent::ConsentPage;
 #[cfg(any(feature = "login", feature = "server"))]
 pub(crate) use self::error::{ErrorPage, PageLink};
+#[cfg(feature = "accounts")]
+pub(crate) use self::inputs::{InputField, InputsPage};
 #[cfg(feature = "login")]
 pub(crate) use self::landing::LandingPage;
 #[cfg(feature = "login")]

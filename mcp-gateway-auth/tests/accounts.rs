@@ -11,6 +11,8 @@ mod browser;
 mod habits;
 #[path = "accounts/harness.rs"]
 mod harness;
+#[path = "accounts/inputs.rs"]
+mod inputs;
 #[path = "accounts/interleavings.rs"]
 mod interleavings;
 #[path = "accounts/pages.rs"]
@@ -23,5 +25,7 @@ mod refresh;
 mod replicas;
 #[path = "accounts/revocations.rs"]
 mod revocations;
+#[path = "accounts/site.rs"]
+mod site;
 #[path = "accounts/step_up.rs"]
 mod step_up;

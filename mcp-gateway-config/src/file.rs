@@ -24,6 +24,7 @@ mod auth;
 mod client_credentials;
 mod forward;
 mod gateway;
+mod input;
 mod issuer;
 mod limits;
 mod log;
@@ -261,11 +262,15 @@ impl Config {
         let PlatformSpec { fixed, dynamic, .. } = &self.platform;
         for field in servers.items().unwrap_or_default() {
             let server = name_of(&field).and_then(|name| dynamic.server(name));
-            let Some(server) = server.filter(|server| server.transport.requires_account()) else {
+            let Some(server) = server.filter(|server| server.is_connected_by_callers()) else {
                 continue;
             };
+            let key = match server.inputs.is_empty() {
+                true => "auth.oauth",
+                false => "inputs",
+            };
             if fixed.auth.oauth.is_none() {
-                field.error("auth.oauth requires users who log in; add auth.login");
+                field.error(format!("{key} requires users who log in; add auth.login"));
             }
             if RESERVED_NAMES.contains(&&*server.name) {
                 let name = &server.name;

@@ -3,6 +3,8 @@
 //! Without a login, no caller has an account: the services exist only beside an authorization
 //! server of the platform.
 
+mod probe;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -11,7 +13,7 @@ use axum::Router;
 use mcp_gateway_audit::AuditLog;
 use mcp_gateway_auth::accounts::{
     AccountChange, AccountCredentials, AccountId, AccountObserver, AccountPages, AccountServer,
-    ConnectLinks, ConnectedAccounts, PendingRevocations,
+    ConnectLinks, ConnectedAccounts, ConnectionProbe, InputServer, PendingRevocations,
 };
 use mcp_gateway_auth::client::ClientIdentity;
 use mcp_gateway_auth::egress::Egress;
@@ -20,6 +22,7 @@ use mcp_gateway_auth::{Clock, Keyring};
 use tokio::sync::watch;
 use url::Url;
 
+pub(crate) use self::probe::ServerProbe;
 use crate::audit;
 use crate::error::PlatformError;
 use crate::spec::{DynamicSpec, RemoteAuth, ServerRuntime, ServerSpec};
@@ -38,6 +41,8 @@ pub(crate) struct AccountServices {
     pub(crate) pages: Router,
     /// Revocation of the tokens of removed accounts.
     pub(crate) revocations: PendingRevocations,
+    /// Test of supplied values.
+    pub(crate) probe: Arc<ServerProbe>,
 }
 
 impl AccountServices {
@@ -72,13 +77,16 @@ impl AccountServices {
         let credentials = AccountCredentials::new(accounts.clone(), egress.clone());
         let credentials = credentials.with_links(links.clone());
         let pages = AccountPages::new(&credentials, links, sessions.clone());
+        let probe = Arc::new(ServerProbe::default());
         let pages = pages.map_err(|error| PlatformError::Egress(error.into()))?;
+        let pages = pages.with_probe(Arc::clone(&probe) as Arc<dyn ConnectionProbe>);
         Ok(Self {
             revocations: PendingRevocations::new(accounts.clone(), egress.clone()),
             accounts,
             credentials: Arc::new(credentials),
             events,
             pages: pages.router(),
+            probe,
         })
     }
 }
@@ -116,9 +124,9 @@ impl AccountEvents {
 
 impl AccountObserver for AccountEvents {
     /// Records the change. Called once over all replicas, so that there is one record.
-    fn on_change(&self, account: &AccountId, change: AccountChange) {
+    fn on_change(&self, account: &AccountId, change: AccountChange, actor: Option<&str>) {
         if let Some(audit) = &self.audit {
-            audit.append(&audit::account_changed(account, change));
+            audit.append(&audit::account_changed(account, change, actor));
         }
     }
 
@@ -172,6 +180,49 @@ pub(crate) fn account_server(definition: &ServerSpec) -> Option<AccountServer> {
     Some(headers.fold(server, |server, (name, value)| {
         server.with_header(name, value)
     }))
+}
+
+/// Returns the servers of `spec` that are called with supplied values.
+pub(crate) fn input_servers(spec: &DynamicSpec) -> impl Iterator<Item = InputServer> {
+    spec.servers.iter().filter_map(|definition| {
+        let server = input_server(definition)?;
+        Some(match teams(spec, &definition.name) {
+            Some(teams) => server.with_teams(teams),
+            None => server,
+        })
+    })
+}
+
+/// Returns the server of `definition`, for all users; `None` unless callers supply values for it.
+pub(crate) fn input_server(definition: &ServerSpec) -> Option<InputServer> {
+    if definition.inputs.is_empty() {
+        return None;
+    }
+    let recipient = recipient(&definition.transport);
+    let inputs = definition.inputs.iter().cloned();
+    let mut server = InputServer::new(Arc::clone(&definition.name), inputs, &recipient);
+    let ServerRuntime::Remote(remote) = &definition.transport else {
+        return Some(server);
+    };
+    for (name, value) in &remote.headers {
+        server = server.with_header(name.clone(), value.clone());
+    }
+    for (name, template) in &remote.templates {
+        server = server.with_template(name.clone(), template.clone());
+    }
+    Some(server)
+}
+
+/// Returns a description of what supplied values are sent to: the address or the program.
+fn recipient(transport: &ServerRuntime) -> String {
+    match transport {
+        ServerRuntime::Builtin(name) => format!("builtin {name}"),
+        ServerRuntime::Process(process) => {
+            let (program, folder) = ((&process.command, &process.args), &process.directory);
+            format!("process {program:?} {folder:?}")
+        }
+        ServerRuntime::Remote(remote) => format!("remote {}", remote.url),
+    }
 }
 
 /// Returns the teams of the gateways with `server`; `None` if one of them is for everybody.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mcp_gateway_audit::{Actor, AuditEvent, AuditKey, AuditLog, AuditRecord, Change};
 use mcp_gateway_auth::Keyring;
-use mcp_gateway_auth::accounts::{AccountChange, AccountId, Owner};
+use mcp_gateway_auth::accounts::{AccountChange, AccountId};
 use mcp_gateway_core::observe::{CallReport, Observer};
 
 use crate::error::PlatformError;
@@ -104,7 +104,11 @@ pub(crate) fn applied(rollout: &Rollout) -> AuditRecord {
 
 /// Returns the record of a changed account of a server. A user connects and disconnects an account;
 /// the gateway refreshes it, and notices its end.
-pub(crate) fn account_changed(account: &AccountId, changed: AccountChange) -> AuditRecord {
+pub(crate) fn account_changed(
+    account: &AccountId,
+    changed: AccountChange,
+    actor: Option<&str>,
+) -> AuditRecord {
     let object = format!("account/{account}");
     let (action, field) = match changed {
         AccountChange::Connected => ("account.connect", None),
@@ -113,14 +117,7 @@ pub(crate) fn account_changed(account: &AccountId, changed: AccountChange) -> Au
         AccountChange::Refreshed => ("account.refresh", None),
         _ => ("account.change", None),
     };
-    let changed_by_user = matches!(
-        changed,
-        AccountChange::Connected | AccountChange::Disconnected
-    );
-    let actor = match &account.owner {
-        Owner::User(user) if changed_by_user => Actor::new(&**user),
-        _ => Actor::gateway(),
-    };
+    let actor = actor.map_or_else(Actor::gateway, Actor::new);
     let event = field
         .into_iter()
         .fold(Change::new(action, object), Change::with_field);
@@ -137,7 +134,7 @@ const JOURNAL: &str = "audit-journal";
 
 #[cfg(test)]
 mod tests {
-    use mcp_gateway_auth::accounts::EndReason;
+    use mcp_gateway_auth::accounts::{EndReason, Owner};
 
     use super::*;
 
@@ -145,16 +142,29 @@ mod tests {
     fn changes_of_accounts_have_an_actor_and_a_reason() {
         let alice = AccountId::new(Owner::User("alice".into()), "notes");
         let table = [
-            (AccountChange::Connected, "alice account.connect"),
-            (AccountChange::Disconnected, "alice account.disconnect"),
-            (AccountChange::Refreshed, "mcp-gateway account.refresh"),
+            (
+                AccountChange::Connected,
+                Some("alice"),
+                "alice account.connect",
+            ),
+            (
+                AccountChange::Disconnected,
+                Some("alice"),
+                "alice account.disconnect",
+            ),
+            (
+                AccountChange::Refreshed,
+                None,
+                "mcp-gateway account.refresh",
+            ),
             (
                 AccountChange::Ended(EndReason::ResponseLost),
+                None,
                 "mcp-gateway account.end refresh token rejected after a lost response",
             ),
         ];
-        for (change, expected) in table {
-            let record = account_changed(&alice, change);
+        for (change, actor, expected) in table {
+            let record = account_changed(&alice, change, actor);
             let AuditEvent::Change(change) = record.event else {
                 panic!("{record:?}");
             };

@@ -39,6 +39,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
+pub use mcp_gateway_auth::accounts::{Input, Template};
 use mcp_gateway_core::route::{PrefixError, PrefixRouter};
 use url::Url;
 
@@ -54,7 +55,7 @@ pub use self::metrics::Metrics;
 pub use self::oauth::{
     AssertionIssuer, MetadataDocuments, OAuth, OAuthClients, RateLimits, Registration,
 };
-pub use self::placeholder::{PLACEHOLDERS, placeholders};
+pub use self::placeholder::{PLACEHOLDERS, input_of, placeholders};
 pub(crate) use self::placeholder::{Piece, pieces};
 pub use self::process::Process;
 pub use self::registry::Registry;

@@ -25,7 +25,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_mcp-gateway");
 /// Timeout of steps that take no time on an idle machine.
 const SOON: Duration = Duration::from_secs(60);
 
-const DOCUMENTS: [&str; 11] = [
+const DOCUMENTS: [&str; 12] = [
     "README.md",
     "bins/mcp-gateway/README.md",
     "docs/api.md",
@@ -34,6 +34,7 @@ const DOCUMENTS: [&str; 11] = [
     "docs/clients-and-servers.md",
     "docs/configuration.md",
     "docs/connect.md",
+    "docs/guides/own-github-token.md",
     "docs/performance.md",
     "docs/guides/identity-provider.md",
     "docs/ready-servers.md",

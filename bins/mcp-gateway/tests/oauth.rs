@@ -19,13 +19,19 @@ mod audited;
 mod browser;
 #[path = "oauth/browser_user.rs"]
 mod browser_user;
+#[path = "oauth/github.rs"]
+mod github;
 #[path = "oauth/harness.rs"]
 mod harness;
 #[path = "../../../mcp-gateway-auth/tests/login/idp.rs"]
 #[expect(dead_code, reason = "its other tests need more of it")]
 mod idp;
+#[path = "oauth/inputs.rs"]
+mod inputs;
 #[path = "oauth/killed.rs"]
 mod killed;
+#[path = "oauth/person.rs"]
+mod person;
 #[path = "../../../mcp-gateway-auth/tests/accounts/provider.rs"]
 #[expect(dead_code, reason = "its other tests need more of it")]
 mod provider;

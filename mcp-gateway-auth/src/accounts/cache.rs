@@ -1,5 +1,6 @@
 //! Accounts in memory, so that calls are served without the store.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -48,11 +49,6 @@ impl CachedAccount {
         }
     }
 
-    /// Returns `true` if the credential was created for `server`, whose headers it has.
-    fn belongs_to(&self, server: &Arc<AccountServer>) -> bool {
-        Arc::ptr_eq(&self.server, server)
-    }
-
     /// Returns `true` if the access token is about to expire at `now`, or equals `rejected`.
     pub(super) fn is_due(&self, now: u64, rejected: Option<&HeaderValue>) -> bool {
         let is_late = self.refresh_at.is_some_and(|at| at <= now);
@@ -65,6 +61,14 @@ impl CachedAccount {
     }
 }
 
+impl CacheEntry for CachedAccount {
+    type Server = AccountServer;
+
+    fn belongs_to(&self, server: &Arc<AccountServer>) -> bool {
+        Arc::ptr_eq(&self.server, server)
+    }
+}
+
 /// Returns the `Authorization` header of a credential.
 pub(super) fn presented_token(credential: &Credential) -> Option<&HeaderValue> {
     let mut headers = credential.headers().iter();
@@ -72,13 +76,21 @@ pub(super) fn presented_token(credential: &Credential) -> Option<&HeaderValue> {
     Some(value)
 }
 
-/// Cached accounts, by the identifiers of their documents. `None` for accounts that do not exist.
+/// Connection in memory, with the credential for a server.
+pub(super) trait CacheEntry: Send + Sync + 'static {
+    /// Kind of the server.
+    type Server;
+
+    /// Returns `true` if the credential was created for `server`, whose headers it has.
+    fn belongs_to(&self, server: &Arc<Self::Server>) -> bool;
+}
+
+/// Cached connections, by the identifiers of their documents. `None` for those that do not exist.
 ///
 /// The store's [watch](mcp_gateway_store::Store::watch) invalidates entries. An entry that was read
 /// before such a change and is inserted after it would stay for ever: see [`CacheEpoch`].
-#[derive(Debug)]
-pub(super) struct AccountCache {
-    entries: Cache<String, Option<Arc<CachedAccount>>>,
+pub(super) struct AccountCache<E> {
+    entries: Cache<String, Option<Arc<E>>>,
     epoch: AtomicU64,
 }
 
@@ -86,7 +98,7 @@ pub(super) struct AccountCache {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CacheEpoch(u64);
 
-impl AccountCache {
+impl<E: CacheEntry> AccountCache<E> {
     pub(super) fn new() -> Self {
         Self {
             entries: Cache::new(MAX_ENTRIES),
@@ -97,13 +109,9 @@ impl AccountCache {
     /// Returns the entry of a document, if there is one for `server`.
     ///
     /// A server that has been replaced since had other headers, or another address.
-    pub(super) fn get(
-        &self,
-        document: &str,
-        server: &Arc<AccountServer>,
-    ) -> Option<Option<Arc<CachedAccount>>> {
+    pub(super) fn get(&self, document: &str, server: &Arc<E::Server>) -> Option<Option<Arc<E>>> {
         let entry = self.entries.get(document)?;
-        let is_of_server = |cached: &Arc<CachedAccount>| cached.belongs_to(server);
+        let is_of_server = |cached: &Arc<E>| cached.belongs_to(server);
         entry.as_ref().is_none_or(is_of_server).then_some(entry)
     }
 
@@ -113,12 +121,7 @@ impl AccountCache {
     }
 
     /// Inserts the result of a read that began at `epoch`.
-    pub(super) fn insert(
-        &self,
-        document: &str,
-        epoch: CacheEpoch,
-        entry: Option<Arc<CachedAccount>>,
-    ) {
+    pub(super) fn insert(&self, document: &str, epoch: CacheEpoch, entry: Option<Arc<E>>) {
         if self.epoch().0 != epoch.0 {
             return;
         }
@@ -142,6 +145,12 @@ impl AccountCache {
     }
 }
 
+impl<E> fmt::Debug for AccountCache<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccountCache").finish_non_exhaustive()
+    }
+}
+
 /// Maximum number of entries.
 const MAX_ENTRIES: u64 = 50_000;
 
@@ -151,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_read_that_a_change_overtakes_is_not_cached() {
-        let cache = AccountCache::new();
+        let cache = AccountCache::<CachedAccount>::new();
         let url = "https://mcp.example.com/mcp".parse().unwrap();
         let server = Arc::new(AccountServer::new("notes", url));
         let epoch = cache.epoch();

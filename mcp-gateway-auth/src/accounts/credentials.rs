@@ -14,8 +14,9 @@ use mcp_gateway_store::WatchEvent;
 
 use super::cache::{CachedAccount, presented_token};
 use super::documents::{account_key, is_connection};
+use super::inputs::{InputCredentials, InputServer};
 use super::renewals::Renewals;
-use super::server::{AccountServer, AccountServers};
+use super::server::{AccountServer, Servers};
 use super::step_up::RequiredScopes;
 use super::{AccountId, ConnectLinks, ConnectedAccounts, Owner};
 use crate::egress::Egress;
@@ -35,6 +36,9 @@ use crate::egress::Egress;
 /// flight, a resolver [of one server](Self::of_server) keeps the accounts of the former from the
 /// address of the latter.
 ///
+/// [Servers with inputs](Self::replace_input_servers) are called with the values that these owners
+/// have supplied, in the same order.
+///
 /// Accounts are served from memory, which [`follow`](Self::follow) keeps up to date. An access
 /// token is refreshed before it expires and after a server has rejected it with 401, by one replica
 /// at a time. An account ends with the error `invalid_grant`: its access token is presented until
@@ -44,8 +48,9 @@ use crate::egress::Egress;
 #[derive(Clone)]
 pub struct AccountCredentials {
     links: Option<ConnectLinks>,
+    inputs: Arc<InputCredentials>,
     renewals: Arc<Renewals>,
-    servers: Arc<AccountServers>,
+    servers: Arc<Servers<AccountServer>>,
 }
 
 impl AccountCredentials {
@@ -54,6 +59,7 @@ impl AccountCredentials {
     pub fn new(accounts: ConnectedAccounts, egress: Egress) -> Self {
         Self {
             links: None,
+            inputs: Arc::new(InputCredentials::new(accounts.clone())),
             renewals: Arc::new(Renewals::new(accounts, egress)),
             servers: Arc::default(),
         }
@@ -68,7 +74,9 @@ impl AccountCredentials {
 
     /// Replaces all servers. Calls in flight keep the credentials that they have.
     pub fn replace_servers(&self, servers: impl IntoIterator<Item = AccountServer>) {
-        self.servers.replace(servers);
+        let servers = servers.into_iter();
+        self.servers
+            .replace(servers.map(|server| (Arc::clone(server.name()), server)));
     }
 
     /// Returns the resolver of `server` alone, whatever servers there are by name.
@@ -78,6 +86,20 @@ impl AccountCredentials {
             all: self.clone(),
             server: Arc::new(server),
         }
+    }
+
+    /// Returns the resolver of `server` alone, which is called with supplied values.
+    #[must_use]
+    pub fn of_input_server(&self, server: InputServer) -> ServerInputs {
+        ServerInputs {
+            all: self.clone(),
+            server: Arc::new(server),
+        }
+    }
+
+    /// Replaces all servers that are called with supplied values.
+    pub fn replace_input_servers(&self, servers: impl IntoIterator<Item = InputServer>) {
+        self.inputs.replace(servers);
     }
 
     /// Follows the changes of other replicas for as long as it is polled.
@@ -94,11 +116,13 @@ impl AccountCredentials {
                 // Reset, or one that may have been a write.
                 _ => {
                     cache.clear();
+                    self.inputs.invalidate(None);
                     continue;
                 }
             };
             let document = account_key(key);
             cache.invalidate(document);
+            self.inputs.invalidate(Some(document));
             if is_connection && let Some((_, server)) = document.split_once('/') {
                 accounts.report_connection(server);
             }
@@ -115,8 +139,13 @@ impl AccountCredentials {
     }
 
     /// Returns the servers.
-    pub(super) fn servers(&self) -> &AccountServers {
+    pub(super) fn servers(&self) -> &Servers<AccountServer> {
         &self.servers
+    }
+
+    /// Returns the supplied values and their servers.
+    pub(super) fn inputs(&self) -> &InputCredentials {
+        &self.inputs
     }
 
     /// Returns the refreshes and what they use.
@@ -241,6 +270,31 @@ impl AccountCredentials {
         CredentialError::InsufficientScope { scopes, url }
     }
 
+    /// Resolves the values that `principal` uses at `server`.
+    async fn supplied(
+        &self,
+        principal: &Principal,
+        server: &Arc<InputServer>,
+    ) -> Result<Credential, CredentialError> {
+        match self.inputs.resolve(principal, server).await? {
+            Some(credential) => Ok(credential),
+            None => Err(self.not_connected(principal, server.name()).await),
+        }
+    }
+
+    /// Sends `principal` to the form of `server`, if it has rejected the supplied values.
+    async fn refused(
+        &self,
+        principal: &Principal,
+        server: &InputServer,
+        challenge: &Challenge,
+    ) -> Result<Option<Credential>, CredentialError> {
+        match challenge.status() {
+            StatusCode::UNAUTHORIZED => Err(self.not_connected(principal, server.name()).await),
+            _ => Ok(None),
+        }
+    }
+
     /// Returns the error of a caller without an account of `server`.
     async fn not_connected(&self, principal: &Principal, server: &str) -> CredentialError {
         let url = match &self.links {
@@ -258,8 +312,12 @@ impl CredentialResolver for AccountCredentials {
         caller: &Caller,
         target: &Target,
     ) -> Result<Credential, CredentialError> {
-        match self.servers.get(&target.server) {
-            Some(server) => self.of_principal(caller.principal(), &server).await,
+        let principal = caller.principal();
+        if let Some(server) = self.servers.get(&target.server) {
+            return self.of_principal(principal, &server).await;
+        }
+        match self.inputs.servers().get(&target.server) {
+            Some(server) => self.supplied(principal, &server).await,
             None => Ok(Credential::none()),
         }
     }
@@ -271,12 +329,15 @@ impl CredentialResolver for AccountCredentials {
         credential: &Credential,
         challenge: &Challenge,
     ) -> Result<Option<Credential>, CredentialError> {
-        let Some(server) = self.servers.get(&target.server) else {
-            return Ok(None);
-        };
-        let rejected = (credential, challenge);
-        self.replacement(caller.principal(), &server, rejected)
-            .await
+        let principal = caller.principal();
+        if let Some(server) = self.servers.get(&target.server) {
+            let rejected = (credential, challenge);
+            return self.replacement(principal, &server, rejected).await;
+        }
+        match self.inputs.servers().get(&target.server) {
+            Some(server) => self.refused(principal, &server, challenge).await,
+            None => Ok(None),
+        }
     }
 }
 
@@ -340,6 +401,33 @@ impl CredentialResolver for ServerAccounts {
     }
 }
 
+/// Credential resolver of one server, with the values that each owner has supplied.
+///
+/// As [`ServerAccounts`], it does not look the server up.
+#[derive(Clone, Debug)]
+pub struct ServerInputs {
+    all: AccountCredentials,
+    server: Arc<InputServer>,
+}
+
+#[async_trait]
+impl CredentialResolver for ServerInputs {
+    async fn resolve(&self, caller: &Caller, _: &Target) -> Result<Credential, CredentialError> {
+        self.all.supplied(caller.principal(), &self.server).await
+    }
+
+    async fn rejected(
+        &self,
+        caller: &Caller,
+        _: &Target,
+        _: &Credential,
+        challenge: &Challenge,
+    ) -> Result<Option<Credential>, CredentialError> {
+        let principal = caller.principal();
+        self.all.refused(principal, &self.server, challenge).await
+    }
+}
+
 /// Returns `true` if the rejected credential was refreshed just now: the server would reject the
 /// next one, too.
 fn is_settling(all: &AccountCredentials, found: &CachedAccount, rejected: &Credential) -> bool {
@@ -352,6 +440,7 @@ impl fmt::Debug for AccountCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AccountCredentials")
             .field("links", &self.links)
+            .field("inputs", &self.inputs)
             .field("servers", &self.servers)
             .finish_non_exhaustive()
     }

@@ -10,6 +10,7 @@ use mcp_gateway_store::{
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::inputs::SuppliedInputs;
 use super::{AccountChange, AccountId, AccountObserver, ConnectedAccount, Owner, revocations};
 use crate::{AuthServerError, Clock, Keyring};
 
@@ -39,20 +40,43 @@ use crate::{AuthServerError, Clock, Keyring};
 /// ```
 #[derive(Clone)]
 pub struct ConnectedAccounts {
+    /// Subject of whoever connects and disconnects.
+    actor: Option<Arc<str>>,
     clock: Clock,
-    documents: Documents<SealedAccount>,
+    pub(super) documents: Documents<SealedAccount>,
     observer: Option<Arc<dyn AccountObserver>>,
     sealer: Arc<Sealer>,
 }
 
 /// Stored form of an account.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-struct SealedAccount {
+pub(super) struct SealedAccount {
     /// Set by the write with which the owner connects the account.
     #[serde(default)]
     is_new: bool,
-    /// Sealed [`ConnectedAccount`].
-    sealed: String,
+    #[serde(default)]
+    pub(super) kind: Kind,
+    /// Sealed [`ConnectedAccount`] or [`SuppliedInputs`].
+    pub(super) sealed: String,
+}
+
+/// Kind of a stored connection.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Kind {
+    #[default]
+    Account,
+    Inputs,
+}
+
+impl Kind {
+    /// Returns the purpose to which the sealed content of `id` is bound.
+    pub(super) fn purpose(self, id: &AccountId) -> String {
+        match self {
+            Self::Account => id.purpose(),
+            Self::Inputs => format!("inputs of {}", id.purpose()),
+        }
+    }
 }
 
 impl ConnectedAccounts {
@@ -71,6 +95,7 @@ impl ConnectedAccounts {
         let sealer = Sealer::new(&newest);
         let sealer = keys.fold(sealer, |sealer, key| sealer?.with_previous(&key));
         Ok(Self {
+            actor: None,
             clock,
             documents: Documents::new(store, PREFIX),
             observer: None,
@@ -85,6 +110,13 @@ impl ConnectedAccounts {
         self
     }
 
+    /// Connects and disconnects on behalf of `actor`, instead of the owner.
+    #[must_use]
+    pub fn acting_as(mut self, actor: impl Into<Arc<str>>) -> Self {
+        self.actor = Some(actor.into());
+        self
+    }
+
     /// Returns the account `id`.
     ///
     /// One that is sealed with an unknown key does not exist.
@@ -96,9 +128,34 @@ impl ConnectedAccounts {
         &self,
         id: &AccountId,
     ) -> Result<Option<Versioned<ConnectedAccount>>, AuthServerError> {
+        self.find_as(id, Kind::Account).await
+    }
+
+    /// Returns the values that the owner of `id` has supplied.
+    ///
+    /// Those that are sealed with an unknown key do not exist.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthServerError::Store`] if the store is unavailable.
+    pub async fn find_inputs(
+        &self,
+        id: &AccountId,
+    ) -> Result<Option<SuppliedInputs>, AuthServerError> {
+        let found = self.find_as(id, Kind::Inputs).await?;
+        Ok(found.map(|found| found.value))
+    }
+
+    /// Returns the connection `id`, if it is of `kind`.
+    async fn find_as<T: DeserializeOwned>(
+        &self,
+        id: &AccountId,
+        kind: Kind,
+    ) -> Result<Option<Versioned<T>>, AuthServerError> {
         let stored = self.documents.get(&id.document()).await?;
+        let stored = stored.filter(|stored| stored.value.kind == kind);
         Ok(stored.and_then(|stored| {
-            let value = self.open(&id.purpose(), &stored.value.sealed);
+            let value = self.open(&kind.purpose(id), &stored.value.sealed);
             if value.is_none() {
                 tracing::warn!(account = %id, "connected account sealed with an unknown key");
             }
@@ -108,26 +165,6 @@ impl ConnectedAccounts {
                 version,
             })
         }))
-    }
-
-    /// Returns the accounts of `owner` with the names of their servers.
-    ///
-    /// # Errors
-    ///
-    /// [`AuthServerError::Store`] if the store is unavailable.
-    pub async fn list(
-        &self,
-        owner: &Owner,
-    ) -> Result<Vec<(Arc<str>, ConnectedAccount)>, AuthServerError> {
-        let below = format!("{}/", owner.key());
-        let documents = self.documents.list(&below, None, MAX_ACCOUNTS).await?;
-        let accounts = documents.iter().filter_map(|(id, stored)| {
-            let server: Arc<str> = id.strip_prefix(&below)?.into();
-            let id = AccountId::new(owner.clone(), Arc::clone(&server));
-            let account = self.open(&id.purpose(), &stored.value.sealed)?;
-            Some((server, account))
-        });
-        Ok(accounts.collect())
     }
 
     /// Connects the account `id`; it replaces an earlier one.
@@ -140,7 +177,36 @@ impl ConnectedAccounts {
         id: &AccountId,
         account: &ConnectedAccount,
     ) -> Result<(), AuthServerError> {
-        let batch = self.put(Batch::new(), id, account, true)?;
+        self.connect_as(id, Kind::Account, account).await
+    }
+
+    /// Stores the values that the owner of `id` has supplied; they replace an earlier connection.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthServerError::Store`] if the store is unavailable.
+    pub async fn supply(
+        &self,
+        id: &AccountId,
+        supplied: &SuppliedInputs,
+    ) -> Result<(), AuthServerError> {
+        self.connect_as(id, Kind::Inputs, supplied).await
+    }
+
+    async fn connect_as(
+        &self,
+        id: &AccountId,
+        kind: Kind,
+        connection: &impl Serialize,
+    ) -> Result<(), AuthServerError> {
+        let stored = SealedAccount {
+            is_new: true,
+            kind,
+            sealed: self.seal(&kind.purpose(id), connection)?,
+        };
+        let batch = self
+            .documents
+            .put(Batch::new(), &id.document(), &stored, None)?;
         let _ = self.documents.store().commit(batch).await?;
         self.report(id, AccountChange::Connected);
         Ok(())
@@ -154,12 +220,17 @@ impl ConnectedAccounts {
         account: &ConnectedAccount,
     ) -> Result<bool, AuthServerError> {
         let batch = Batch::new().if_version(self.documents.key(&id.document()), version);
-        let batch = self.put(batch, id, account, false)?;
+        let stored = SealedAccount {
+            is_new: false,
+            kind: Kind::Account,
+            sealed: self.seal(&id.purpose(), account)?,
+        };
+        let batch = self.documents.put(batch, &id.document(), &stored, None)?;
         let outcome = self.documents.store().commit(batch).await?;
         Ok(outcome == CommitOutcome::Committed)
     }
 
-    /// Removes and returns the account `id`, without revoking its tokens.
+    /// Removes the connection `id`, and returns it if it is an account, without revoking its tokens.
     ///
     /// # Errors
     ///
@@ -168,13 +239,14 @@ impl ConnectedAccounts {
         &self,
         id: &AccountId,
     ) -> Result<Option<ConnectedAccount>, AuthServerError> {
-        let stored = self.find(id).await?;
+        let account = self.find(id).await?;
+        let exists = self.documents.get(&id.document()).await?.is_some();
         let batch = Batch::new().delete(self.documents.key(&id.document()));
         let _ = self.documents.store().commit(batch).await?;
-        if stored.is_some() {
+        if exists {
             self.report(id, AccountChange::Disconnected);
         }
-        Ok(stored.map(|stored| stored.value))
+        Ok(account.map(|account| account.value))
     }
 
     /// Removes all accounts of `owner`, each in one write with `attachment` for its [`AccountId`]. Their
@@ -216,8 +288,13 @@ impl ConnectedAccounts {
     /// Reports a change that has been stored.
     pub(super) fn report(&self, id: &AccountId, change: AccountChange) {
         tracing::info!(account = %id, ?change, "connected account changed");
+        let actor = match (change, &self.actor, &id.owner) {
+            (AccountChange::Ended(_) | AccountChange::Refreshed, _, _) => None,
+            (_, Some(actor), _) | (_, None, Owner::User(actor)) => Some(&**actor),
+            (_, None, Owner::Organization | Owner::Team(_)) => None,
+        };
         if let Some(observer) = &self.observer {
-            observer.on_change(id, change);
+            observer.on_change(id, change, actor);
         }
     }
 
@@ -259,19 +336,6 @@ impl ConnectedAccounts {
         let plain = self.sealer.open(purpose, sealed)?;
         serde_json::from_slice(&plain).ok()
     }
-
-    /// Adds the write of an account to `batch`.
-    fn put(
-        &self,
-        batch: Batch,
-        id: &AccountId,
-        account: &ConnectedAccount,
-        is_new: bool,
-    ) -> Result<Batch, AuthServerError> {
-        let sealed = self.seal(&id.purpose(), account)?;
-        let stored = SealedAccount { is_new, sealed };
-        Ok(self.documents.put(batch, &id.document(), &stored, None)?)
-    }
 }
 
 impl fmt::Debug for ConnectedAccounts {
@@ -298,6 +362,3 @@ const PREFIX: &str = "account/connected/";
 
 /// Number of accounts per read.
 const PAGE: usize = 100;
-
-/// Maximum number of accounts that an owner is shown.
-const MAX_ACCOUNTS: usize = 1000;

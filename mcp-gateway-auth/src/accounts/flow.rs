@@ -19,7 +19,7 @@ use super::{AccountId, CALLBACK, CLIENT_DOCUMENT, ConnectedAccount, Owner};
 use crate::SecretHash;
 use crate::client::{
     Authorization, AuthorizationTarget, ClientError, ClientIdentity, OAuthClient, OFFLINE_ACCESS,
-    ResponseParameters, token,
+    ResponseParameters,
 };
 use crate::clock::system_time;
 use crate::egress::Egress;
@@ -43,6 +43,9 @@ pub(super) struct ConnectFlow {
 struct PendingConnection {
     browser: String,
     user: String,
+    /// Owner of the connection; the user if absent.
+    #[serde(default)]
+    owner: Option<String>,
     server: String,
     expires: u64,
     /// Sealed [`ConnectionSecrets`].
@@ -63,7 +66,7 @@ struct ConnectionSecrets {
 /// Result of a response of an authorization server.
 pub(super) enum Finished {
     /// The server is called with the account from now on.
-    Connected(Arc<AccountServer>),
+    Connected(AccountId),
     /// The request is repeated at this URL, by another client.
     Repeated(Url),
 }
@@ -91,20 +94,20 @@ impl ConnectFlow {
         })
     }
 
-    /// Begins to connect an account of `user` at `server`, and returns the authorization URL for
-    /// `browser`.
+    /// Begins to connect an account of `owner` at `server` on behalf of `user`, and returns the
+    /// authorization URL for `browser`.
     ///
     /// The scopes `added` are requested besides those of the present account.
     pub(super) async fn start(
         &self,
         server: &AccountServer,
-        (user, browser): (&str, &BrowserId),
+        (owner, user, browser): (&Owner, &str, &BrowserId),
         added: &RequiredScopes,
     ) -> Result<Url, ConnectError> {
         let oauth = self.oauth(server)?;
         let mut target = discover(&oauth).await?;
         target.sends_resource = server.sends_resource();
-        let account = account_of(user, server);
+        let account = AccountId::new(owner.clone(), Arc::clone(server.name()));
         let present = self.renewals.accounts().find(&account).await?;
         let present = present.map(|stored| stored.value);
         let client = self.client(server, (&oauth, &target), present.as_ref());
@@ -118,14 +121,14 @@ impl ConnectFlow {
             authorization,
             is_registered_anew: false,
         };
-        self.begin(server, (user, browser), secrets).await
+        self.begin(server, (owner, user, browser), secrets).await
     }
 
     /// Stores a pending connection, and returns its authorization URL.
     async fn begin(
         &self,
         server: &AccountServer,
-        (user, browser): (&str, &BrowserId),
+        (owner, user, browser): (&Owner, &str, &BrowserId),
         secrets: ConnectionSecrets,
     ) -> Result<Url, ConnectError> {
         let (url, id) = {
@@ -137,6 +140,7 @@ impl ConnectFlow {
         let pending = PendingConnection {
             browser: browser.id().to_owned(),
             user: user.to_owned(),
+            owner: Some(owner.to_string()),
             server: server.name().to_string(),
             expires,
             sealed: accounts.seal(&purpose(&id), &secrets)?,
@@ -151,17 +155,22 @@ impl ConnectFlow {
     /// Completes the connection to which the response `parameters` belong, if `user` began it with
     /// `browser` and it has not been completed before.
     ///
-    /// `server` returns the server of this name, if the user may use it. A request whose scopes the
-    /// client may not request is repeated once, by a client that is registered for them.
+    /// `server` returns the server of this name, if the user may connect it for the owner. A request
+    /// whose scopes the client may not request is repeated once, by a client that is registered for
+    /// them.
     pub(super) async fn finish(
         &self,
         parameters: ResponseParameters,
         (user, browser): (&str, &BrowserId),
-        server: impl FnOnce(&str) -> Option<Arc<AccountServer>>,
+        server: impl FnOnce(&str, &Owner) -> Option<Arc<AccountServer>>,
     ) -> Result<Finished, ConnectError> {
         let state = parameters.get("state").ok_or(ConnectError::BadRequest)?;
         let (pending, secrets) = self.take(state, user, browser).await?;
-        let server = server(&pending.server).ok_or(ConnectError::NotFound)?;
+        let owner = match &pending.owner {
+            Some(owner) => owner.parse().map_err(|_| ConnectError::Forged)?,
+            None => Owner::User(user.into()),
+        };
+        let server = server(&pending.server, &owner).ok_or(ConnectError::NotFound)?;
         let ConnectionSecrets {
             target,
             client,
@@ -184,7 +193,7 @@ impl ConnectFlow {
                 return Err(ConnectError::ClientRejected(error));
             }
             (Err(error), Some((scope, target))) if error.is_denied_scope() => {
-                let whose = (user, browser);
+                let whose = (&owner, user, browser);
                 let repeated = self.repeat(&server, whose, (target, scope)).await;
                 return repeated.map(Finished::Repeated).map_err(|_| error.into());
             }
@@ -192,17 +201,18 @@ impl ConnectFlow {
         };
         let accounts = self.renewals.accounts();
         let account = ConnectedAccount::new(grant, accounts.clock().now())?;
-        let id = account_of(user, &server);
+        let id = AccountId::new(owner, Arc::clone(server.name()));
+        let accounts = accounts.clone().acting_as(user);
         accounts.connect(&id, &account).await?;
         self.renewals.cache().invalidate(&id.document());
-        Ok(Finished::Connected(server))
+        Ok(Finished::Connected(id))
     }
 
     /// Registers a client for `scope`, and begins the connection again.
     async fn repeat(
         &self,
         server: &AccountServer,
-        whose: (&str, &BrowserId),
+        whose: (&Owner, &str, &BrowserId),
         (target, scope): (AuthorizationTarget, String),
     ) -> Result<Url, ConnectError> {
         let oauth = self.oauth(server)?;
@@ -224,25 +234,6 @@ impl ConnectFlow {
     /// Returns `true` if `client` is registered dynamically.
     fn is_registered(&self, server: &AccountServer, client: &ClientIdentity) -> bool {
         server.client().is_none() && client.id != self.document_url()
-    }
-
-    /// Disconnects the account of `user` at `server`, and revokes its tokens.
-    pub(super) async fn disconnect(
-        &self,
-        server: &AccountServer,
-        user: &str,
-    ) -> Result<(), ConnectError> {
-        let id = account_of(user, server);
-        let removed = self.renewals.accounts().remove(&id).await?;
-        self.renewals.cache().invalidate(&id.document());
-        if let Some(account) = removed {
-            let (client, token) = (account.client(), account.revocable_token());
-            let revoked = token::revoke(self.renewals.egress(), client, token).await;
-            if let Err(error) = revoked {
-                tracing::warn!(account = %id, %error, "tokens of a disconnected account not revoked");
-            }
-        }
-        Ok(())
     }
 
     /// Returns the client ID metadata document of the gateway.
@@ -379,11 +370,6 @@ fn requested_scope(
     let mut known = HashSet::new();
     scopes.retain(|scope| known.insert(*scope));
     (!scopes.is_empty()).then(|| scopes.join(" "))
-}
-
-/// Returns the identity of the account of `user` at `server`.
-fn account_of(user: &str, server: &AccountServer) -> AccountId {
-    AccountId::new(Owner::User(user.into()), Arc::clone(server.name()))
 }
 
 /// Returns the identifier of the pending connection with `state`.

@@ -8,8 +8,9 @@ use super::{AccountId, EndReason};
 ///
 /// The methods are called synchronously and must not block.
 pub trait AccountObserver: fmt::Debug + Send + Sync + 'static {
-    /// Receives a change, once over all replicas.
-    fn on_change(&self, account: &AccountId, change: AccountChange);
+    /// Receives a change, once over all replicas. `actor` is the subject of whoever has made it;
+    /// `None` for the gateway.
+    fn on_change(&self, account: &AccountId, change: AccountChange, actor: Option<&str>);
 
     /// Called in each replica after somebody has connected or disconnected an account of `server`,
     /// so that other features are listed. The default does nothing.

@@ -1,6 +1,7 @@
 //! Owners of connected accounts.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -19,6 +20,7 @@ use mcp_gateway_core::auth::Principal;
 /// let alice = Principal::new("alice").with_team("platform");
 /// let owners: Vec<_> = Owner::of(&alice).map(|owner| owner.to_string()).collect();
 /// assert_eq!(owners, ["user/alice", "team/platform", "organization"]);
+/// assert_eq!("team/platform".parse(), Ok(Owner::Team("platform".into())));
 /// ```
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[non_exhaustive]
@@ -43,12 +45,43 @@ impl Owner {
     pub(super) fn key(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.to_string())
     }
+
+    /// Returns the owner with the segment `key`.
+    fn from_key(key: &str) -> Option<Self> {
+        let text = String::from_utf8(URL_SAFE_NO_PAD.decode(key).ok()?).ok()?;
+        text.parse().ok()
+    }
 }
+
+/// The reason for which a text is not an owner.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("expected organization, team/NAME or user/ID")]
+#[non_exhaustive]
+pub struct OwnerError;
+
+impl FromStr for Owner {
+    type Err = OwnerError;
+
+    /// Parses the form that [`Display`](fmt::Display) writes.
+    fn from_str(text: &str) -> Result<Self, OwnerError> {
+        if text == ORGANIZATION {
+            return Ok(Self::Organization);
+        }
+        match text.split_once('/') {
+            Some(("team", name)) if !name.is_empty() => Ok(Self::Team(name.into())),
+            Some(("user", id)) if !id.is_empty() => Ok(Self::User(id.into())),
+            _ => Err(OwnerError),
+        }
+    }
+}
+
+/// Text of the organization.
+const ORGANIZATION: &str = "organization";
 
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Organization => f.write_str("organization"),
+            Self::Organization => f.write_str(ORGANIZATION),
             Self::Team(team) => write!(f, "team/{team}"),
             Self::User(user) => write!(f, "user/{user}"),
         }
@@ -64,6 +97,8 @@ impl fmt::Display for Owner {
 ///
 /// let id = AccountId::new(Owner::User("alice".into()), "github");
 /// assert_eq!(id.to_string(), "user/alice@github");
+/// assert_eq!(AccountId::from_key(&id.key()), Some(id));
+/// assert_eq!(AccountId::from_key("x.github"), None);
 /// ```
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
@@ -87,6 +122,27 @@ impl AccountId {
     /// Returns the identifier of the document.
     pub(super) fn document(&self) -> String {
         format!("{}/{}", self.owner.key(), self.server)
+    }
+
+    /// Returns an opaque text that identifies the account in URLs.
+    #[must_use]
+    pub fn key(&self) -> String {
+        format!("{}.{}", self.owner.key(), self.server)
+    }
+
+    /// Returns the identity with the [key](Self::key) `key`.
+    #[must_use]
+    pub fn from_key(key: &str) -> Option<Self> {
+        let (owner, server) = key.split_once('.')?;
+        let is_server = !server.is_empty() && !server.contains(['/', '\0']);
+        is_server.then_some(())?;
+        Some(Self::new(Owner::from_key(owner)?, server))
+    }
+
+    /// Returns the identity of the account with the document `id`.
+    pub(super) fn of_document(id: &str) -> Option<Self> {
+        let (owner, server) = id.split_once('/')?;
+        Some(Self::new(Owner::from_key(owner)?, server))
     }
 
     /// Returns the purpose to which the sealed content is bound. No two accounts have the same.

@@ -13,17 +13,21 @@ use http::header::SET_COOKIE;
 use http::request::Parts;
 use mcp_gateway_store::Attachment;
 use serde::Deserialize;
-use url::form_urlencoded::byte_serialize;
 
 use super::error::ConnectError;
 use super::flow::{ConnectFlow, Finished};
+use super::input_pages;
+use super::inputs::{ConnectionProbe, InputServer};
 use super::server::AccountServer;
 use super::step_up::RequiredScopes;
-use super::{AccountCredentials, CALLBACK, CLIENT_DOCUMENT, ConnectLinks, ConnectedAccount, Owner};
+use super::{
+    AccountCredentials, AccountId, CALLBACK, CLIENT_DOCUMENT, ConnectLinks, Owner, list_page,
+};
 use crate::client::ResponseParameters;
 use crate::egress::{Egress, EgressPolicy};
 use crate::login::{BrowserId, LoginSessions, see_other};
-use crate::pages::{CONNECT, ConnectionItem, ConnectionsPage, MessagePage, page};
+use crate::pages::{CONNECT, MessagePage, page};
+use crate::users::Role;
 use crate::{LoginProvider as _, UserInfo};
 
 /// Pages on which users connect and disconnect their accounts of servers.
@@ -31,9 +35,10 @@ use crate::{LoginProvider as _, UserInfo};
 /// | request | purpose |
 /// |---|---|
 /// | `GET /connect` | lists the servers and the connected accounts of the user |
-/// | `GET /connect/{server}?for=…` | link of a tool result: redirects to the authorization server, with the further scopes in `scope` |
+/// | `GET /connect/{server}?for=…` | link of a tool result: redirects to the authorization server, with the further scopes in `scope`, or shows the form of the inputs |
 /// | `POST /connect/{server}` | the same, from the list |
-/// | `POST /connect/{server}/disconnect` | removes the account, and revokes its tokens |
+/// | `POST /connect/{server}/inputs` | tests and stores the values of the form |
+/// | `POST /connect/{server}/disconnect` | removes the account or the values, and revokes tokens |
 /// | `GET /connect/callback` | redirection endpoint for authorization servers |
 /// | `GET /connect/client.json` | client ID metadata document of the gateway |
 ///
@@ -44,15 +49,16 @@ pub struct AccountPages {
     credentials: AccountCredentials,
     flow: ConnectFlow,
     links: ConnectLinks,
+    probe: Option<Arc<dyn ConnectionProbe>>,
     sessions: LoginSessions,
 }
 
 /// Browser of a logged-in user.
-struct Visitor {
-    browser: BrowserId,
+pub(super) struct Visitor {
+    pub(super) browser: BrowserId,
     /// Set if the browser has no cookie yet.
     is_new: bool,
-    user: UserInfo,
+    pub(super) user: UserInfo,
 }
 
 #[derive(Deserialize)]
@@ -62,9 +68,56 @@ struct LinkQuery {
     scope: String,
 }
 
+/// Form of the list.
 #[derive(Deserialize)]
-struct CsrfForm {
+struct ListForm {
     csrf: String,
+    owner: Option<String>,
+}
+
+impl Visitor {
+    /// Returns the visitor as an owner.
+    pub(super) fn as_owner(&self) -> Owner {
+        Owner::User(Arc::clone(&self.user.id))
+    }
+
+    /// Returns `true` if the visitor manages the connections of teams and of the organization.
+    pub(super) fn is_admin(&self) -> bool {
+        let mut roles = self.user.roles.iter();
+        roles.any(|role| **role == *Role::Admin.as_str())
+    }
+
+    /// Returns the owner whose connections the visitor manages: `named`, or the visitor.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError::NotFound`] for another user, and for other owners unless the visitor is an
+    /// administrator.
+    pub(super) fn owner(&self, named: Option<&str>) -> Result<Owner, ConnectError> {
+        let own = self.as_owner();
+        let Some(named) = named else {
+            return Ok(own);
+        };
+        let owner: Owner = named.parse().map_err(|_| ConnectError::BadRequest)?;
+        let is_managed = match &owner {
+            Owner::User(_) => owner == own,
+            Owner::Organization | Owner::Team(_) => self.is_admin(),
+        };
+        is_managed.then_some(owner).ok_or(ConnectError::NotFound)
+    }
+
+    /// Returns `true` if the visitor may connect a server for `owner`, where `is_allowed` tells
+    /// which users may use it.
+    pub(super) fn may_connect(
+        &self,
+        owner: &Owner,
+        is_allowed: impl FnOnce(&UserInfo) -> bool,
+    ) -> bool {
+        match owner {
+            Owner::User(_) => is_allowed(&self.user),
+            Owner::Organization | Owner::Team(_) => self.is_admin(),
+        }
+    }
 }
 
 impl AccountPages {
@@ -86,17 +139,26 @@ impl AccountPages {
             credentials: credentials.clone(),
             flow: flow.map_err(std::io::Error::other)?,
             links,
+            probe: None,
             sessions,
         })
+    }
+
+    /// Tests supplied values with `probe` before they are stored. Default: they are not tested.
+    #[must_use]
+    pub fn with_probe(mut self, probe: Arc<dyn ConnectionProbe>) -> Self {
+        self.probe = Some(probe);
+        self
     }
 
     /// Returns the endpoints with their full paths, to be merged into the router of the service.
     pub fn router(self) -> Router {
         let server = format!("{CONNECT}/{{server}}");
         Router::new()
-            .route(CONNECT, get(list))
+            .route(CONNECT, get(list_page::list))
             .route(&server, get(follow_link).post(connect))
             .route(&format!("{server}/disconnect"), post(disconnect))
+            .route(&format!("{server}/inputs"), post(input_pages::supply))
             .route(&format!("{CONNECT}/{CALLBACK}"), get(finish))
             .route(&format!("{CONNECT}/{CLIENT_DOCUMENT}"), get(document))
             .layer(DefaultBodyLimit::max(MAX_BODY))
@@ -104,7 +166,10 @@ impl AccountPages {
     }
 
     /// Returns the user of the browser that sent `request`, or a redirect to the login.
-    async fn visitor(&self, request: &Parts) -> Result<Result<Visitor, Response>, ConnectError> {
+    pub(super) async fn visitor(
+        &self,
+        request: &Parts,
+    ) -> Result<Result<Visitor, Response>, ConnectError> {
         let Some(session) = self.sessions.session(request).await? else {
             let target = request.uri.path_and_query();
             let target = target.map_or(CONNECT, |target| target.as_str());
@@ -119,29 +184,52 @@ impl AccountPages {
         }))
     }
 
-    /// Returns the server `name`, if `user` may use it.
-    fn server(&self, name: &str, user: &UserInfo) -> Option<Arc<AccountServer>> {
+    /// Returns the server `name`, if `visitor` may connect it for `owner`.
+    fn server(&self, name: &str, visitor: &Visitor, owner: &Owner) -> Option<Arc<AccountServer>> {
         let server = self.credentials.servers().get(name);
-        server.filter(|server| server.allows(user))
+        server.filter(|server| visitor.may_connect(owner, |user| server.allows(user)))
     }
 
-    /// Returns the user and the server of a form that was shown to the browser.
-    async fn checked(
+    /// Returns the server with inputs `name`, if `visitor` may connect it for `owner`.
+    pub(super) fn input_server(
+        &self,
+        name: &str,
+        visitor: &Visitor,
+        owner: &Owner,
+    ) -> Option<Arc<InputServer>> {
+        let server = self.credentials.inputs().servers().get(name);
+        server.filter(|server| visitor.may_connect(owner, |user| server.allows(user)))
+    }
+
+    /// Returns the user of a form that was shown to the browser.
+    pub(super) async fn checked(
         &self,
         request: &Parts,
         csrf: &str,
-        name: &str,
-    ) -> Result<(Visitor, Arc<AccountServer>), ConnectError> {
+    ) -> Result<Visitor, ConnectError> {
         let checked = self.sessions.cookies().check_form(&request.headers, csrf);
         checked.map_err(|_| ConnectError::Forged)?;
         let visitor = self.visitor(request).await?;
-        let visitor = visitor.map_err(|_| ConnectError::Forged)?;
-        let server = self.server(name, &visitor.user);
-        Ok((visitor, server.ok_or(ConnectError::NotFound)?))
+        visitor.map_err(|_| ConnectError::Forged)
+    }
+
+    /// Returns the credentials of the accounts and values.
+    pub(super) fn credentials(&self) -> &AccountCredentials {
+        &self.credentials
+    }
+
+    /// Returns the test of supplied values.
+    pub(super) fn probe(&self) -> Option<&Arc<dyn ConnectionProbe>> {
+        self.probe.as_ref()
+    }
+
+    /// Returns the token of forms that are shown to `visitor`.
+    pub(super) fn csrf(&self, visitor: &Visitor) -> String {
+        self.sessions.cookies().csrf(&visitor.browser)
     }
 
     /// Adds the cookie of a new browser to `response`.
-    fn remember(&self, visitor: &Visitor, mut response: Response) -> Response {
+    pub(super) fn remember(&self, visitor: &Visitor, mut response: Response) -> Response {
         if visitor.is_new {
             let cookie = self.sessions.cookies().browser_cookie(&visitor.browser);
             response.headers_mut().append(SET_COOKIE, cookie);
@@ -158,50 +246,7 @@ impl fmt::Debug for AccountPages {
     }
 }
 
-type Pages = State<Arc<AccountPages>>;
-
-/// `GET /connect`: lists the servers and the connected accounts.
-async fn list(State(pages): Pages, request: Parts) -> Result<Response, ConnectError> {
-    let visitor = match pages.visitor(&request).await? {
-        Ok(visitor) => visitor,
-        Err(login) => return Ok(login),
-    };
-    let accounts = pages.credentials.renewals().accounts();
-    let owner = Owner::User(Arc::clone(&visitor.user.id));
-    let connected = accounts.list(&owner).await?;
-    let servers = pages.credentials.servers().of(&visitor.user);
-    let connections: Vec<_> = servers
-        .iter()
-        .map(|server| {
-            let mut connected = connected.iter();
-            let found = connected.find(|(name, _)| name == server.name());
-            item(server, found.map(|(_, account)| account))
-        })
-        .collect();
-    let shown = ConnectionsPage {
-        name: &visitor.user.name,
-        connections: &connections,
-        csrf: &pages.sessions.cookies().csrf(&visitor.browser),
-    };
-    Ok(pages.remember(&visitor, page(StatusCode::OK, &shown, None)))
-}
-
-/// Returns the item of a server in the list.
-fn item(server: &AccountServer, account: Option<&ConnectedAccount>) -> ConnectionItem {
-    let name = Arc::clone(server.name());
-    ConnectionItem {
-        path: byte_serialize(name.as_bytes()).collect(),
-        state: match account {
-            None => "Not connected".to_owned(),
-            Some(account) => match account.end() {
-                None => format!("Connected with {}", account.issuer()),
-                Some(_) => format!("Ended by {}; connect it again", account.issuer()),
-            },
-        },
-        is_connected: account.is_some(),
-        server: name,
-    }
-}
+pub(super) type Pages = State<Arc<AccountPages>>;
 
 /// `GET /connect/{server}`: redirects the user of a link to the authorization server.
 async fn follow_link(
@@ -214,9 +259,8 @@ async fn follow_link(
         r#for: handle,
         scope,
     }) = query?;
-    // Another site could send the browser to an address that it can guess.
     let Some(handle) = handle else {
-        return Ok(see_other(CONNECT));
+        return input_pages::open(&pages, &name, &request).await;
     };
     let user = pages.links.user(&handle).ok_or(ConnectError::BadRequest)?;
     let visitor = match pages.visitor(&request).await? {
@@ -226,10 +270,14 @@ async fn follow_link(
     if *visitor.user.id != *user {
         return Err(ConnectError::OtherUser);
     }
-    let server = pages.server(&name, &visitor.user);
+    let owner = visitor.as_owner();
+    if let Some(server) = pages.input_server(&name, &visitor, &owner) {
+        return Ok(input_pages::form(&pages, &visitor, (&server, &owner)));
+    }
+    let server = pages.server(&name, &visitor, &owner);
     let server = server.ok_or(ConnectError::NotFound)?;
     let scopes = RequiredScopes::new(scope.split_whitespace());
-    let whose = (&*user, &visitor.browser);
+    let whose = (&owner, &*user, &visitor.browser);
     let url = pages.flow.start(&server, whose, &scopes).await?;
     Ok(pages.remember(&visitor, see_other(url.as_str())))
 }
@@ -241,11 +289,17 @@ async fn connect(
     State(pages): Pages,
     Path(name): Path<String>,
     request: Parts,
-    form: Result<Form<CsrfForm>, FormRejection>,
+    form: Result<Form<ListForm>, FormRejection>,
 ) -> Result<Response, ConnectError> {
-    let Form(CsrfForm { csrf }) = form?;
-    let (visitor, server) = pages.checked(&request, &csrf, &name).await?;
-    let whose = (&*visitor.user.id, &visitor.browser);
+    let Form(ListForm { csrf, owner }) = form?;
+    let visitor = pages.checked(&request, &csrf).await?;
+    let owner = visitor.owner(owner.as_deref())?;
+    if let Some(server) = pages.input_server(&name, &visitor, &owner) {
+        return Ok(input_pages::form(&pages, &visitor, (&server, &owner)));
+    }
+    let server = pages.server(&name, &visitor, &owner);
+    let server = server.ok_or(ConnectError::NotFound)?;
+    let whose = (&owner, &*visitor.user.id, &visitor.browser);
     let none = RequiredScopes::default();
     let url = pages.flow.start(&server, whose, &none).await?;
     let message = MessagePage {
@@ -263,12 +317,17 @@ async fn disconnect(
     State(pages): Pages,
     Path(name): Path<String>,
     request: Parts,
-    form: Result<Form<CsrfForm>, FormRejection>,
+    form: Result<Form<ListForm>, FormRejection>,
 ) -> Result<Response, ConnectError> {
-    let Form(CsrfForm { csrf }) = form?;
-    let (visitor, server) = pages.checked(&request, &csrf, &name).await?;
-    pages.flow.disconnect(&server, &visitor.user.id).await?;
-    Ok(see_other(CONNECT))
+    let Form(ListForm { csrf, owner }) = form?;
+    let visitor = pages.checked(&request, &csrf).await?;
+    let owner = visitor.owner(owner.as_deref())?;
+    let list = list_page::list_path(&owner);
+    // The server may have been removed, or the user have left its teams.
+    let id = AccountId::new(owner, name);
+    let actor = &visitor.user.id;
+    pages.credentials.disconnect(actor, &id).await?;
+    Ok(see_other(&list))
 }
 
 /// `GET /connect/callback`: completes a connection.
@@ -281,31 +340,40 @@ async fn finish(
     let visitor = pages.visitor(&request).await?;
     let visitor = visitor.map_err(|_| ConnectError::Forged)?;
     let whose = (&*visitor.user.id, &visitor.browser);
-    let server = |name: &str| pages.server(name, &visitor.user);
-    let server = match pages.flow.finish(parameters, whose, server).await? {
-        Finished::Connected(server) => server,
+    let server = |name: &str, owner: &Owner| pages.server(name, &visitor, owner);
+    let id = match pages.flow.finish(parameters, whose, server).await? {
+        Finished::Connected(id) => id,
         Finished::Repeated(url) => return Ok(see_other(url.as_str())),
     };
     // A deletion of the user has removed the accounts that it has found before this one.
     if pages.sessions.user(&visitor.user.id).await?.is_none() {
-        let owner = Owner::User(Arc::clone(&visitor.user.id));
+        let owner = visitor.as_owner();
         let accounts = pages.credentials.renewals().accounts();
         accounts.remove_all(&owner, &Attachment::default()).await?;
         return Err(ConnectError::Forged);
     }
+    Ok(connected(&id))
+}
+
+/// Returns the page after an owner has connected a server.
+pub(super) fn connected(id: &AccountId) -> Response {
+    let AccountId { server, owner } = id;
+    let with = match owner {
+        Owner::User(_) => "with your account".to_owned(),
+        Owner::Team(team) => format!("with this account by members of the team {team}"),
+        Owner::Organization => "with this account by everybody".to_owned(),
+    };
     let message = format!(
-        "{} is now called with your account. You can close this page, and try again in your \
-         application.",
-        server.name()
+        "{server} is now called {with}. You can close this page, and try again in your application."
     );
     let message = MessagePage {
         title: "Your account is connected",
         message: &message,
         refresh: None,
-        href: CONNECT,
-        label: "Your connected accounts",
+        href: &list_page::list_path(owner),
+        label: "Connected accounts",
     };
-    Ok(page(StatusCode::OK, &message, None))
+    page(StatusCode::OK, &message, None)
 }
 
 /// `GET /connect/client.json`: the client ID metadata document.

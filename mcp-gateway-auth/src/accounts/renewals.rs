@@ -34,7 +34,7 @@ use crate::egress::Egress;
 pub(super) struct Renewals {
     accounts: ConnectedAccounts,
     backoffs: Backoffs,
-    cache: AccountCache,
+    cache: AccountCache<CachedAccount>,
     egress: Egress,
     /// Renewals of this process.
     locks: KeyedLocks,
@@ -63,7 +63,7 @@ impl Renewals {
     }
 
     /// Returns the accounts in memory.
-    pub(super) fn cache(&self) -> &AccountCache {
+    pub(super) fn cache(&self) -> &AccountCache<CachedAccount> {
         &self.cache
     }
 

@@ -101,8 +101,12 @@ impl AccountServer {
     /// Returns `true` if `user` may use the server.
     #[must_use]
     pub fn allows(&self, user: &UserInfo) -> bool {
-        let teams = self.teams.as_ref();
-        teams.is_none_or(|teams| teams.iter().any(|team| user.teams.contains(team)))
+        is_member(user, self.teams.as_deref())
+    }
+
+    /// Returns the teams to which it is restricted; none if it is for all users.
+    pub(super) fn teams(&self) -> &[Arc<str>] {
+        self.teams.as_deref().unwrap_or_default()
     }
 
     /// Returns the URL.
@@ -143,32 +147,37 @@ impl fmt::Debug for AccountServer {
     }
 }
 
-/// Servers that are called with connected accounts, replaceable while calls are in flight.
-#[derive(Debug, Default)]
-pub(super) struct AccountServers(ArcSwap<HashMap<Arc<str>, Arc<AccountServer>>>);
+/// Returns `true` if `user` is a member of one of `teams`, or they are `None`.
+pub(super) fn is_member(user: &UserInfo, teams: Option<&[Arc<str>]>) -> bool {
+    teams.is_none_or(|teams| teams.iter().any(|team| user.teams.contains(team)))
+}
 
-impl AccountServers {
+/// Servers by their names, replaceable while calls are in flight.
+#[derive(Debug)]
+pub(super) struct Servers<S>(ArcSwap<HashMap<Arc<str>, Arc<S>>>);
+
+impl<S> Default for Servers<S> {
+    fn default() -> Self {
+        Self(ArcSwap::default())
+    }
+}
+
+impl<S> Servers<S> {
     /// Replaces all servers.
-    pub(super) fn replace(&self, servers: impl IntoIterator<Item = AccountServer>) {
-        let servers = servers.into_iter();
-        let servers = servers.map(|server| (Arc::clone(&server.name), Arc::new(server)));
+    pub(super) fn replace(&self, servers: impl Iterator<Item = (Arc<str>, S)>) {
+        let servers = servers.map(|(name, server)| (name, Arc::new(server)));
         self.0.store(Arc::new(servers.collect()));
     }
 
     /// Returns the server `name`.
-    pub(super) fn get(&self, name: &str) -> Option<Arc<AccountServer>> {
+    pub(super) fn get(&self, name: &str) -> Option<Arc<S>> {
         self.0.load().get(name).cloned()
     }
 
-    /// Returns the servers that `user` may use, ordered by name.
-    pub(super) fn of(&self, user: &UserInfo) -> Vec<Arc<AccountServer>> {
+    /// Returns the servers that `is_included` accepts.
+    pub(super) fn filtered(&self, is_included: impl Fn(&S) -> bool) -> Vec<Arc<S>> {
         let servers = self.0.load();
-        let mut servers: Vec<_> = servers
-            .values()
-            .filter(|server| server.allows(user))
-            .map(Arc::clone)
-            .collect();
-        servers.sort_by(|a, b| a.name.cmp(&b.name));
-        servers
+        let included = servers.values().filter(|server| is_included(server));
+        included.map(Arc::clone).collect()
     }
 }

@@ -59,6 +59,9 @@ pub struct AuthorizationServerMetadata {
     pub names_itself: bool,
     /// Registration endpoint (RFC 7591).
     pub registration_endpoint: Option<Url>,
+    /// Client authentication methods of the revocation endpoint; empty if the metadata has none.
+    #[serde(default)]
+    pub revocation_auth_methods: Vec<String>,
     /// Revocation endpoint (RFC 7009).
     pub revocation_endpoint: Option<Url>,
     /// Scopes that the metadata lists; empty if it has none.
@@ -177,6 +180,7 @@ async fn default_endpoints(reach: &Reach, url: &Url) -> Option<AuthorizationServ
         return None;
     }
     Some(AuthorizationServerMetadata {
+        revocation_auth_methods: Vec::new(),
         auth_methods: Vec::new(),
         authorization_endpoint: authorization,
         client_documents: false,
@@ -304,6 +308,7 @@ async fn authorization_server(
             .ok_or_else(|| malformed(issuer, "its metadata has no token_endpoint"))?,
         registration_endpoint: endpoint("registration_endpoint", &found.registration_endpoint)?,
         revocation_endpoint: endpoint("revocation_endpoint", &found.revocation_endpoint)?,
+        revocation_auth_methods: found.revocation_auth_methods,
         scopes: found.scopes,
         auth_methods: found.auth_methods,
         client_documents: found.client_documents,

@@ -207,6 +207,9 @@ pub(crate) async fn revoke(
     let mut form = vec![("token", token)];
     if identity.secret.is_none() {
         form.push(("client_id", &identity.id));
+        if expects_secret(&server.revocation_auth_methods) {
+            form.push(("client_secret", ""));
+        }
     }
     if let Some(id) = identity.missing_in_form(&server.auth_methods) {
         form.push(("client_id", id));
@@ -223,6 +226,16 @@ pub(crate) async fn revoke(
         Err(error) => Err(error),
     }
     .map_err(|source| ClientError::egress(endpoint, source))
+}
+
+/// Returns `true` if `methods` include a secret in the form, and exclude public clients.
+///
+/// Servers with such metadata accept public clients, but reject a form without a secret. It is empty
+/// then ([RFC 6749, section 2.3.1](https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1)).
+#[cfg(feature = "accounts")]
+fn expects_secret(methods: &[String]) -> bool {
+    let has = |name| methods.iter().any(|method| method == name);
+    has("client_secret_post") && !has("none")
 }
 
 /// Leniently parsed response of a token endpoint.

@@ -7,8 +7,8 @@ use mcp_gateway_core::credential::CredentialError;
 
 use crate::browser::{Browser, Page};
 use crate::harness::HOUR;
-use crate::pages::Site;
 use crate::provider::{ChallengeHabit, ClientHabit, Habits};
+use crate::site::Site;
 
 /// Returns a site at whose provider the habits of `change` apply.
 async fn site(change: impl FnOnce(&mut Habits)) -> Site {

@@ -30,14 +30,14 @@ pub(crate) struct Harness {
     pub(crate) changes: Arc<Changes>,
 }
 
-/// Changes that were observed, as text.
+/// Changes that were observed, as text, and their actors.
 #[derive(Debug, Default)]
-pub(crate) struct Changes(pub(crate) Mutex<Vec<String>>);
+pub(crate) struct Changes(pub(crate) Mutex<Vec<(String, Option<String>)>>);
 
 impl AccountObserver for Changes {
-    fn on_change(&self, account: &AccountId, change: AccountChange) {
-        let text = format!("{account} {change:?}");
-        self.0.lock().unwrap().push(text);
+    fn on_change(&self, account: &AccountId, change: AccountChange, actor: Option<&str>) {
+        let change = (format!("{account} {change:?}"), actor.map(str::to_owned));
+        self.0.lock().unwrap().push(change);
     }
 }
 
@@ -120,7 +120,14 @@ impl Harness {
     }
 
     pub(crate) fn changes(&self) -> Vec<String> {
-        self.changes.0.lock().unwrap().clone()
+        let changes = self.changes.0.lock().unwrap();
+        changes.iter().map(|(change, _)| change.clone()).collect()
+    }
+
+    /// Returns the actors of the changes.
+    pub(crate) fn actors(&self) -> Vec<Option<String>> {
+        let changes = self.changes.0.lock().unwrap();
+        changes.iter().map(|(_, actor)| actor.clone()).collect()
     }
 }
 

@@ -1,99 +1,14 @@
-use std::net::SocketAddr;
-use std::sync::Arc;
-
-use axum::Router;
 use http::StatusCode;
-use mcp_gateway_auth::Keyring;
-use mcp_gateway_auth::accounts::{AccountPages, AccountServer, ConnectLinks};
+use mcp_gateway_auth::accounts::AccountServer;
 use mcp_gateway_auth::client::ClientIdentity;
-use mcp_gateway_auth::login::{LoginPages, LoginSessions};
-use mcp_gateway_auth::users::Users;
 use mcp_gateway_core::auth::Principal;
 use mcp_gateway_core::credential::CredentialError;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::task::JoinSet;
 use url::Url;
 
-use crate::browser::{self, Browser, Page};
-use crate::harness::{Harness, Replica, SERVER};
-
-/// A gateway with users, whose pages are served.
-pub(crate) struct Site {
-    address: SocketAddr,
-    pub(crate) harness: Harness,
-    pub(crate) replica: Replica,
-    users: Users,
-    _server: JoinSet<()>,
-}
-
-impl Site {
-    pub(crate) async fn start() -> Self {
-        let harness = Harness::start().await;
-        let mut replica = harness.replica().await;
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let base = browser::url(address, "");
-        let keyring = Keyring::new(&[7; 32]).unwrap();
-        let users = Users::new(Arc::new(harness.store.clone()), harness.clock.clone());
-        let sessions = LoginSessions::new(users.clone(), keyring.clone(), &base).unwrap();
-        let sessions = sessions.with_local_accounts();
-        let login = Arc::new(sessions.clone());
-        let links = ConnectLinks::new(&base, keyring, login).unwrap();
-        replica.credentials = replica.credentials.with_links(links.clone());
-        let pages = AccountPages::new(&replica.credentials, links, sessions.clone()).unwrap();
-        let router = Router::new()
-            .merge(pages.router())
-            .merge(LoginPages::new(sessions).router())
-            .into_make_service_with_connect_info::<SocketAddr>();
-        let mut server = JoinSet::new();
-        server.spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self {
-            address,
-            harness,
-            replica,
-            users,
-            _server: server,
-        }
-    }
-
-    pub(crate) fn url(&self, path: &str) -> String {
-        browser::url(self.address, path)
-    }
-
-    /// Creates the user `name`, and returns the ID and a browser with a session.
-    pub(crate) async fn user(&self, name: &str) -> (String, Browser) {
-        let id = self.users.create(name, PASSWORD).await.unwrap().id;
-        let mut browser = Browser::new();
-        let page = browser.get(&self.url("/api/auth/login")).await;
-        let csrf = page.field("csrf");
-        let form = [("csrf", &*csrf), ("name", name), ("password", PASSWORD)];
-        let page = browser.post(&self.url("/api/auth/login"), &form).await;
-        assert_eq!(page.status, StatusCode::SEE_OTHER);
-        assert!(browser.cookie("mcp-gateway-session").is_some());
-        (id, browser)
-    }
-
-    /// Returns the link of a failed call of the user `id`.
-    pub(crate) async fn link(&self, id: &str) -> String {
-        match self.replica.token(id).await {
-            Err(CredentialError::NotConnected { url: Some(url) }) => url.to_string(),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// Returns the page after the authorization `page`, at which the user `account` logs in.
-    pub(crate) async fn authorize(
-        &self,
-        browser: &mut Browser,
-        page: &Page,
-        account: &str,
-    ) -> Page {
-        let url = page.next().unwrap();
-        let response = browser.get(&format!("{url}&login={account}")).await;
-        browser.get(&response.next().unwrap()).await
-    }
-}
+use crate::browser::Browser;
+use crate::harness::SERVER;
+use crate::site::{PASSWORD, Site};
 
 #[tokio::test]
 async fn a_link_leads_to_an_account() {
@@ -343,6 +258,66 @@ async fn o52_users_see_and_end_their_connections() {
 }
 
 #[tokio::test]
+async fn a_secret_that_the_metadata_asks_for_is_empty() {
+    let site = Site::start().await;
+    for wants_secret in [false, true] {
+        site.harness
+            .provider
+            .habits(|habits| habits.wants_secret = wants_secret);
+        let (_, mut browser) = site.user(if wants_secret { "ada" } else { "bob" }).await;
+        let connect = site.url(&format!("/connect/{SERVER}"));
+        let csrf = browser.get(&site.url("/connect")).await.field("csrf");
+        let page = browser.post(&connect, &[("csrf", &csrf)]).await;
+        site.authorize(&mut browser, &page, "ada").await;
+        browser
+            .post(&format!("{connect}/disconnect"), &[("csrf", &csrf)])
+            .await;
+        let revocations = site.harness.provider.revocations();
+        let secret = revocations.last().unwrap().get("client_secret");
+        assert_eq!(secret.map(String::as_str), wants_secret.then_some(""));
+    }
+}
+
+#[tokio::test]
+async fn an_administrator_connects_the_account_of_the_organization() {
+    let site = Site::start().await;
+    let (_, mut browser) = site.user("ada").await;
+    let list = site.url("/connect?owner=organization");
+    let csrf = browser.get(&list).await.field("csrf");
+    let connect = site.url(&format!("/connect/{SERVER}"));
+    let form = [("csrf", &*csrf), ("owner", "organization")];
+    let page = browser.post(&connect, &form).await;
+    let page = site.authorize(&mut browser, &page, "robot").await;
+    assert!(page.body.contains("by everybody"), "{}", page.body);
+    let token = site.replica.token("bob").await.unwrap();
+    assert_eq!(site.harness.provider.user(&token).as_deref(), Some("robot"));
+    let page = browser.get(&list).await;
+    assert!(page.body.contains("Connected with "), "{}", page.body);
+}
+
+#[tokio::test]
+async fn a_connection_of_a_removed_server_can_be_ended() {
+    let site = Site::start().await;
+    let (ada, mut browser) = site.user("ada").await;
+    let page = browser.get(&site.link(&ada).await).await;
+    site.authorize(&mut browser, &page, "ada").await;
+    site.replica.credentials.replace_servers([]);
+    let page = browser.get(&site.url("/connect")).await;
+    assert!(
+        page.body.contains("The server has been removed"),
+        "{}",
+        page.body
+    );
+    assert!(!page.body.contains("Connect again"), "{}", page.body);
+    let csrf = page.field("csrf");
+    let disconnect = site.url(&format!("/connect/{SERVER}/disconnect"));
+    browser.post(&disconnect, &[("csrf", &csrf)]).await;
+    assert_eq!(site.harness.provider.revocations().len(), 1);
+    let page = browser.get(&site.url("/connect")).await;
+    assert!(page.body.contains("No server requires an account."));
+}
+
+#[tokio::test]
 async fn a_server_of_other_teams_does_not_exist() {
     let site = Site::start().await;
     let server = AccountServer::new(SERVER, site.harness.provider.url());
@@ -378,5 +353,3 @@ async fn the_client_document_is_complete() {
     assert_eq!(document["grant_types"], grants);
     assert!(page.body.len() < 5 * 1024);
 }
-
-const PASSWORD: &str = "correct horse battery";

@@ -74,6 +74,8 @@ pub(crate) struct Habits {
     pub(crate) has_html_errors: bool,
     /// The token endpoint redirects to another address.
     pub(crate) redirects_tokens: bool,
+    /// A revocation without the parameter `client_secret` is rejected, and the metadata says so.
+    pub(crate) wants_secret: bool,
 }
 
 /// Challenge of an MCP server.
@@ -128,6 +130,7 @@ impl Default for Habits {
             issues_access_alone: false,
             has_html_errors: false,
             redirects_tokens: false,
+            wants_secret: false,
         }
     }
 }
@@ -497,6 +500,10 @@ async fn metadata(State(shared): State<Shared>, uri: Uri) -> Response {
         "authorization_response_iss_parameter_supported": true,
         "scopes_supported": habits.scopes,
     });
+    if habits.wants_secret {
+        document["revocation_endpoint_auth_methods_supported"] =
+            json!(["client_secret_post", "client_secret_basic"]);
+    }
     if habits.offers_registration {
         document["registration_endpoint"] = format!("{base}/register").into();
     }
@@ -604,6 +611,9 @@ async fn token(
 
 async fn revoke(State(shared): State<Shared>, Form(form): Form<Parameters>) -> StatusCode {
     let mut shared = shared.lock().unwrap();
+    if shared.habits.wants_secret && !form.contains_key("client_secret") {
+        return StatusCode::BAD_REQUEST;
+    }
     let token = form["token"].clone();
     for grant in &mut shared.grants {
         if grant.refresh == token {

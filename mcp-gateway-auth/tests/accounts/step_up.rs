@@ -6,7 +6,7 @@ use mcp_gateway_core::credential::{Credential, CredentialError};
 
 use crate::browser::Browser;
 use crate::harness::{SERVER, bearer};
-use crate::pages::Site;
+use crate::site::Site;
 
 /// Site with a user whose account is connected.
 struct Connected {

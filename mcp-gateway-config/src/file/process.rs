@@ -13,12 +13,15 @@
 //! | `state` | `shared`, `maxSize` |
 //! | `cleanup` | non-empty list of strings |
 //!
-//! The last ones but `oneAtATime`, and the placeholders in texts, are the [`Isolation`].
+//! The last ones but `oneAtATime`, and the placeholders in texts, are the [`Isolation`]. Arguments and
+//! variables with `value` may refer to inputs of the server.
 
 use std::path::PathBuf;
 
 use mcp_gateway_core::upstream::UpstreamProtocol;
-use mcp_gateway_platform::spec::{Isolation, PLACEHOLDERS, Process, Secret, placeholders};
+use mcp_gateway_platform::spec::{
+    Isolation, PLACEHOLDERS, Process, Secret, input_of, placeholders,
+};
 
 use super::secret::Setting;
 use crate::document::{Bytes, Field, FromField, Table, nearest};
@@ -119,14 +122,11 @@ fn cleanup(field: &Field<'_>) -> Option<Vec<String>> {
 
 /// Assigns the isolation and the variables. Placeholders require an isolation.
 fn isolate(process: &mut Process, isolation: Option<Isolation>, env: Vec<Variable>) {
-    let is_known = |text: &str| placeholders(text).any(|name| PLACEHOLDERS.contains(&name));
     let texts = env.iter().filter(|variable| variable.is_text);
-    let are_used = process
-        .placeholders()
-        .any(|name| PLACEHOLDERS.contains(&name))
+    let are_used = process.placeholders().any(is_placeholder)
         || texts
             .clone()
-            .any(|variable| is_known(variable.value.expose()));
+            .any(|variable| placeholders(variable.value.expose()).any(is_placeholder));
     process.isolation = isolation.or_else(|| are_used.then(Isolation::default));
     for Variable {
         name,
@@ -143,11 +143,14 @@ fn isolate(process: &mut Process, isolation: Option<Isolation>, env: Vec<Variabl
     }
 }
 
+/// Returns `true` if `name` stands for something of the caller.
+fn is_placeholder(name: &str) -> bool {
+    PLACEHOLDERS.contains(&name) || input_of(name).is_some()
+}
+
 /// Warns of names that resemble a placeholder, and of settings without an effect.
 fn check_placeholders(process: &Process, field: &Field<'_>) {
-    let unknown = process
-        .placeholders()
-        .filter(|name| !PLACEHOLDERS.contains(name));
+    let unknown = process.placeholders().filter(|name| !is_placeholder(name));
     for name in unknown {
         if let Some(near) = nearest(name, &PLACEHOLDERS) {
             field.warning(format!(

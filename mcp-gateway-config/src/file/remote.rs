@@ -3,8 +3,8 @@
 //! | Key | Type |
 //! |---|---|
 //! | `url` | URL, required |
-//! | `headers` | map of settings; credentials must be secrets |
-//! | `bearer` | secret |
+//! | `headers` | map of settings; credentials must be secrets or refer to inputs |
+//! | `bearer` | secret, or setting that refers to inputs |
 //! | `protocol` | `auto`, `modern`, `legacy` or `sse` |
 //! | `auth.oauth` | [`RemoteOAuth`]: `clientId`, `clientSecret`, `resourceIndicator`, `scopes` |
 //! | `auth.clientCredentials` | [`RemoteClientCredentials`](mcp_gateway_platform::spec::RemoteClientCredentials) |
@@ -15,8 +15,9 @@ use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue, Uri};
 use mcp_gateway_core::endpoint::is_forwardable;
 use mcp_gateway_core::upstream::UpstreamProtocol;
-use mcp_gateway_platform::spec::{Remote, RemoteAuth, RemoteOAuth, Secret};
+use mcp_gateway_platform::spec::{Remote, RemoteAuth, RemoteOAuth, Secret, Template};
 
+use super::input::template;
 use super::network::web_url;
 use super::secret::Setting;
 use crate::document::{Field, FromField};
@@ -28,30 +29,47 @@ impl FromField for Remote {
         let mut headers = table.get_with("headers", headers).unwrap_or_default();
         if let Some(field) = table.field("bearer") {
             headers.extend(bearer(&field));
-            if headers
-                .iter()
-                .filter(|(name, _)| name == AUTHORIZATION)
-                .count()
-                > 1
-            {
+            if headers.iter().filter(|one| one.is_authorization()).count() > 1 {
                 field.error("bearer and headers.authorization are mutually exclusive");
             }
         }
         let protocol = table.get_with("protocol", |field| field.choice(&PROTOCOLS));
         let auth = table.field("auth");
-        if let (Some(field), true) = (&auth, headers.iter().any(|(name, _)| name == AUTHORIZATION))
-        {
+        if let (Some(field), true) = (&auth, headers.iter().any(Header::is_authorization)) {
             field.error("auth and a configured authorization are mutually exclusive");
         }
         table.finish();
         let mut remote = Self::new(url?);
         remote.auth = auth.and_then(|field| {
-            check_secure(&remote.url, &field);
+            check_secure(&remote.url, "auth", &field);
             field.read()
         });
-        remote.headers = headers;
+        for header in headers {
+            match header {
+                Header::Fixed(name, value) => remote.headers.push((name, value)),
+                Header::Template(name, template) => remote.templates.push((name, template)),
+            }
+        }
+        if !remote.templates.is_empty() {
+            check_secure(&remote.url, "an input", field);
+        }
         remote.protocol = protocol.flatten();
         Some(remote)
+    }
+}
+
+/// Request header.
+enum Header {
+    /// The same for all callers.
+    Fixed(HeaderName, HeaderValue),
+    /// With the values of inputs.
+    Template(HeaderName, Template),
+}
+
+impl Header {
+    fn is_authorization(&self) -> bool {
+        let (Self::Fixed(name, _) | Self::Template(name, _)) = self;
+        name == AUTHORIZATION
     }
 }
 
@@ -83,14 +101,17 @@ impl FromField for RemoteOAuth {
     }
 }
 
-/// Records an error if tokens of callers would be readable in transit to `url`.
-fn check_secure(url: &Uri, field: &Field<'_>) {
+/// Records an error if tokens of callers, which `what` requires, would be readable in transit to
+/// `url`.
+fn check_secure(url: &Uri, what: &str, field: &Field<'_>) {
     let host = url.host().unwrap_or_default();
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let address: Option<IpAddr> = host.parse().ok();
     let is_local = host == "localhost" || address.is_some_and(|address| address.is_loopback());
     if url.scheme_str() != Some("https") && !is_local {
-        field.error("auth requires a url with https: tokens would be readable in transit");
+        field.error(format!(
+            "{what} requires a url with https: tokens would be readable in transit"
+        ));
     }
 }
 
@@ -115,7 +136,7 @@ pub fn endpoint(text: &str) -> Result<Uri, String> {
         .map_err(|_| "not a valid request target".to_owned())
 }
 
-fn headers(field: &Field<'_>) -> Option<Vec<(HeaderName, HeaderValue)>> {
+fn headers(field: &Field<'_>) -> Option<Vec<Header>> {
     let entries = field.entries()?;
     let headers = entries
         .iter()
@@ -123,8 +144,8 @@ fn headers(field: &Field<'_>) -> Option<Vec<(HeaderName, HeaderValue)>> {
     Some(headers.collect())
 }
 
-/// Reads a request header. Values of the headers in [`SECRET`] must be secrets.
-fn header(name: &str, field: &Field<'_>) -> Option<(HeaderName, HeaderValue)> {
+/// Reads a request header. Values of the headers in [`SECRET`] must be secrets, or refer to inputs.
+fn header(name: &str, field: &Field<'_>) -> Option<Header> {
     let name = match header_name(name) {
         Ok(name) => name,
         Err(message) => {
@@ -132,18 +153,30 @@ fn header(name: &str, field: &Field<'_>) -> Option<(HeaderName, HeaderValue)> {
             return None;
         }
     };
+    if let Some(template) = template(field) {
+        let Setting(text) = field.read()?;
+        read_value(text.expose(), field)?;
+        return Some(Header::Template(name, template));
+    }
     let secret = match SECRET.contains(&name.as_str()) {
         true => field.read::<Secret>()?,
         false => field.read::<Setting>()?.0,
     };
-    Some((name, read_value(secret.expose(), field)?))
+    let value = read_value(secret.expose(), field)?;
+    Some(Header::Fixed(name, value))
 }
 
 /// Reads a bearer token as an `Authorization` header.
-fn bearer(field: &Field<'_>) -> Option<(HeaderName, HeaderValue)> {
+fn bearer(field: &Field<'_>) -> Option<Header> {
+    if template(field).is_some() {
+        let Setting(text) = field.read()?;
+        let text = format!("Bearer {}", text.expose());
+        read_value(&text, field)?;
+        return Some(Header::Template(AUTHORIZATION, Template::parse(&text)));
+    }
     let secret: Secret = field.read()?;
     let value = read_value(&format!("Bearer {}", secret.expose()), field)?;
-    Some((AUTHORIZATION, value))
+    Some(Header::Fixed(AUTHORIZATION, value))
 }
 
 /// Parses the name of a request header for a server.

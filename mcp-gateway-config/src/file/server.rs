@@ -7,6 +7,7 @@
 //! | `builtin` | name of a built-in server |
 //! | `process` | [`Process`] |
 //! | `remote` | [`Remote`](mcp_gateway_platform::spec::Remote) |
+//! | `inputs` | list of [`Input`]s |
 //! | `sessions` | `shared`, `principal` or `session` |
 //! | `roots` | `off`, `on` or a list of directories |
 //! | `tools` | `allow`, `deny`: lists of tools, in which `*` stands for any characters; `rename`: map of tools to aliases |
@@ -25,8 +26,9 @@ use mcp_gateway_auth::accounts::RESERVED_NAMES;
 use mcp_gateway_core::catalog::lint::LintPolicy;
 use mcp_gateway_core::route::PrefixRouter;
 use mcp_gateway_core::upstream::{RootsPolicy, SessionPolicy};
-use mcp_gateway_platform::spec::{Process, ServerRuntime, ServerSpec, ToolFilter};
+use mcp_gateway_platform::spec::{Input, Process, ServerRuntime, ServerSpec, ToolFilter, input_of};
 
+use super::input;
 use crate::document::{Field, FromField};
 
 impl FromField for ServerSpec {
@@ -44,6 +46,7 @@ impl FromField for ServerSpec {
         };
         let transport = table.one_of(&["builtin", "process", "remote"]);
         let transport = transport.and_then(|(key, field)| transport_of(key, &field));
+        let inputs: Vec<Input> = table.get("inputs").unwrap_or_default();
         let sessions = table.get_with("sessions", |field| field.choice(&SESSIONS));
         let program = !matches!(transport, Some(ServerRuntime::Remote(_)) | None);
         let roots = table.get_with("roots", |field| roots(field, program));
@@ -57,15 +60,22 @@ impl FromField for ServerSpec {
         if let Some(ServerRuntime::Process(process)) = &transport {
             check_sharing(process, sessions, field);
         }
-        if transport.as_ref().is_some_and(|it| it.requires_account())
+        if let Some(transport) = &transport {
+            check_inputs(&inputs, transport, field);
+        }
+        if let (Some(SessionPolicy::Shared), Some(ServerRuntime::Process(_)), Some(inputs)) =
+            (sessions, &transport, field.get("inputs"))
+        {
+            inputs.error("sessions: shared shares the process, and so the values");
+        }
+        let mut server = Self::new(name?, transport?);
+        server.inputs = inputs;
+        if server.is_connected_by_callers()
+            && RESERVED_NAMES.contains(&&*server.name)
             && let Some(field) = field.get("name")
-            && name
-                .as_ref()
-                .is_some_and(|it| RESERVED_NAMES.contains(&&**it))
         {
             field.error("reserved for the pages on which accounts are connected");
         }
-        let mut server = Self::new(name?, transport?);
         server.prefix = prefix?;
         server.sessions = sessions.unwrap_or(server.sessions);
         server.roots = roots;
@@ -89,6 +99,29 @@ fn check_sharing(process: &Process, sessions: Option<SessionPolicy>, field: &Fie
         && isolation.is_some_and(|isolation| !isolation.shared_state)
     {
         shared.error("sessions: shared shares the process, and so its state");
+    }
+}
+
+/// Records errors of the definitions of inputs, and of references to them.
+fn check_inputs(inputs: &[Input], transport: &ServerRuntime, server: &Field<'_>) {
+    let field = server.get("inputs").unwrap_or_else(|| server.clone());
+    input::check_names(inputs, &field);
+    match transport {
+        ServerRuntime::Remote(remote) => {
+            let templates = remote.templates.iter();
+            let references = templates.flat_map(|(_, template)| template.references());
+            input::check_references(inputs, references, &field);
+        }
+        ServerRuntime::Process(process) => {
+            let references = process.placeholders().filter_map(input_of);
+            input::check_references(inputs, references, &field);
+            input::check_program(inputs, process, server);
+        }
+        _ if !inputs.is_empty() => field.error("inputs are for remote servers and programs"),
+        _ => {}
+    }
+    if !inputs.is_empty() && transport.auth().is_some() {
+        field.error("inputs and remote.auth are mutually exclusive");
     }
 }
 

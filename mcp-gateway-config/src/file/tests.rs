@@ -232,6 +232,40 @@ fn a_file_can_be_read_by_itself() {
 }
 
 #[test]
+fn headers_refer_to_inputs() {
+    let config = read(
+        "auth: { login: { local: true } }
+servers:
+  - name: github
+    inputs:
+      - { name: token, title: Access token, description: Of your account }
+      - { name: tools, secret: false, required: false, default: all, choices: [all, few] }
+    remote:
+      url: https://mcp.example.com/mcp
+      bearer: { value: \"${input:token}\" }
+      headers: { X-Tools: { value: \"${input:tools}\" }, X-Tenant: { value: acme } }
+",
+    );
+    let server = &config.platform.dynamic.servers[0];
+    let [token, tools] = &server.inputs[..] else {
+        panic!("{server:?}");
+    };
+    assert!(token.is_secret && token.is_required && !tools.is_secret && !tools.is_required);
+    assert_eq!(token.label(), "Access token");
+    assert_eq!(tools.default.as_deref(), Some("all"));
+    let ServerRuntime::Remote(remote) = &server.transport else {
+        panic!("{server:?}");
+    };
+    assert_eq!(remote.headers.len(), 1);
+    let templates = remote.templates.iter();
+    let templates: Vec<_> = templates
+        .map(|(name, template)| (name.as_str(), template.references().collect::<Vec<_>>()))
+        .collect();
+    let expected = [("x-tools", vec!["tools"]), ("authorization", vec!["token"])];
+    assert_eq!(templates, expected);
+}
+
+#[test]
 fn servers_are_compared_by_what_is_said_of_them() {
     let server = |text: &str| {
         let config = read(&format!("servers:\n{text}"));

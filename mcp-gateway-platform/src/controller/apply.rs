@@ -10,7 +10,7 @@ use mcp_gateway_core::route::PrefixRouter;
 
 use super::gateway::GatewaySpec;
 use super::{Controller, RunningGateway};
-use crate::accounts::account_servers;
+use crate::accounts::{account_servers, input_servers};
 use crate::auth::resources::{ResourceSet, resources};
 use crate::error::PlatformError;
 use crate::http::hidden::HiddenGateways;
@@ -117,7 +117,7 @@ impl Controller {
     /// [`PlatformError::NoLogin`] for the first such server.
     fn check_accounts(&self, spec: &DynamicSpec) -> Result<(), PlatformError> {
         let mut servers = spec.servers.iter();
-        let found = servers.find(|server| server.transport.requires_account());
+        let found = servers.find(|server| server.is_connected_by_callers());
         match found {
             Some(server) if self.accounts.is_none() => Err(PlatformError::NoLogin {
                 server: Arc::clone(&server.name),
@@ -208,6 +208,7 @@ impl Controller {
         self.generations.begin(generation);
         if let Some(accounts) = &self.accounts {
             accounts.replace_servers(account_servers(spec));
+            accounts.replace_input_servers(input_servers(spec));
         }
         self.tool_filters.replace(&spec.servers);
         self.tool_names.replace(&spec.servers);
@@ -244,6 +245,11 @@ impl Controller {
         self.routes.store(Arc::new(routes));
         self.generations.complete(self.applied(spec, generation));
         self.servers.complete(servers);
+        if let Some(authority) = &self.authority {
+            let members = self.servers.members().iter();
+            let running = members.map(|member| (Arc::clone(member.name()), member.running()));
+            authority.accounts.probe.replace(running);
+        }
         rollout
     }
 

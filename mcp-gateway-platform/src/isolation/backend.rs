@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
+use mcp_gateway_core::Credential;
 use mcp_gateway_core::runtime::Process;
 use mcp_gateway_core::transport::Transport;
 use mcp_gateway_core::upstream::{
@@ -124,7 +125,8 @@ impl RuntimeBackend for IsolatedProcess {
         let workspace = self.workspace(instance).await;
         let workspace = workspace.map_err(UpstreamError::connect)?;
         let port = free_port().map_err(UpstreamError::connect)?;
-        let values = Plan::values(workspace.state(), workspace.temp(), port);
+        let mut values = Plan::values(workspace.state(), workspace.temp(), port);
+        values.inputs = instance.credential().clone();
         let process = self.plan.process(&values, workspace.state());
         Ok(match process.connect(instance).await? {
             Transport::Stdio(stdio) => {
@@ -194,9 +196,9 @@ impl Plan {
         let values = Self::values(state, temp.path(), 0);
         let cleanup = self.isolation.cleanup.split_first();
         let cleanup = cleanup.map(|(command, args)| {
-            let args = args.iter().map(|text| values.expand(text));
-            let process = self.environment(&values.expand(command), &values, state);
-            process.with_args(args)
+            let args = args.iter().filter_map(|text| values.expand(text));
+            let command = values.expand(command).unwrap_or_default();
+            self.environment(&command, &values, state).with_args(args)
         });
         Remains { temp, cleanup }
     }
@@ -210,6 +212,7 @@ impl Plan {
             temp: text(&temp.join(TEMP)),
             port: port.to_string(),
             id: id.map(text).unwrap_or_default(),
+            inputs: Credential::none(),
         }
     }
 
@@ -217,9 +220,10 @@ impl Plan {
     fn process(&self, values: &Values, state: Option<&OpenState>) -> Process {
         let spec = &self.program.spec;
         let process = self.environment(&spec.command, values, state);
-        let process = process.with_args(spec.args.iter().map(|text| values.expand(text)));
-        match &spec.directory {
-            Some(directory) => process.with_directory(values.expand(&directory.to_string_lossy())),
+        let process = process.with_args(spec.args.iter().filter_map(|text| values.expand(text)));
+        let directory = spec.directory.as_deref().map(Path::to_string_lossy);
+        match directory.and_then(|directory| values.expand(&directory)) {
+            Some(directory) => process.with_directory(directory),
             None => process,
         }
     }
@@ -241,7 +245,10 @@ impl Plan {
         let process = self.program.process(command, own);
         let variables = self.isolation.env.iter();
         variables.fold(process, |process, (name, value)| {
-            process.with_env(name, values.expand(value))
+            match values.expand(value) {
+                Some(value) => process.with_env(name, value),
+                None => process,
+            }
         })
     }
 }

@@ -1,8 +1,8 @@
 //! Values of the placeholders of an instance.
 
-use std::borrow::Cow;
+use mcp_gateway_core::Credential;
 
-use crate::spec::{Piece, pieces};
+use crate::spec::{Piece, input_of, pieces};
 
 /// Values of the placeholders of an instance.
 #[derive(Clone, Debug)]
@@ -15,22 +15,27 @@ pub(super) struct Values {
     pub(super) port: String,
     /// Name that no other workspace has.
     pub(super) id: String,
+    /// Supplied values of the caller.
+    pub(super) inputs: Credential,
 }
 
 impl Values {
-    /// Replaces the placeholders in `text`.
+    /// Replaces the placeholders in `text`; `None` if it refers to an input that has no value.
     ///
     /// Unknown ones stay, because they may be meant for a shell. `$${` stands for `${`.
-    pub(super) fn expand(&self, text: &str) -> String {
-        let pieces = pieces(text);
-        let expanded = pieces.map(|piece| match piece {
-            Piece::Text(text) => Cow::Borrowed(text),
-            Piece::Placeholder(name) => match self.get(name) {
-                Some(value) => Cow::Borrowed(value),
-                None => Cow::Owned(format!("${{{name}}}")),
-            },
-        });
-        expanded.collect()
+    pub(super) fn expand(&self, text: &str) -> Option<String> {
+        let mut expanded = String::new();
+        for piece in pieces(text) {
+            match piece {
+                Piece::Text(text) => expanded.push_str(text),
+                Piece::Placeholder(name) => match (input_of(name), self.get(name)) {
+                    (Some(input), _) => expanded.push_str(self.inputs.value(input)?),
+                    (None, Some(value)) => expanded.push_str(value),
+                    (None, None) => expanded.extend(["${", name, "}"]),
+                },
+            }
+        }
+        Some(expanded)
     }
 
     /// Returns the value of the placeholder `name`.
@@ -56,6 +61,7 @@ mod tests {
             temp: "/t".to_owned(),
             port: "1".to_owned(),
             id: "n".to_owned(),
+            inputs: Credential::none().with_value("token", "${port}"),
         };
         let table = [
             ("${state}/a", "/s/a"),
@@ -63,10 +69,14 @@ mod tests {
             ("$${state} ${other} ${", "${state} ${other} ${"),
             ("a$${temp}${temp}", "a${temp}/t"),
             ("$state $", "$state $"),
+            // A value has no placeholders.
+            ("a${input:token}b", "a${port}b"),
+            ("$${input:token}", "${input:token}"),
             ("", ""),
         ];
         for (text, expected) in table {
-            assert_eq!(values.expand(text), expected, "{text}");
+            assert_eq!(values.expand(text).as_deref(), Some(expected), "{text}");
         }
+        assert_eq!(values.expand("a${input:other}"), None);
     }
 }

@@ -133,9 +133,13 @@ impl<'a> AdmissionRules<'a> {
                            configuration file allows them";
             return Err(vec![Violation::new("process", message)]);
         }
-        if server.transport.requires_account() && !self.has_accounts {
+        if server.is_connected_by_callers() && !self.has_accounts {
             let message = "accounts of callers require a login; set auth.oauth";
-            return Err(vec![Violation::new("remote.auth", message)]);
+            let path = match server.inputs.is_empty() {
+                true => "remote.auth",
+                false => "inputs",
+            };
+            return Err(vec![Violation::new(path, message)]);
         }
         if let Some(other) = self.prefixes.get(&*server.prefix) {
             let message = format!("the server {other:?} has the same prefix");

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use mcp_gateway_auth::accounts::{AccountCredentials, ServerAccounts};
+use mcp_gateway_auth::accounts::{AccountCredentials, ServerAccounts, ServerInputs};
 use mcp_gateway_auth::client::ClientCredentials;
 use mcp_gateway_core::credential::{Challenge, CredentialError, CredentialResolver};
 use mcp_gateway_core::route::Target;
 use mcp_gateway_core::{Caller, Credential};
 
 use super::credential;
-use crate::accounts::account_server;
+use crate::accounts::{account_server, input_server};
 use crate::client_credentials::ClientCredentialsFactory;
 use crate::reload::generations::{Generations, ServerInstance};
 use crate::spec::ServerSpec;
@@ -45,6 +45,8 @@ enum CredentialSource {
     Accounts(ServerAccounts),
     /// The same request headers for all callers.
     Configured(Credential),
+    /// Values that the caller has supplied.
+    Inputs(ServerInputs),
     /// Token of the gateway itself, for all callers.
     Own(Box<ClientCredentials>),
 }
@@ -63,6 +65,10 @@ impl CredentialFactory {
         let accounts = self.accounts.as_ref().zip(account_server(definition));
         if let Some((accounts, server)) = accounts {
             return CredentialSource::Accounts(accounts.of_server(server));
+        }
+        let accounts = self.accounts.as_ref().zip(input_server(definition));
+        if let Some((accounts, server)) = accounts {
+            return CredentialSource::Inputs(accounts.of_input_server(server));
         }
         match self.own.create(&definition.transport) {
             Ok(Some(own)) => return CredentialSource::Own(Box::new(own)),
@@ -87,7 +93,9 @@ impl ServerCredentials {
     #[cfg(test)]
     pub(crate) fn configured(&self) -> Option<&Credential> {
         match &self.source {
-            CredentialSource::Accounts(_) | CredentialSource::Own(_) => None,
+            CredentialSource::Accounts(_)
+            | CredentialSource::Inputs(_)
+            | CredentialSource::Own(_) => None,
             CredentialSource::Configured(credential) => Some(credential),
         }
     }
@@ -106,6 +114,7 @@ impl CredentialResolver for ServerCredentials {
         match &self.source {
             CredentialSource::Accounts(accounts) => accounts.resolve(caller, target).await,
             CredentialSource::Configured(credential) => Ok(credential.clone()),
+            CredentialSource::Inputs(inputs) => inputs.resolve(caller, target).await,
             CredentialSource::Own(own) => own.resolve(caller, target).await,
         }
     }
@@ -122,6 +131,7 @@ impl CredentialResolver for ServerCredentials {
         let source: &dyn CredentialResolver = match &self.source {
             CredentialSource::Accounts(accounts) => accounts,
             CredentialSource::Configured(_) => return Ok(None),
+            CredentialSource::Inputs(inputs) => inputs,
             CredentialSource::Own(own) => &**own,
         };
         source.rejected(caller, target, credential, challenge).await

@@ -1,7 +1,7 @@
 //! A running server.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use mcp_gateway_core::error_chain;
 use mcp_gateway_core::results::KeptResults;
@@ -73,6 +73,11 @@ impl ManagedServer {
     /// Returns the credentials for the server.
     pub(crate) fn credentials(&self) -> &ServerCredentials {
         &self.credentials
+    }
+
+    /// Returns the connections to the server, which end with it.
+    pub(crate) fn running(&self) -> Weak<UpstreamServer> {
+        Arc::downgrade(&self.server)
     }
 
     /// Returns the observed state, derived from recent calls.

@@ -10,6 +10,21 @@
 /// | `temp` | path of the temporary folder of the owner |
 pub const PLACEHOLDERS: [&str; 4] = ["id", "port", "state", "temp"];
 
+/// Returns the name of the input to which the placeholder `name` refers.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_platform::spec::{input_of, placeholders};
+///
+/// let inputs: Vec<_> = placeholders("--key=${input:key}@${port}").filter_map(input_of).collect();
+/// assert_eq!(inputs, ["key"]);
+/// ```
+#[must_use]
+pub fn input_of(name: &str) -> Option<&str> {
+    name.strip_prefix("input:")
+}
+
 /// Returns the names of the placeholders in `text`, known or not.
 ///
 /// # Example

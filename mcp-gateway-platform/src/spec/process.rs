@@ -10,6 +10,10 @@ use super::{Isolation, Secret, placeholders};
 
 /// Server that is a child process, reached over stdio.
 ///
+/// Placeholders `${input:NAME}` in arguments and in variables of the isolation stand for
+/// the [inputs](super::ServerSpec::inputs) of the caller. An argument or a variable is omitted if an
+/// optional value is missing.
+///
 /// # Example
 ///
 /// ```

@@ -5,7 +5,7 @@ use std::fmt;
 use http::{HeaderName, HeaderValue, Uri};
 use mcp_gateway_core::upstream::UpstreamProtocol;
 
-use super::{RemoteClientCredentials, Secret};
+use super::{RemoteClientCredentials, Secret, Template};
 
 /// Server over HTTP.
 ///
@@ -26,6 +26,8 @@ pub struct Remote {
     pub url: Uri,
     /// Request headers, whose values are marked as sensitive.
     pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Request headers with the values of inputs.
+    pub templates: Vec<(HeaderName, Template)>,
     /// Protocol of the server; detected if `None`.
     pub protocol: Option<UpstreamProtocol>,
     /// Authentication at the server; the request headers alone if `None`.
@@ -84,6 +86,7 @@ impl Remote {
         Self {
             url,
             headers: Vec::new(),
+            templates: Vec::new(),
             protocol: None,
             auth: None,
         }

@@ -8,7 +8,7 @@ use mcp_gateway_core::catalog::lint::LintPolicy;
 use mcp_gateway_core::results::ResultBudgets;
 use mcp_gateway_core::upstream::{RootsPolicy, SessionPolicy, Turns, UpstreamProtocol};
 
-use super::{Process, Remote, RemoteAuth, ServerLimits, ToolFilter};
+use super::{Input, Process, Remote, RemoteAuth, ServerLimits, ToolFilter};
 
 /// MCP server behind the gateways.
 ///
@@ -32,6 +32,8 @@ pub struct ServerSpec {
     pub prefix: Arc<str>,
     /// Transport.
     pub transport: ServerRuntime,
+    /// Values that each owner of a connection supplies; see [`Template`](super::Template).
+    pub inputs: Vec<Input>,
     /// Sharing of its sessions or processes.
     pub sessions: SessionPolicy,
     /// Roots of callers that reach it; `None` for the default.
@@ -72,6 +74,7 @@ impl ServerSpec {
         Self {
             prefix: Arc::clone(&name),
             name,
+            inputs: Vec::new(),
             sessions: transport.default_sessions(),
             transport,
             roots: None,
@@ -135,6 +138,12 @@ impl ServerSpec {
                 false => Turns::PerPrincipal,
             }
         })
+    }
+
+    /// Returns `true` if its callers connect an account or supply values.
+    #[must_use]
+    pub fn is_connected_by_callers(&self) -> bool {
+        self.transport.requires_account() || !self.inputs.is_empty()
     }
 
     /// Returns `true` if tools have a filter or aliases.

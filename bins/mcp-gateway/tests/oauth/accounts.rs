@@ -2,123 +2,29 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::Request;
-use http::header::AUTHORIZATION;
-use http_body_util::{BodyExt as _, Full};
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
 use mcp_gateway_tests::environment::Environment;
 use mcp_gateway_tests::guide::root;
 use mcp_gateway_tests::process::Process;
-use mcp_gateway_tests::wire::modern_request;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 
-use crate::browser::{Browser, Page};
-use crate::browser_user::{BrowserUser, redemption, register};
-use crate::harness::{Endpoint, Harness, ISSUER, Kind, Replica, SOON};
+use crate::browser::Page;
+use crate::harness::{Endpoint, Harness, ISSUER, Kind, SOON};
+use crate::person::{Person, people};
 use crate::provider::Provider;
 
-/// Somebody with a browser and an MCP client.
-struct Person {
-    name: &'static str,
-    browser: Browser,
-    token: String,
-}
+/// Tool that tells whose account is used.
+const TOOL: &str = "notes__whoami";
 
-impl Person {
-    async fn new(endpoint: &Endpoint, name: &'static str, password: &str) -> Self {
-        let user = BrowserUser::log_in(endpoint, name, password).await;
-        let client = register(endpoint, &json!({})).await.unwrap();
-        let client = client.text("client_id");
-        let (code, _) = user.code(&client).await.unwrap();
-        let tokens = endpoint.token(&redemption(&client, &code)).await.unwrap();
-        let mut browser = Browser::new();
-        let url = format!("{}/api/auth/login", endpoint.url);
-        let csrf = browser.get(&url).await.field("csrf");
-        let form = [("csrf", &*csrf), ("name", name), ("password", password)];
-        browser.post(&url, &form).await;
-        Self {
-            name,
-            browser,
-            token: tokens.text("access_token"),
-        }
-    }
-
-    /// Returns the result of the tool of the server.
-    async fn call(&self, endpoint: &Endpoint) -> Value {
-        let wire = endpoint.wire(&self.token);
-        let reply = wire.call("notes__whoami", json!({})).await.unwrap();
-        reply.answer()["result"].clone()
-    }
-
-    /// Returns the names of the tools.
-    async fn tools(&self, endpoint: &Endpoint) -> Vec<String> {
-        let wire = endpoint.wire(&self.token);
-        let reply = wire.request("tools/list", json!({})).await.unwrap();
-        let answer = reply.answer();
-        let tools = answer["result"]["tools"].as_array().unwrap();
-        let names = tools.iter().map(|tool| tool["name"].as_str().unwrap());
-        names.map(str::to_owned).collect()
-    }
-
-    /// Follows the link of a failed call, and logs in at the provider.
-    async fn connect(&mut self, endpoint: &Endpoint) -> Page {
-        let result = self.call(endpoint).await;
-        assert_eq!(result["isError"], true, "{result}");
-        let problem = &result["_meta"]["mcp-gateway/problem"];
-        assert_eq!(problem["reason"], "not_connected", "{result}");
-        let link = problem["url"].as_str().unwrap();
-        let text = result["content"][0]["text"].as_str().unwrap();
-        assert!(text.contains(link), "{result}");
-        // The address that all replicas are known by leads nowhere here.
-        let page = self.browser.get(&link.replace(ISSUER, &endpoint.url)).await;
-        let authorize = format!("{}&login={}", page.next().unwrap(), self.name);
-        let response = self.browser.get(&authorize).await.next().unwrap();
-        let callback = response.replace(ISSUER, &endpoint.url);
-        self.browser.get(&callback).await
-    }
-
-    /// Subscribes to changed lists of tools. The result completes after the next one.
-    async fn subscribe(&self, endpoint: &Endpoint) -> impl Future<Output = ()> + use<> {
-        let params = json!({ "notifications": { "toolsListChanged": true } });
-        let body = modern_request("subscriptions/listen", params);
-        let request = Request::post(format!("{}/mcp", endpoint.url))
-            .header(AUTHORIZATION, format!("Bearer {}", self.token))
-            .header("content-type", "application/json")
-            .header("accept", "application/json, text/event-stream")
-            .header("mcp-protocol-version", "2026-07-28")
-            .header("mcp-method", "subscriptions/listen")
-            .body(Full::<Bytes>::from(body))
-            .unwrap();
-        let client = Client::builder(TokioExecutor::new()).build_http();
-        let mut response = client.request(request).await.unwrap();
-        let mut text = String::new();
-        let mut read = async move |word: &str| {
-            while !text.contains(word) {
-                let frame = response.body_mut().frame().await.unwrap().unwrap();
-                if let Ok(data) = frame.into_data() {
-                    text.push_str(std::str::from_utf8(&data).unwrap());
-                }
-            }
-        };
-        timeout(SOON, read("acknowledged")).await.unwrap();
-        async move { timeout(SOON, read("tools/list_changed")).await.unwrap() }
-    }
-}
-
-async fn people(harness: &Harness, replica: &Replica) -> [Person; 2] {
-    let endpoint = replica.endpoint();
-    let password = replica.password.clone().unwrap();
-    let created = harness.operate(&["user", "create", "zoe"]).await;
-    let password_of_zoe = created.rsplit(' ').next().unwrap();
-    [
-        Person::new(&endpoint, "admin", &password).await,
-        Person::new(&endpoint, "zoe", password_of_zoe).await,
-    ]
+/// Follows the link of a failed call of `person`, who logs in at the provider.
+async fn connect(person: &mut Person, endpoint: &Endpoint) -> Page {
+    let page = person.follow_link(endpoint, TOOL).await;
+    let authorize = format!("{}&login={}", page.next().unwrap(), person.name);
+    let response = person.browser.get(&authorize).await.next().unwrap();
+    let callback = response.replace(ISSUER, &endpoint.url);
+    person.browser.get(&callback).await
 }
 
 /// Returns a harness with the server at `url`.
@@ -145,7 +51,7 @@ async fn o38_each_caller_uses_the_own_account() {
         assert!(!before.contains(&"notes__whoami".to_owned()), "{before:?}");
         assert!(before.contains(&"notes__connect".to_owned()), "{before:?}");
         let changed = person.subscribe(&endpoint).await;
-        let page = person.connect(&endpoint).await;
+        let page = connect(person, &endpoint).await;
         assert_eq!(page.title(), "Your account is connected", "{}", page.body);
         // The lists of the client fill by themselves.
         changed.await;
@@ -154,14 +60,14 @@ async fn o38_each_caller_uses_the_own_account() {
         assert!(!after.contains(&"notes__connect".to_owned()), "{after:?}");
     }
     for person in &people {
-        let result = person.call(&endpoint).await;
+        let result = person.call(&endpoint, TOOL).await;
         assert_eq!(result["content"][0]["text"], person.name, "{result}");
     }
     // The server rejects all tokens: each account is refreshed once.
     provider.expire();
     for _ in 0..2 {
         for person in &people {
-            let result = person.call(&endpoint).await;
+            let result = person.call(&endpoint, TOOL).await;
             assert_eq!(result["content"][0]["text"], person.name, "{result}");
         }
     }
@@ -174,9 +80,12 @@ async fn o38_each_caller_uses_the_own_account() {
     let form = [("csrf", &*csrf)];
     let disconnect = format!("{list}/notes/disconnect");
     zoe.browser.post(&disconnect, &form).await;
-    let result = zoe.call(&endpoint).await;
+    let result = zoe.call(&endpoint, TOOL).await;
     assert_eq!(result["isError"], true, "{result}");
-    assert_eq!(admin.call(&endpoint).await["content"][0]["text"], "admin");
+    assert_eq!(
+        admin.call(&endpoint, TOOL).await["content"][0]["text"],
+        "admin"
+    );
     assert_eq!(provider.revocations().len(), 1);
 }
 
@@ -224,7 +133,7 @@ async fn the_command_line_says_what_is_missing() {
             "{said}"
         );
     }
-    admin.connect(&endpoint).await;
+    connect(&mut admin, &endpoint).await;
     assert_eq!(admin.tools(&endpoint).await, ["notes__whoami"]);
     let (is_complete, said) = run(&[&["tools"], &at_gateway[..]].concat()).await;
     assert!(is_complete && said.contains("whoami"), "{said}");
@@ -237,13 +146,13 @@ async fn accounts_outlive_the_process_and_are_shared_by_replicas() {
     let first = harness.start().await;
     let mut people = people(&harness, &first).await;
     for person in &mut people {
-        person.connect(&first.endpoint()).await;
+        connect(person, &first.endpoint()).await;
     }
     let second = harness.start().await;
     provider.expire();
     for replica in [&first, &second] {
         for person in &people {
-            let result = person.call(&replica.endpoint()).await;
+            let result = person.call(&replica.endpoint(), TOOL).await;
             assert_eq!(result["content"][0]["text"], person.name, "{result}");
         }
     }
@@ -251,7 +160,7 @@ async fn accounts_outlive_the_process_and_are_shared_by_replicas() {
     first.kill().await;
     sleep(Duration::from_millis(100)).await;
     for person in &people {
-        let result = person.call(&second.endpoint()).await;
+        let result = person.call(&second.endpoint(), TOOL).await;
         assert_eq!(result["content"][0]["text"], person.name, "{result}");
     }
 }
@@ -284,9 +193,9 @@ async fn accounts_at_fastmcp_are_connected_and_refreshed() {
     let mut people = people(&harness, &replica).await;
     let mut tokens = Vec::new();
     for person in &mut people {
-        let page = person.connect(&endpoint).await;
+        let page = connect(person, &endpoint).await;
         assert_eq!(page.title(), "Your account is connected", "{}", page.body);
-        let result = person.call(&endpoint).await;
+        let result = person.call(&endpoint, TOOL).await;
         tokens.push(result["content"][0]["text"].clone());
     }
     assert_ne!(tokens[0], tokens[1]);
@@ -294,7 +203,7 @@ async fn accounts_at_fastmcp_are_connected_and_refreshed() {
     for _ in 0..2 {
         sleep(Duration::from_secs(5)).await;
         for (person, before) in people.iter().zip(&mut tokens) {
-            let result = person.call(&endpoint).await;
+            let result = person.call(&endpoint, TOOL).await;
             let token = result["content"][0]["text"].clone();
             assert_ne!(result["isError"], true, "{result}");
             assert_ne!(token, *before, "{result}");

@@ -39,6 +39,8 @@ pub(crate) struct Harness {
     provider: Option<String>,
     servers: Value,
     is_audited: bool,
+    /// Sections of a configuration file that replace `servers`.
+    sections: Option<String>,
 }
 
 /// Kind of the state store.
@@ -62,6 +64,7 @@ impl Harness {
             provider: None,
             servers: json!([{ "name": "demo", "builtin": "demo" }]),
             is_audited: false,
+            sections: None,
         }
     }
 
@@ -83,6 +86,12 @@ impl Harness {
 
     pub(crate) fn with_servers(self, servers: Value) -> Self {
         Self { servers, ..self }
+    }
+
+    /// Uses `sections` of a configuration file instead of the servers.
+    pub(crate) fn with_sections(self, sections: String) -> Self {
+        let sections = Some(sections);
+        Self { sections, ..self }
     }
 
     pub(crate) fn path(&self, name: &str) -> String {
@@ -130,13 +139,20 @@ impl Harness {
                     "rateLimits": { "authorize": 1_000_000, "register": 1_000_000, "client": 1_000_000 },
                 },
             },
-            "servers": self.servers,
         });
         if self.is_audited {
             config["audit"] = json!({});
         }
+        let entries = config.as_object().unwrap().iter();
+        let mut text: String = entries
+            .map(|(key, value)| format!("{key}: {value}\n"))
+            .collect();
+        match &self.sections {
+            Some(sections) => text.push_str(sections),
+            None => text.push_str(&format!("servers: {}\n", self.servers)),
+        }
         let path = self.path("gateway.yaml");
-        fs::write(&path, config.to_string()).unwrap();
+        fs::write(&path, text).unwrap();
         path
     }
 

@@ -201,6 +201,54 @@ const MISTAKES: &[(&str, &str)] = &[
         "1:11: servers[0]: the name \"callback\" is reserved for servers with auth",
     ),
     (
+        "servers: [{ name: a, remote: { url: https://a, bearer: { value: '${input:token}' } } }]",
+        "1:11: servers[0]: unknown input \"token\"; define it in inputs of the server",
+    ),
+    (
+        "servers: [{ name: a, inputs: [{ name: token }], remote: { url: https://a, bearer: { value: '${input:tokn}' } } }]",
+        "1:30: servers[0].inputs: unknown input \"tokn\"; did you mean \"token\"?",
+    ),
+    (
+        "servers: [{ name: a, inputs: [{ name: token }], remote: { url: http://a, bearer: { value: '${input:token}' } } }]",
+        "1:57: servers[0].remote: an input requires a url with https: tokens would be readable in transit",
+    ),
+    (
+        "servers: [{ name: a, inputs: [{ name: token }], remote: { url: https://a } }]",
+        "1:11: servers[0]: inputs requires users who log in; add auth.login",
+    ),
+    (
+        "servers: [{ name: a, inputs: [{ name: t }, { name: t }], remote: { url: https://a } }]",
+        "1:30: servers[0].inputs: duplicate input \"t\"",
+    ),
+    (
+        "servers: [{ name: a, inputs: [{ name: t, default: x }], remote: { url: https://a } }]",
+        "1:51: servers[0].inputs[0].default: a secret has none; set secret: false for a value that everybody may know",
+    ),
+    (
+        "servers: [{ name: a, inputs: [{ name: t }], remote: { url: https://a, auth: { oauth: {} } } }]",
+        "1:30: servers[0].inputs: inputs and remote.auth are mutually exclusive",
+    ),
+    (
+        "servers: [{ name: a, process: { command: a, args: ['--key=${input:key}'] } }]",
+        "1:11: servers[0]: unknown input \"key\"; define it in inputs of the server",
+    ),
+    (
+        "servers: [{ name: a, inputs: [{ name: key }], process: { command: a, args: ['${input:key}'] } }]",
+        "1:76: warning: servers[0].process.args: other users of the machine can see secrets in arguments; use env",
+    ),
+    (
+        "servers: [{ name: a, inputs: [{ name: key }], process: { command: a, cleanup: [b, '${input:key}'] } }]",
+        "1:79: servers[0].process.cleanup: inputs have no values here, because it may run after a restart",
+    ),
+    (
+        "servers: [{ name: a, inputs: [{ name: key }], process: { command: a }, sessions: shared }]",
+        "1:30: servers[0].inputs: sessions: shared shares the process, and so the values",
+    ),
+    (
+        "servers: [{ name: a, inputs: [{ name: key }], builtin: demo }]",
+        "1:30: servers[0].inputs: inputs are for remote servers and programs",
+    ),
+    (
         "auth: { anonymous: 'true' }",
         "1:20: auth.anonymous: expected true or false without quotes",
     ),

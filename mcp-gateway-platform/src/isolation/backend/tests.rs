@@ -78,6 +78,32 @@ fn report() -> TempFolder {
 }
 
 #[tokio::test]
+async fn an_instance_has_the_values_of_its_credential() {
+    let report = report();
+    let text = "echo \"$KEY|$NOTE\" > $REPORT/$WHO; cat";
+    let backend = script(text, report.path(), |own| {
+        let env = [
+            ("KEY", "${input:key}"),
+            ("NOTE", "a${input:note}"),
+            ("WHO", "${input:who}"),
+        ];
+        own.env = env
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into();
+    });
+    let mut running = Vec::new();
+    for (who, key) in [("a", "1"), ("b", "2")] {
+        let credential = Credential::new(who)
+            .with_value("key", key)
+            .with_value("who", who);
+        let instance = instance("alice").with_credential(credential);
+        running.push(backend.connect(&instance).await.unwrap());
+        let line = line(report.path().join(who)).await;
+        assert_eq!(line, format!("{key}|"));
+    }
+}
+
+#[tokio::test]
 async fn instances_of_one_owner_share_a_workspace() {
     let report = report();
     let text = "echo \"$TMPDIR|$HOME|${state}|$ID\" > $REPORT/$$; cat";

@@ -1,0 +1,158 @@
+//! Servers that are called with values that people supply.
+
+use mcp_gateway_tests::guide::{examples, root};
+use serde_json::json;
+
+use crate::browser::Page;
+use crate::github::{Era, GitHub};
+use crate::harness::{Endpoint, Harness, Kind};
+use crate::person::{Person, people};
+
+/// Guide whose configuration is used.
+const GUIDE: &str = "docs/guides/own-github-token.md";
+
+/// Tool that tells whose token is used.
+const TOOL: &str = "github__get_me";
+
+/// Returns a harness with the servers of the guide, at the address of `github`.
+async fn harness(kind: Kind, github: &GitHub) -> Harness {
+    let mut examples = examples(GUIDE).unwrap().into_iter();
+    let example = examples.find(|example| example.language == "yaml").unwrap();
+    let (_, servers) = example.text.split_once("servers:\n").unwrap();
+    let servers = servers.replace("https://api.githubcopilot.com/mcp/", &github.url);
+    let demo = "  - { name: demo, builtin: demo }\n";
+    let sections = format!("servers:\n{servers}\n{demo}");
+    Harness::new(kind).await.with_sections(sections)
+}
+
+/// Supplies `token` on the page of the link of a failed call.
+async fn supply(person: &mut Person, endpoint: &Endpoint, token: &str) -> Page {
+    let page = person.follow_link(endpoint, TOOL).await;
+    assert_eq!(page.title(), "Connect github", "{}", page.body);
+    let form = [("csrf", &*page.field("csrf")), ("input.token", token)];
+    let url = format!("{}/connect/github/inputs", endpoint.url);
+    person.browser.post(&url, &form).await
+}
+
+/// Asserts that each of `people` calls with the own token, in both eras.
+async fn assert_own(people: &[Person], endpoint: &Endpoint) {
+    for person in people {
+        let result = person.call(endpoint, TOOL).await;
+        assert_eq!(result["content"][0]["text"], person.name, "{result}");
+        let result = person.call_in_session(endpoint, TOOL).await;
+        assert_eq!(result["content"][0]["text"], person.name, "{result}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_person_calls_with_the_own_token() {
+    for era in [Era::Modern, Era::Legacy] {
+        let github = GitHub::start(era).await;
+        let harness = harness(Kind::Sqlite, &github).await;
+        let replica = harness.start().await;
+        let endpoint = replica.endpoint();
+        let mut people = people(&harness, &replica).await;
+        for person in &mut people {
+            let before = person.tools(&endpoint).await;
+            assert!(before.contains(&"demo__echo".to_owned()), "{before:?}");
+            assert!(!before.contains(&TOOL.to_owned()), "{before:?}");
+            let changed = person.subscribe(&endpoint).await;
+            let token = github.issue(person.name);
+            let page = supply(person, &endpoint, &token).await;
+            assert_eq!(page.title(), "Your account is connected", "{}", page.body);
+            // The lists of the client fill by themselves.
+            changed.await;
+            let after = person.tools(&endpoint).await;
+            assert!(after.contains(&TOOL.to_owned()), "{after:?}");
+        }
+        assert_own(&people, &endpoint).await;
+        assert_eq!(github.strangers(), Vec::<String>::new());
+        // A revoked token leads to the link, and to no other token.
+        github.revoke();
+        let [admin, _] = &mut people;
+        let token = github.issue(admin.name);
+        supply(admin, &endpoint, &token).await;
+        let result = admin.call(&endpoint, TOOL).await;
+        assert_eq!(result["content"][0]["text"], admin.name, "{result}");
+        let result = people[1].call(&endpoint, TOOL).await;
+        let problem = &result["_meta"]["mcp-gateway/problem"];
+        assert_eq!(problem["reason"], "not_connected", "{result}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_the_server_rejects_is_not_stored() {
+    let github = GitHub::start(Era::Legacy).await;
+    let harness = harness(Kind::Sqlite, &github).await;
+    let replica = harness.start().await;
+    let endpoint = replica.endpoint();
+    let [admin, _] = &mut people(&harness, &replica).await;
+    let page = supply(admin, &endpoint, "github_pat_of_nobody").await;
+    assert_eq!(page.status, 502, "{}", page.body);
+    assert!(
+        page.body.contains("does not accept it: status 401"),
+        "{}",
+        page.body
+    );
+    assert!(!page.body.contains("github_pat_of_nobody"), "{}", page.body);
+    let result = admin.call(&endpoint, TOOL).await;
+    assert_eq!(result["isError"], true, "{result}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_person_has_a_program_with_the_own_values() {
+    let script = root().join("bins/mcp-gateway/tests/oauth/whoami.py");
+    for era in ["modern", "legacy"] {
+        let program = json!({
+            "command": "python3",
+            "args": [script, era, "--level=${input:level}", "--note=${input:note}"],
+            "env": { "NAME": { "value": "${input:name}" } },
+        });
+        let optional = json!({ "name": "note", "secret": false, "required": false });
+        let level = json!({ "name": "level", "secret": false, "default": "low" });
+        let servers = json!([{
+            "name": "who",
+            "inputs": [{ "name": "name" }, level, optional],
+            "process": program,
+        }, { "name": "demo", "builtin": "demo" }]);
+        let harness = Harness::new(Kind::Sqlite).await.with_servers(servers);
+        let replica = harness.start().await;
+        let endpoint = replica.endpoint();
+        let mut people = people(&harness, &replica).await;
+        let url = format!("{}/connect/who/inputs", endpoint.url);
+        // Values with which the program ends are not stored, and do not delay others.
+        let page = people[0].follow_link(&endpoint, "who__whoami").await;
+        let form = [("csrf", &*page.field("csrf")), ("input.name", "nobody")];
+        let page = people[0].browser.post(&url, &form).await;
+        assert_eq!(page.status, 502, "{}", page.body);
+        for person in &mut people {
+            let page = person.follow_link(&endpoint, "who__whoami").await;
+            let form = [("csrf", &*page.field("csrf")), ("input.name", person.name)];
+            let page = person.browser.post(&url, &form).await;
+            assert_eq!(page.title(), "Your account is connected", "{}", page.body);
+        }
+        for person in &people {
+            let expected = format!("{}|--level=low", person.name);
+            let result = person.call(&endpoint, "who__whoami").await;
+            assert_eq!(result["content"][0]["text"], expected, "{result}");
+            let result = person.call_in_session(&endpoint, "who__whoami").await;
+            assert_eq!(result["content"][0]["text"], expected, "{result}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_outlive_the_process_and_are_shared_by_replicas() {
+    let github = GitHub::start(Era::Modern).await;
+    let harness = harness(Kind::Postgres, &github).await;
+    let first = harness.start().await;
+    let mut people = people(&harness, &first).await;
+    for person in &mut people {
+        let token = github.issue(person.name);
+        supply(person, &first.endpoint(), &token).await;
+    }
+    let second = harness.start().await;
+    assert_own(&people, &second.endpoint()).await;
+    first.kill().await;
+    assert_own(&people, &second.endpoint()).await;
+}

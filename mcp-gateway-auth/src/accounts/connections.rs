@@ -1,0 +1,212 @@
+//! Connections of all owners, as administrators see and change them: never with their secrets.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use mcp_gateway_core::auth::Principal;
+
+use super::lists::StoredConnection;
+use super::{
+    AccountCredentials, AccountId, ConnectionProbe, EndReason, InputValues, InputViolation,
+    ProbeError, SuppliedInputs,
+};
+use crate::AuthServerError;
+use crate::client::token;
+
+/// Connection, without its tokens and values.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct ConnectionRecord {
+    /// Owner and server.
+    pub id: AccountId,
+    /// Kind.
+    pub kind: ConnectionKind,
+    /// Status.
+    pub status: ConnectionStatus,
+    /// Time at which the owner has connected, in seconds since the Unix epoch.
+    pub connected_at: u64,
+}
+
+/// Kind of a connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum ConnectionKind {
+    /// Account, connected with OAuth.
+    Account,
+    /// Supplied values.
+    Inputs,
+}
+
+/// Status of a connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum ConnectionStatus {
+    /// Calls are made with it.
+    Connected,
+    /// The authorization server has ended it.
+    Ended(EndReason),
+    /// The server has another address, program or inputs since.
+    Outdated,
+    /// The server does not exist any more, or requires another kind of connection.
+    Unused,
+}
+
+/// The reason for which values are not stored.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SupplyError {
+    /// The server does not exist, or has no inputs.
+    #[error("the server has no inputs")]
+    NoInputs,
+    /// Values violate the definitions of their inputs.
+    #[error("invalid values")]
+    Invalid(Vec<(Arc<str>, InputViolation)>),
+    /// The test has failed.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
+    /// The store is unavailable.
+    #[error(transparent)]
+    Unavailable(#[from] AuthServerError),
+}
+
+impl AccountCredentials {
+    /// Returns up to `limit` connections of all owners in a stable order, after the connection
+    /// `after`.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthServerError::Store`] if the store is unavailable.
+    pub async fn connections(
+        &self,
+        after: Option<&AccountId>,
+        limit: usize,
+    ) -> Result<Vec<ConnectionRecord>, AuthServerError> {
+        let after = after.map(AccountId::document);
+        let stored = self.renewals().accounts();
+        let found = stored.all(after.as_deref(), limit).await?.into_iter();
+        Ok(found.map(|(id, found)| self.record(id, &found)).collect())
+    }
+
+    /// Returns the connection `id`.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthServerError::Store`] if the store is unavailable.
+    pub async fn connection(
+        &self,
+        id: &AccountId,
+    ) -> Result<Option<ConnectionRecord>, AuthServerError> {
+        let found = self.renewals().accounts().get(id).await?;
+        Ok(found.map(|found| self.record(id.clone(), &found)))
+    }
+
+    /// Stores `values` as the connection `id` on behalf of `principal`, after a test with `probe`;
+    /// they replace an earlier connection.
+    ///
+    /// # Errors
+    ///
+    /// [`SupplyError`] if the values are invalid, or the server does not accept them.
+    pub async fn supply(
+        &self,
+        principal: &Principal,
+        id: &AccountId,
+        values: &BTreeMap<String, String>,
+        probe: Option<&dyn ConnectionProbe>,
+    ) -> Result<(), SupplyError> {
+        let server = self.inputs().servers().get(&id.server);
+        let server = server.ok_or(SupplyError::NoInputs)?;
+        let given = |name: &str| values.get(name).cloned();
+        let values = InputValues::read(server.inputs(), given).map_err(SupplyError::Invalid)?;
+        let now = self.renewals().accounts().clock().now();
+        let supplied = SuppliedInputs::new(&server, values, now)?;
+        if let Some(probe) = probe {
+            let credential = server.credential(id, &supplied);
+            let tried = probe.probe(principal.clone(), &id.server, credential);
+            tried.await?;
+        }
+        let accounts = self.renewals().accounts().clone();
+        let accounts = accounts.acting_as(principal.subject());
+        accounts.supply(id, &supplied).await?;
+        self.inputs().invalidate(Some(&id.document()));
+        Ok(())
+    }
+
+    /// Removes the connection `id` on behalf of `actor`, and revokes its tokens. Returns `false` if
+    /// it does not exist.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthServerError::Store`] if the store is unavailable.
+    pub async fn disconnect(&self, actor: &str, id: &AccountId) -> Result<bool, AuthServerError> {
+        let renewals = self.renewals();
+        let found = renewals.accounts().get(id).await?;
+        let accounts = renewals.accounts().clone().acting_as(actor);
+        let removed = accounts.remove(id).await?;
+        renewals.cache().invalidate(&id.document());
+        self.inputs().invalidate(Some(&id.document()));
+        if let Some(account) = removed {
+            let (client, token) = (account.client(), account.revocable_token());
+            let revoked = token::revoke(renewals.egress(), client, token).await;
+            if let Err(error) = revoked {
+                tracing::warn!(account = %id, %error, "tokens of a disconnected account not revoked");
+            }
+        }
+        Ok(found.is_some())
+    }
+
+    /// Returns the record of a stored connection.
+    fn record(&self, id: AccountId, found: &StoredConnection) -> ConnectionRecord {
+        let (kind, connected_at) = match found {
+            StoredConnection::Account(account) => (ConnectionKind::Account, account.connected_at()),
+            StoredConnection::Inputs(supplied) => (ConnectionKind::Inputs, supplied.supplied_at()),
+        };
+        ConnectionRecord {
+            status: self.status(&id, found),
+            id,
+            kind,
+            connected_at,
+        }
+    }
+
+    fn status(&self, id: &AccountId, found: &StoredConnection) -> ConnectionStatus {
+        let is_current = match found {
+            StoredConnection::Account(account) => {
+                if let Some(reason) = account.end() {
+                    return ConnectionStatus::Ended(reason);
+                }
+                let server = self.servers().get(&id.server);
+                server.map(|server| account.is_for(server.url()))
+            }
+            StoredConnection::Inputs(supplied) => {
+                let server = self.inputs().servers().get(&id.server);
+                server.map(|server| supplied.is_for(&server))
+            }
+        };
+        match is_current {
+            Some(true) => ConnectionStatus::Connected,
+            Some(false) => ConnectionStatus::Outdated,
+            None => ConnectionStatus::Unused,
+        }
+    }
+}
+
+impl fmt::Display for ConnectionKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Account => "account",
+            Self::Inputs => "inputs",
+        })
+    }
+}
+
+impl fmt::Display for ConnectionStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Connected => "connected",
+            Self::Ended(_) => "ended",
+            Self::Outdated => "outdated",
+            Self::Unused => "unused",
+        })
+    }
+}
