@@ -3,6 +3,7 @@
 mod access;
 mod audit;
 pub(crate) mod clients;
+pub(crate) mod connections;
 mod extract;
 mod gateways;
 mod label;
@@ -28,7 +29,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::problem::ApiError;
-use crate::{Administration, AuditTrail, Catalog};
+use crate::{Administration, AuditTrail, Catalog, Connections};
 
 /// The admin API of a gateway.
 ///
@@ -43,6 +44,7 @@ struct Parts {
     administration: Option<Administration>,
     audit: Option<Arc<dyn Store>>,
     catalog: Option<Arc<dyn Catalog>>,
+    connections: Option<Connections>,
     trail: AuditTrail,
 }
 
@@ -56,6 +58,7 @@ impl AdminApi {
             administration: None,
             audit: None,
             catalog: None,
+            connections: None,
             trail: AuditTrail::default(),
         }))
     }
@@ -82,6 +85,13 @@ impl AdminApi {
         self
     }
 
+    /// Adds connections.
+    #[must_use]
+    pub fn with_connections(mut self, connections: Connections) -> Self {
+        Arc::make_mut(&mut self.0).connections = Some(connections);
+        self
+    }
+
     /// Returns the router of `/api/v1`, which answers all paths below with problem documents.
     pub fn router(self) -> Router {
         let (router, document) = resources().split_for_parts();
@@ -102,6 +112,12 @@ impl AdminApi {
     fn administration(&self) -> Result<&Administration, ApiError> {
         let absent = ApiError::Absent("the gateway has no authorization server");
         self.0.administration.as_ref().ok_or(absent)
+    }
+
+    /// Returns the connections.
+    fn connections(&self) -> Result<&Connections, ApiError> {
+        let absent = ApiError::Absent("the gateway has no users who connect servers");
+        self.0.connections.as_ref().ok_or(absent)
     }
 
     /// Returns the servers and gateways.
@@ -132,6 +148,8 @@ fn resources() -> OpenApiRouter<AdminApi> {
         .routes(routes!(tokens::rotate))
         .routes(routes!(clients::list, clients::create))
         .routes(routes!(clients::get, clients::delete))
+        .routes(routes!(connections::list, connections::create))
+        .routes(routes!(connections::get, connections::delete))
         .routes(routes!(audit::list))
         .routes(routes!(servers::list, servers::create))
         .routes(routes!(servers::get, servers::replace, servers::delete))

@@ -8,6 +8,7 @@
 //! | path below `/api/v1` | content |
 //! |---|---|
 //! | `/users`, `/tokens`, `/clients` | an [`Administration`] |
+//! | `/connections` | [`Connections`] |
 //! | `/servers`, `/gateways` | a [`Catalog`] |
 //! | `/audit` | audit log |
 //! | `/openapi.json` | OpenAPI 3.1 document |
@@ -46,6 +47,7 @@
 mod administration;
 mod api;
 mod catalog;
+mod connections;
 mod new_client;
 mod trail;
 mod violation;
@@ -53,9 +55,11 @@ mod violation;
 pub use self::administration::{Administration, Administrator};
 pub use self::api::AdminApi;
 pub use self::api::clients::ClientDocument;
+pub use self::api::connections::ConnectionDocument;
 pub use self::api::tokens::TokenDocument;
 pub use self::api::users::{IdentityDocument, UserDocument};
 pub use self::catalog::{Catalog, CatalogError, GatewayDocument, ServerDocument, ServerSource};
+pub use self::connections::Connections;
 pub use self::new_client::{ClientError, NewClient, is_identifier};
 pub use self::trail::AuditTrail;
 pub use self::violation::Violation;

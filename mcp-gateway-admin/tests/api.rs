@@ -377,3 +377,53 @@ fn check_references(document: &Value, part: &Value) {
         .chain(items)
         .for_each(|part| check_references(document, part));
 }
+
+#[tokio::test]
+async fn connections_are_made_listed_and_ended() {
+    let site = Site::new().await;
+    let new = |owner: &str, token: &str| json!({ "owner": owner, "server": "github", "values": { "token": token } });
+    for (owner, token, status) in [
+        ("team/platform", "wrong", 422),
+        ("team/platform", "", 422),
+        ("team/platform", "later", 409),
+        ("user/usr_1", "valid", 422),
+        ("nobody", "valid", 422),
+    ] {
+        let answer = site.post("/connections", new(owner, token)).await;
+        assert_eq!(answer.status, status, "{owner} {token}: {}", answer.body);
+    }
+    assert!(site.all("/connections", 1).await.is_empty());
+    let mut untested = new("organization", "later");
+    untested["untested"] = true.into();
+    assert_eq!(site.post("/connections", untested).await.status, 201);
+    let made = site
+        .post("/connections", new("team/platform", "valid"))
+        .await;
+    assert_eq!(made.status, 201, "{}", made.body);
+    let id = made.body["id"].as_str().unwrap();
+    assert_eq!(made.location, Some(format!("/api/v1/connections/{id}")));
+    let found = site.get(&format!("/connections/{id}")).await.body;
+    assert_eq!(found, made.body);
+    assert_eq!(
+        (&found["owner"], &found["kind"], &found["status"]),
+        (
+            &json!("team/platform"),
+            &json!("inputs"),
+            &json!("connected")
+        )
+    );
+    assert!(!found.to_string().contains("valid"));
+    let mut listed = site.all("/connections", 1).await;
+    assert_eq!(listed.len(), 2);
+    listed.retain(|listed| listed != id);
+
+    site.connections.replace_input_servers([]);
+    let found = site.get(&format!("/connections/{id}")).await.body;
+    assert_eq!(found["status"], "unused");
+    let path = format!("/connections/{id}");
+    for status in [204, 404] {
+        let answer = site.send("delete", &path, Some(ADMIN), None).await;
+        assert_eq!(answer.status, status);
+    }
+    assert_eq!(site.all("/connections", 1).await, listed);
+}

@@ -9,9 +9,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mcp_gateway_admin::{
-    AdminApi, Administration, AuditTrail, Catalog, CatalogError, GatewayDocument, ServerDocument,
-    ServerSource, Violation,
+    AdminApi, Administration, AuditTrail, Catalog, CatalogError, Connections, GatewayDocument,
+    ServerDocument, ServerSource, Violation,
 };
+use mcp_gateway_auth::accounts::AccountCredentials;
 use mcp_gateway_store::{Attachment, DocumentVersion};
 use serde_json::Value;
 
@@ -34,9 +35,14 @@ pub(crate) fn api(
     let mut api = AdminApi::new(access).with_catalog(catalog, trail.clone());
     if let Some(authority) = &services.authority {
         let (users, server) = (authority.users.clone(), authority.server.clone());
-        let accounts = authority.accounts.accounts.clone();
-        let administration = Administration::new(users, server, trail).with_accounts(accounts);
-        api = api.with_administration(administration);
+        let accounts = &authority.accounts;
+        let connections = Connections::new(AccountCredentials::clone(&accounts.credentials));
+        let connections = connections.with_probe(Arc::clone(&accounts.probe) as _);
+        let administration = Administration::new(users, server, trail);
+        let administration = administration.with_accounts(accounts.accounts.clone());
+        api = api
+            .with_administration(administration)
+            .with_connections(connections);
     }
     if let (Some(_), Some(store)) = (&services.audit, &services.store) {
         api = api.with_audit(Arc::clone(store));

@@ -1,11 +1,13 @@
 //! Command-line interface.
 
 mod add;
+mod admin;
 mod audit;
 mod call;
 mod check;
 mod client;
 mod connect;
+mod connection;
 mod files;
 mod login;
 mod program_state;
@@ -34,6 +36,7 @@ use self::call::CallArgs;
 use self::check::CheckArgs;
 use self::client::OAuthClientArgs;
 use self::connect::ConnectArgs;
+use self::connection::ConnectionArgs;
 use self::login::LoginArgs;
 use self::program_state::ProgramStateArgs;
 use self::serve::{ServeArgs, ServeCommand};
@@ -79,6 +82,8 @@ enum Command {
     },
     /// Print instructions for connecting clients to a gateway
     Connect(ConnectArgs),
+    /// List, make and end connections of users, teams and the organization
+    Connection(ConnectionArgs),
     /// Serve the built-in demonstration server over stdio
     #[cfg(feature = "demo")]
     Demo,
@@ -139,6 +144,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Connect(args) => connect::run(&args),
+        Command::Connection(args) => connection::run(&args),
         #[cfg(feature = "demo")]
         Command::Demo => {
             let runtime = runtime()?;

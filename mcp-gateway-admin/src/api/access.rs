@@ -16,6 +16,11 @@ use super::problem::ApiError;
 pub(super) struct Admin(Principal);
 
 impl Admin {
+    /// Returns the principal.
+    pub(super) fn principal(&self) -> &Principal {
+        &self.0
+    }
+
     /// Returns the actor of the changes.
     pub(super) fn actor(&self) -> Actor {
         Actor::new(self.0.subject())

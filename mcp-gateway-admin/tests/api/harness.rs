@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
 use base64::Engine as _;
@@ -9,14 +10,18 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::Request;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION};
 use http_body_util::BodyExt as _;
-use mcp_gateway_admin::{AdminApi, Administration, AuditTrail};
+use mcp_gateway_admin::{AdminApi, Administration, AuditTrail, Connections};
 use mcp_gateway_audit::{AuditKey, AuditLog};
-use mcp_gateway_auth::accounts::ConnectedAccounts;
+use mcp_gateway_auth::accounts::{
+    AccountCredentials, ConnectedAccounts, ConnectionProbe, Input, InputServer, ProbeError,
+};
+use mcp_gateway_auth::egress::{Egress, EgressPolicy};
 use mcp_gateway_auth::login::LoginSessions;
 use mcp_gateway_auth::server::{AuthorizationServer, OAuthClient};
 use mcp_gateway_auth::token::TokenVerifier as _;
 use mcp_gateway_auth::users::Users;
 use mcp_gateway_auth::{Clock, Keyring, StaticTokens};
+use mcp_gateway_core::Credential;
 use mcp_gateway_core::auth::Principal;
 use mcp_gateway_store::{Batch, CommitOutcome, MemoryStore, Store as _};
 use serde_json::Value;
@@ -35,6 +40,22 @@ pub(crate) struct Site {
     server: AuthorizationServer,
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) log: AuditLog,
+    pub(crate) connections: AccountCredentials,
+}
+
+/// Server that accepts the token `valid`, and is unreachable for the token `later`.
+#[derive(Debug)]
+struct Probe;
+
+#[async_trait]
+impl ConnectionProbe for Probe {
+    async fn probe(&self, _: Principal, _: &str, found: Credential) -> Result<(), ProbeError> {
+        match found.value("token") {
+            Some("valid") => Ok(()),
+            Some("later") => Err(ProbeError::Unreachable("connection refused".to_owned())),
+            _ => Err(ProbeError::Rejected("not accepted".to_owned())),
+        }
+    }
 }
 
 /// Response of the API.
@@ -54,7 +75,11 @@ impl Site {
             Keyring::new(&[7; 32]).unwrap(),
         );
         let users = Users::new(store.clone(), Clock::system());
-        let accounts = ConnectedAccounts::new(store.clone(), &keyring, Clock::system());
+        let accounts = ConnectedAccounts::new(store.clone(), &keyring, Clock::system()).unwrap();
+        let egress = Egress::new(EgressPolicy::new()).unwrap();
+        let connections = AccountCredentials::new(accounts.clone(), egress);
+        let github = InputServer::new("github", [Input::new("token")], "https://mcp.example.com");
+        connections.replace_input_servers([github]);
         let base = "https://gw.example.com";
         let login = LoginSessions::new(users.clone(), keyring.clone(), base);
         let login = login.unwrap().with_local_accounts();
@@ -68,15 +93,17 @@ impl Site {
             .unwrap();
         let trail = AuditTrail::new(Some(log.clone()));
         let administration = Administration::new(users, server.clone(), trail);
-        let administration = administration.with_accounts(accounts.unwrap());
+        let administration = administration.with_accounts(accounts);
         let api = api()
             .with_administration(administration)
+            .with_connections(Connections::new(connections.clone()).with_probe(Arc::new(Probe)))
             .with_audit(store.clone());
         Self {
             router: api.router(),
             server,
             store,
             log,
+            connections,
         }
     }
 

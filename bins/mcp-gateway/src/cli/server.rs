@@ -5,16 +5,12 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use http::Method;
-use mcp_gateway_config::file::Log;
 use serde_json::{Value, json};
 
+use super::admin::AdminArgs;
 use super::secret::read_secret;
 use super::table::show;
-use super::target::DEFAULT_URL;
-use crate::admin_client::AdminClient;
-use crate::logging;
 use crate::output::print_json;
-use crate::source::TOKEN_VARIABLE;
 
 #[derive(Debug, Args)]
 pub(super) struct ServerArgs {
@@ -32,14 +28,14 @@ enum Command {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        gateway: GatewayArgs,
+        gateway: AdminArgs,
     },
     /// Remove a server from the store
     Remove {
         /// Name of the server
         name: String,
         #[command(flatten)]
-        gateway: GatewayArgs,
+        gateway: AdminArgs,
     },
 }
 
@@ -57,31 +53,7 @@ struct AddArgs {
     #[arg(last = true)]
     program: Vec<String>,
     #[command(flatten)]
-    gateway: GatewayArgs,
-}
-
-/// Selection of the running gateway.
-#[derive(Debug, Args)]
-struct GatewayArgs {
-    /// URL of the gateway
-    #[arg(long, default_value = DEFAULT_URL)]
-    url: String,
-    /// Bearer token of an admin
-    #[arg(long, env = TOKEN_VARIABLE, hide_env_values = true)]
-    token: Option<String>,
-}
-
-impl GatewayArgs {
-    /// Runs `work` with a client of the gateway.
-    fn with(
-        &self,
-        work: impl AsyncFnOnce(&AdminClient) -> anyhow::Result<()>,
-    ) -> anyhow::Result<ExitCode> {
-        logging::init(&Log::from_level("error"));
-        let client = AdminClient::new(&self.url, self.token.as_deref())?;
-        super::runtime()?.block_on(work(&client))?;
-        Ok(ExitCode::SUCCESS)
-    }
+    gateway: AdminArgs,
 }
 
 /// Runs `mcp-gateway server`.
