@@ -5,7 +5,7 @@
 //! | `/mcp`, `/v1/mcp` | the default gateway | its callers |
 //! | `/v1/mcp/{name}` | the gateway of that name | its callers |
 //! | `/livez`, `/readyz`, `/healthz` | liveness and readiness | everybody |
-//! | `/health/servers` | status of servers | callers |
+//! | `/health/servers` | status of servers; their errors to administrators | callers |
 //! | `/internal/replica` | replica requests | other replicas |
 //! | `/api/auth/…`, `/.well-known/…`, `/authorize`, `/token`, `/register` | authorization server and login | everybody |
 //! | `/api/v1/…` | admin API | administrators |

@@ -1,11 +1,12 @@
 //! Key of the state that is lost or replaced.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use mcp_gateway_tests::postgres::Postgres;
 use serde_json::{Value, json};
 
-use crate::harness::{Done, Folder, Gateway, run_with_env};
+use crate::harness::{Done, Folder, Gateway, eventually, run_with_env};
 
 /// Configuration of a gateway with accounts.
 fn config(folder: &Folder, store: &Value, key: Option<&str>) -> String {
@@ -62,6 +63,25 @@ async fn category_lost_key_is_named_and_not_replaced() {
     fs::remove_file(&key).unwrap();
     drop(Gateway::serve(&config).await);
     assert!(fs::metadata(&key).is_ok(), "a new database has a new key");
+}
+
+#[tokio::test]
+async fn category_key_file_that_others_may_read_is_reported() {
+    let folder = Folder::new();
+    let store = json!({ "sqlite": folder.path("gateway.db") });
+    let config = config(&folder, &store, None);
+    let gateway = Gateway::serve(&config).await;
+    assert!(
+        !gateway.stderr().contains("other users"),
+        "{}",
+        gateway.stderr()
+    );
+    drop(gateway);
+    let exposed = fs::Permissions::from_mode(0o640);
+    fs::set_permissions(folder.path("gateway.key"), exposed).unwrap();
+    let gateway = Gateway::serve(&config).await;
+    let expected = "key readable by other users: mode 640 instead of 600";
+    eventually(async || gateway.stderr().contains(expected)).await;
 }
 
 #[tokio::test]

@@ -77,6 +77,28 @@ async fn a_session_survives_a_new_configuration() {
 }
 
 #[tokio::test]
+async fn a_session_survives_a_restart_with_a_store() {
+    let folder = Folder::new();
+    let config = json!({
+        "store": { "sqlite": folder.path("gateway.db") },
+        "servers": [{ "name": "a", "builtin": "demo" }],
+    });
+    let config = folder.write("gateway.yaml", &config.to_string());
+    let env = [("MCP_GATEWAY_TOKEN", "the-token-of-the-owner")];
+    let mut gateway = Gateway::serve_with(&config, &env).await;
+    let session = gateway.initialize().await;
+    gateway.signal(Signal::TERM);
+    assert!(gateway.finish().await.success());
+    for extension in ["db-wal", "db-shm"] {
+        let path = folder.path(&format!("gateway.{extension}"));
+        assert!(std::fs::metadata(&path).is_err(), "{path} is left");
+    }
+    let gateway = Gateway::serve_with(&config, &env).await;
+    let tools = gateway.tools_in(&session).await;
+    assert!(tools.contains(&"a__echo".to_owned()));
+}
+
+#[tokio::test]
 async fn clients_are_told_that_there_are_other_tools() {
     let folder = Folder::new();
     let config = folder.write("gateway.yaml", "servers: [{ name: a, builtin: demo }]");

@@ -219,6 +219,52 @@ async fn an_apply_that_does_not_concern_a_call_does_not_disturb_it() {
     assert_eq!((status, one.calls()), (StatusCode::OK, 1), "{text}");
 }
 
+#[tokio::test]
+async fn an_open_channel_calls_the_servers_of_the_last_apply() {
+    let (one, two) = (Server::start("one").await, Server::start("two").await);
+    let mut controller = controller(&one.spec());
+    let front = controller.front();
+    let head = |request: http::request::Builder| {
+        let request = request.header("host", "localhost");
+        request.header("authorization", "Bearer token-of-alice-is-this")
+    };
+    let open = head(Request::get("/mcp")).header("accept", "text/event-stream");
+    let open = open.body(http_body_util::Empty::new()).unwrap();
+    let mut stream = front.clone().oneshot(open).await.unwrap().into_body();
+    let mut received = String::new();
+    let mut read_until = async |expected: &str| {
+        while !received.contains(expected) {
+            let frame = stream.frame().await.unwrap().unwrap();
+            received += std::str::from_utf8(&frame.into_data().unwrap()).unwrap();
+        }
+        received.clone()
+    };
+    let first = read_until("sessionId=").await;
+    let path = first.split("data: ").nth(1).unwrap().trim().to_owned();
+    let post = async |message: Value| {
+        let request = head(Request::post(&path)).header("content-type", "application/json");
+        let body = http_body_util::Full::new(Bytes::from(message.to_string()));
+        let (status, text) = send(front.clone(), request.body(body).unwrap()).await;
+        assert_eq!(status, StatusCode::ACCEPTED, "{text}");
+    };
+    let params = json!({
+        "protocolVersion": "2024-11-05",
+        "capabilities": {},
+        "clientInfo": { "name": "test", "version": "1" },
+    });
+    post(json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params })).await;
+    read_until("serverInfo").await;
+    // The next server is at another address, and has another secret.
+    let mut next = two.spec();
+    next.gateways[0].teams = Some(vec!["one".into()]);
+    controller.apply(&next).unwrap();
+    let params = json!({ "name": "where", "arguments": {} });
+    post(json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": params })).await;
+    read_until(r#""text":"two""#).await;
+    assert_eq!((one.calls(), two.calls()), (0, 1));
+    assert_eq!(two.calls_with_other_secrets(), 0);
+}
+
 /// Sends requests of `caller` until `ends`. Returns the number of those that the server `own` has
 /// answered; an answer of another server is an error.
 async fn press(
