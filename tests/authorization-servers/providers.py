@@ -35,8 +35,12 @@ class Provider:
     client = None
     has_step_up = False
     keeps_state = False
+    # Of access tokens, in seconds.
     lifetime = 6
-    issuer_path = ""
+    # Time after which they have expired.
+    pause = 7
+    # Whether refresh tokens expire with them.
+    ends_idle = False
 
     def __init__(self, folder, components, callback):
         self.folder, self.components, self.callback = folder, components, callback
@@ -255,10 +259,17 @@ class TypeScriptSdk(Provider):
 
 
 class Canaille(OidcProvider):
-    """canaille with an MCP server of ours."""
+    """canaille with an MCP server of ours.
+
+    Its refresh tokens expire with their access tokens, so each refresh is ahead of time, and
+    everybody has to call often.
+    """
 
     name = "canaille"
     has_step_up = False
+    lifetime = 60
+    pause = 46
+    ends_idle = True
     package = Package("canaille[front,oidc,server,sqlite]", "0.3.6", "pypi", "-", "-", "-")
 
     def command(self):

@@ -24,9 +24,12 @@ class Trial:
         self.provider, self.recorder, self.people = provider, provider.recorder, people
         self.alice, self.bob = people
 
-    def expire(self):
-        """Waits until the access tokens have expired."""
-        time.sleep(self.provider.lifetime + 1)
+    def expire(self, *callers):
+        """Waits until the access tokens of the next callers have expired, or are about to."""
+        time.sleep(self.provider.pause)
+        for person in self.people:
+            if self.provider.ends_idle and person not in callers:
+                person.call()
 
     def refreshed(self, count, act):
         """Fails unless `act` causes `count` refreshes. Returns the refresh tokens presented."""
@@ -69,14 +72,14 @@ class Trial:
         return "own account"
 
     def refresh(self):
-        self.expire()
+        self.expire(self.alice)
         self.refreshed(1, lambda: right(self.alice, self.alice.call()))
         return "yes"
 
     def rotation(self):
         presented = []
         for _ in range(ROUNDS):
-            self.expire()
+            self.expire(self.alice)
             presented += self.refreshed(1, lambda: right(self.alice, self.alice.call()))
         if len(set(presented)) == len(presented):
             return "each time"
@@ -90,17 +93,17 @@ class Trial:
                 right(self.alice, outcome)
 
         clients = [self.alice.new_client("modern") for _ in range(PARALLEL)]
-        self.expire()
+        self.expire(self.alice)
         self.refreshed(1, act)
         return "1 refresh"
 
     def outage(self):
-        self.expire()
+        self.expire(*self.people)
         self.recorder.down = True
         try:
             for person in self.people:
                 outcome = person.call()
-                if not outcome.is_error or outcome.link:
+                if outcome.link or not (outcome.is_error or outcome.text == person.name):
                     raise Failure(f"{person.name}: {outcome.text[:300]}")
         finally:
             self.recorder.down = False
@@ -118,8 +121,8 @@ class Trial:
         right(person, outcome)
 
     def restart(self):
+        self.expire(*self.people)
         self.provider.restart()
-        self.expire()
         if self.provider.keeps_state:
             for person in self.people:
                 self.recovers(person)
@@ -131,7 +134,7 @@ class Trial:
 
     def last_tokens(self, person):
         """The exchange with the newest tokens of `person`."""
-        self.expire()
+        self.expire(person)
         right(person, person.call())
         return self.recorder.tokens()[-1]
 
@@ -150,7 +153,7 @@ class Trial:
             status = self.recorder.post(path, last.headers, form)
         if status != 200:
             raise Failure(f"the provider answers a revocation with {status}")
-        self.expire()
+        self.expire(*self.people)
         link = self.link(self.alice)
         self.recovers(self.bob)
         self.alice.connect(link, self.provider.typed(self.alice.name))

@@ -115,6 +115,11 @@ async fn public_clients_are_rejected() {
 }
 
 #[tokio::test]
+async fn token_responses_have_status_201_a_lifetime_as_text_and_no_type() {
+    works(|habits| habits.success = 201).await;
+}
+
+#[tokio::test]
 async fn refresh_tokens_are_issued_once() {
     works(|habits| {
         habits.rotates = false;
@@ -138,6 +143,19 @@ async fn tokens_have_neither_a_lifetime_nor_a_refresh_token() {
     let page = site.authorize(&mut browser, &page, ACCOUNT).await;
     assert_eq!(page.title(), "Your account is connected", "{}", page.body);
     assert!(site.replica.token(&ada).await.is_ok());
+}
+
+#[tokio::test]
+async fn the_reason_of_a_rejected_registration_is_named() {
+    let text = fails(|habits| habits.known_members = &["redirect_uris"]).await;
+    assert!(text.contains("400 Bad Request"), "{text}");
+    assert!(text.contains("invalid_client_metadata"), "{text}");
+}
+
+#[tokio::test]
+async fn metadata_without_pkce_is_named() {
+    let text = fails(|habits| habits.announces_pkce = false).await;
+    assert!(text.contains("does not offer PKCE"), "{text}");
 }
 
 #[tokio::test]

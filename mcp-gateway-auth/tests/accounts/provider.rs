@@ -62,6 +62,8 @@ pub(crate) struct Habits {
     pub(crate) claimed_issuer: Option<&'static str>,
     /// The metadata is only where OpenID Connect has it.
     pub(crate) is_openid: bool,
+    /// The metadata announces PKCE.
+    pub(crate) announces_pkce: bool,
     /// Authentication of clients that are registered dynamically.
     pub(crate) clients: ClientHabit,
     /// The only members that a registration may have; all if empty.
@@ -124,6 +126,7 @@ impl Default for Habits {
             issuer_path: "",
             claimed_issuer: None,
             is_openid: false,
+            announces_pkce: true,
             clients: ClientHabit::Public,
             known_members: &[],
             refuses_resource: false,
@@ -496,13 +499,15 @@ async fn metadata(State(shared): State<Shared>, uri: Uri) -> Response {
         "authorization_endpoint": format!("{base}/authorize"),
         "token_endpoint": format!("{base}/token"),
         "revocation_endpoint": format!("{base}/revoke"),
-        "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": true,
         "scopes_supported": habits.scopes,
     });
     if habits.wants_secret {
         document["revocation_endpoint_auth_methods_supported"] =
             json!(["client_secret_post", "client_secret_basic"]);
+    }
+    if habits.announces_pkce {
+        document["code_challenge_methods_supported"] = json!(["S256"]);
     }
     if habits.offers_registration {
         document["registration_endpoint"] = format!("{base}/register").into();
