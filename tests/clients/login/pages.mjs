@@ -168,11 +168,13 @@ try {
   await heading(/^Allow Code Editor/);
   await look("consent", ["Deny", "Allow", "your account"]);
   await allow(callback);
-  await page.goto(`${origin}/api/auth/account`);
+  await page.goto(`${origin}/`);
   await look("account", ["Your connected accounts", "Take back the access of Code Editor", "Log out"]);
   await page.getByRole("link", { name: "Your connected accounts" }).click();
-  await look("connections", ["Connect notes"]);
-  await page.goBack();
+  await look("connections", ["Connect notes", "Organization", "Your account"]);
+  await page.goto(`${origin}/connect/notes?for=damaged`);
+  await look("link", ["Your connected accounts", "Your account"]);
+  await page.getByRole("link", { name: "Your account" }).click();
   await button("Take back the access of Code Editor").click();
   await page.getByText("None.").waitFor();
   await button("Log out").click();

@@ -49,5 +49,5 @@ async fn pages_are_for_everybody() {
     let lines = process.rest();
     assert!(status.success(), "{lines:#?}\n{}", process.stderr());
     println!("{}", lines.join("\n"));
-    assert_eq!(lines.len(), 7);
+    assert_eq!(lines.len(), 8);
 }
