@@ -19,6 +19,7 @@ use mcp_gateway_auth::client::ClientIdentity;
 use mcp_gateway_auth::egress::Egress;
 use mcp_gateway_auth::login::LoginSessions;
 use mcp_gateway_auth::{Clock, Keyring};
+use mcp_gateway_store::Attachment;
 use tokio::sync::watch;
 use url::Url;
 
@@ -123,11 +124,21 @@ impl AccountEvents {
 }
 
 impl AccountObserver for AccountEvents {
-    /// Records the change. Called once over all replicas, so that there is one record.
-    fn on_change(&self, account: &AccountId, change: AccountChange, actor: Option<&str>) {
-        if let Some(audit) = &self.audit {
-            audit.append(&audit::account_changed(account, change, actor));
-        }
+    /// Does nothing: the record is part of the change.
+    fn on_change(&self, _: &AccountId, _: AccountChange, _: Option<&str>) {}
+
+    /// Returns the record of the change.
+    fn attachment(
+        &self,
+        account: &AccountId,
+        change: AccountChange,
+        actor: Option<&str>,
+    ) -> Attachment {
+        let Some(log) = self.audit.clone() else {
+            return Attachment::default();
+        };
+        let record = audit::account_changed(account, change, actor);
+        Attachment::new(move |batch, _| log.attach(batch, &record))
     }
 
     /// Notifies the clients of all gateways with `server`, which may list other features now.

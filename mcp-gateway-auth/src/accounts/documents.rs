@@ -207,17 +207,20 @@ impl ConnectedAccounts {
         let batch = self
             .documents
             .put(Batch::new(), &id.document(), &stored, None)?;
+        let batch = self.attached(batch, id, AccountChange::Connected);
         let _ = self.documents.store().commit(batch).await?;
         self.report(id, AccountChange::Connected);
         Ok(())
     }
 
-    /// Replaces `version` of the account `id`. Returns `false` if it has been replaced already.
+    /// Replaces `version` of the account `id`, which is a `change` for its observer or none. Returns
+    /// `false` if it has been replaced already.
     pub(super) async fn replace(
         &self,
         id: &AccountId,
         version: DocumentVersion,
         account: &ConnectedAccount,
+        change: Option<AccountChange>,
     ) -> Result<bool, AuthServerError> {
         let batch = Batch::new().if_version(self.documents.key(&id.document()), version);
         let stored = SealedAccount {
@@ -226,6 +229,10 @@ impl ConnectedAccounts {
             sealed: self.seal(&id.purpose(), account)?,
         };
         let batch = self.documents.put(batch, &id.document(), &stored, None)?;
+        let batch = match change {
+            Some(change) => self.attached(batch, id, change),
+            None => batch,
+        };
         let outcome = self.documents.store().commit(batch).await?;
         Ok(outcome == CommitOutcome::Committed)
     }
@@ -242,6 +249,10 @@ impl ConnectedAccounts {
         let account = self.find(id).await?;
         let exists = self.documents.get(&id.document()).await?.is_some();
         let batch = Batch::new().delete(self.documents.key(&id.document()));
+        let batch = match exists {
+            true => self.attached(batch, id, AccountChange::Disconnected),
+            false => batch,
+        };
         let _ = self.documents.store().commit(batch).await?;
         if exists {
             self.report(id, AccountChange::Disconnected);
@@ -285,16 +296,31 @@ impl ConnectedAccounts {
         }
     }
 
-    /// Reports a change that has been stored.
-    pub(super) fn report(&self, id: &AccountId, change: AccountChange) {
-        tracing::info!(account = %id, ?change, "connected account changed");
-        let actor = match (change, &self.actor, &id.owner) {
+    /// Adds to `batch` what the observer adds to `change`.
+    fn attached(&self, batch: Batch, id: &AccountId, change: AccountChange) -> Batch {
+        match &self.observer {
+            Some(observer) => {
+                let attachment = observer.attachment(id, change, self.actor(id, change));
+                attachment.add_to(batch, &id.to_string())
+            }
+            None => batch,
+        }
+    }
+
+    /// Returns the subject of whoever has made a change; `None` for the gateway.
+    fn actor<'a>(&'a self, id: &'a AccountId, change: AccountChange) -> Option<&'a str> {
+        match (change, &self.actor, &id.owner) {
             (AccountChange::Ended(_) | AccountChange::Refreshed, _, _) => None,
             (_, Some(actor), _) | (_, None, Owner::User(actor)) => Some(&**actor),
             (_, None, Owner::Organization | Owner::Team(_)) => None,
-        };
+        }
+    }
+
+    /// Reports a change that has been stored.
+    pub(super) fn report(&self, id: &AccountId, change: AccountChange) {
+        tracing::info!(account = %id, ?change, "connected account changed");
         if let Some(observer) = &self.observer {
-            observer.on_change(id, change, actor);
+            observer.on_change(id, change, self.actor(id, change));
         }
     }
 

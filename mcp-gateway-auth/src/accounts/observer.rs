@@ -2,15 +2,29 @@
 
 use std::fmt;
 
+use mcp_gateway_store::Attachment;
+
 use super::{AccountId, EndReason};
 
 /// Receives the changes of connected accounts, for example for an audit log.
 ///
 /// The methods are called synchronously and must not block.
 pub trait AccountObserver: fmt::Debug + Send + Sync + 'static {
-    /// Receives a change, once over all replicas. `actor` is the subject of whoever has made it;
+    /// Receives a change after it was stored, once over all replicas. `actor` is the subject of whoever has made it;
     /// `None` for the gateway.
     fn on_change(&self, account: &AccountId, change: AccountChange, actor: Option<&str>);
+
+    /// Returns what is added to the batch of a change, such as its audit record. The default adds
+    /// nothing.
+    fn attachment(
+        &self,
+        account: &AccountId,
+        change: AccountChange,
+        actor: Option<&str>,
+    ) -> Attachment {
+        let _ = (account, change, actor);
+        Attachment::default()
+    }
 
     /// Called in each replica after somebody has connected or disconnected an account of `server`,
     /// so that other features are listed. The default does nothing.

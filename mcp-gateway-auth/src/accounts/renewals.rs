@@ -192,7 +192,7 @@ impl Renewal {
             suspended.map_err(unavailable)?;
             let leased = account.clone().lease(now.saturating_add(LEASE.as_secs()));
             let leased = leased.map_err(unavailable)?;
-            let replaced = accounts.replace(&self.id, version, &leased).await;
+            let replaced = accounts.replace(&self.id, version, &leased, None).await;
             if replaced.map_err(unavailable)? {
                 return self.refresh(leased).await;
             }
@@ -303,14 +303,15 @@ impl Renewal {
         }
         let now = accounts.clock().now();
         let next = outcome.apply(stored.value, now);
-        if !accounts.replace(&self.id, stored.version, &next).await? {
-            return Ok(None);
-        }
         let change = match (outcome, next.end()) {
             (Outcome::Refreshed(_), _) => Some(AccountChange::Refreshed),
             (Outcome::Ended(_), Some(reason)) => Some(AccountChange::Ended(reason)),
             (Outcome::Ended(_) | Outcome::Failed(_), _) => None,
         };
+        let version = stored.version;
+        if !accounts.replace(&self.id, version, &next, change).await? {
+            return Ok(None);
+        }
         if let Some(change) = change {
             accounts.report(&self.id, change);
         }

@@ -17,7 +17,7 @@ use mcp_gateway_core::credential::{Challenge, Credential, CredentialError, Crede
 use mcp_gateway_core::protocol::{Capabilities, ProtocolVersion};
 use mcp_gateway_core::route::{Feature, Target};
 use mcp_gateway_core::{Caller, ClientInfo};
-use mcp_gateway_store::{MemoryStore, Store};
+use mcp_gateway_store::{Attachment, MemoryStore, Store};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -38,6 +38,16 @@ impl AccountObserver for Changes {
     fn on_change(&self, account: &AccountId, change: AccountChange, actor: Option<&str>) {
         let change = (format!("{account} {change:?}"), actor.map(str::to_owned));
         self.0.lock().unwrap().push(change);
+    }
+
+    fn attachment(
+        &self,
+        account: &AccountId,
+        change: AccountChange,
+        _: Option<&str>,
+    ) -> Attachment {
+        let text = format!("recorded/{account} {change:?}");
+        Attachment::new(move |batch, _| batch.put(text.as_str(), ""))
     }
 }
 

@@ -1,13 +1,13 @@
 use std::time::Duration;
 
-use mcp_gateway_auth::accounts::PendingRevocations;
+use mcp_gateway_auth::accounts::{AccountId, PendingRevocations};
 use mcp_gateway_auth::egress::{Egress, EgressPolicy};
 use mcp_gateway_store::{Attachment, Store as _};
 use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::harness::{Harness, egress, user};
+use crate::harness::{HOUR, Harness, SERVER, egress, user};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -83,4 +83,24 @@ async fn a_revocation_that_always_fails_ends() {
         harness.clock.advance(DAY);
     }
     run_until(&harness, &blocked(), &[]).await;
+}
+
+#[tokio::test]
+async fn each_change_is_written_with_its_attachment() {
+    let harness = Harness::start().await;
+    harness.connect_user("ada").await;
+    let replica = harness.replica().await;
+    harness.clock.advance(HOUR);
+    replica.token("ada").await.unwrap();
+    let id = AccountId::new(user("ada"), SERVER);
+    assert!(harness.accounts().remove(&id).await.unwrap().is_some());
+    assert!(harness.accounts().remove(&id).await.unwrap().is_none());
+    let recorded = harness.store.list("recorded/", None, 10).await.unwrap();
+    let keys = recorded
+        .iter()
+        .map(|entry| entry.key.replace("recorded/", ""));
+    let mut changes = harness.changes();
+    changes.sort_unstable();
+    assert_eq!(keys.collect::<Vec<_>>(), changes);
+    assert_eq!(changes.len(), 3, "{changes:?}");
 }
