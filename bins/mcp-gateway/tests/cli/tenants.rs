@@ -30,7 +30,9 @@ impl Callers {
             company.get(&format!("user create {name} {more}")).await;
         }
         let token = async |owner: &str| {
-            let token = company.get(&format!("token create t {owner}")).await;
+            let token = company
+                .get(format!("token create t {owner}").trim_end())
+                .await;
             (Some(token), 403)
         };
         let demoted = token("--user ada").await;
