@@ -94,7 +94,8 @@ impl AdminApi {
 
     /// Returns the router of `/api/v1`, which answers all paths below with problem documents.
     pub fn router(self) -> Router {
-        let (router, document) = resources().split_for_parts();
+        let (router, mut document) = resources().split_for_parts();
+        openapi::describe_responses(&mut document);
         router
             .merge(openapi::router(&document))
             .fallback(async || ApiError::NotFound)

@@ -352,7 +352,11 @@ async fn the_document_refers_to_what_it_defines() {
     for path in document["paths"].as_object().unwrap().values() {
         for operation in path.as_object().unwrap().values() {
             operations.push(operation["operationId"].as_str().unwrap());
-            assert!(operation["responses"]["default"].is_object(), "{operation}");
+            let responses = operation["responses"].as_object().unwrap();
+            assert!(responses.contains_key("default"), "{operation}");
+            for response in responses.values() {
+                assert_ne!(response["description"].as_str(), None, "{operation}");
+            }
         }
     }
     let count = operations.len();

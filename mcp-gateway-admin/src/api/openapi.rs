@@ -1,11 +1,12 @@
 //! The OpenAPI document.
 
 use axum::Router;
+use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
 use bytes::Bytes;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{Components, Info, OpenApi, OpenApiBuilder};
+use utoipa::openapi::{Components, Info, OpenApi, OpenApiBuilder, RefOr};
 
 use super::BASE;
 
@@ -21,6 +22,34 @@ pub(super) fn description() -> OpenApi {
         .components(Some(components))
         .security(Some([SecurityRequirement::new(SCHEME, [""; 0])]))
         .build()
+}
+
+/// Describes each response of `document` that has no description, which the specification requires,
+/// by the phrase of its status.
+pub(super) fn describe_responses(document: &mut OpenApi) {
+    let items = document.paths.paths.values_mut();
+    let operations = items.flat_map(|item| {
+        let methods = [
+            &mut item.get,
+            &mut item.put,
+            &mut item.post,
+            &mut item.patch,
+            &mut item.delete,
+        ];
+        methods.into_iter().flatten()
+    });
+    for (status, response) in operations.flat_map(|found| &mut found.responses.responses) {
+        let RefOr::T(response) = response else {
+            continue;
+        };
+        if response.description.is_empty() {
+            let status = StatusCode::from_bytes(status.as_bytes()).ok();
+            let phrase = status.and_then(|status| status.canonical_reason());
+            phrase
+                .unwrap_or("Response")
+                .clone_into(&mut response.description);
+        }
+    }
 }
 
 /// Returns the route of `document`.
