@@ -77,11 +77,12 @@ mod registrations;
 mod renewals;
 mod revocations;
 mod server;
+mod server_credentials;
 mod step_up;
 
 pub use self::account::{ConnectedAccount, EndReason};
 pub use self::connections::{ConnectionKind, ConnectionRecord, ConnectionStatus, SupplyError};
-pub use self::credentials::{AccountCredentials, ServerAccounts, ServerInputs};
+pub use self::credentials::AccountCredentials;
 pub use self::documents::ConnectedAccounts;
 pub use self::inputs::{
     ConnectionProbe, Input, InputServer, InputValues, InputViolation, ProbeError, SuppliedInputs,
@@ -93,6 +94,7 @@ pub use self::owner::{AccountId, Owner, OwnerError};
 pub use self::pages::AccountPages;
 pub use self::revocations::PendingRevocations;
 pub use self::server::AccountServer;
+pub use self::server_credentials::{ServerAccounts, ServerInputs};
 
 /// Names of pages below `/connect`. Servers with accounts have pages there, and other names.
 ///

@@ -195,7 +195,7 @@ pub struct Credential {
     presented: Arc<Presented>,
 }
 
-/// What is presented to a server. Shared, because it is cloned for each call.
+/// Headers and values for a server. Shared, because it is cloned for each call.
 #[derive(Clone, Default)]
 struct Presented {
     /// Headers, marked as sensitive.

@@ -383,7 +383,7 @@ impl ServerEntry {
     ///
     /// Returns an empty text if they add nothing to `error`.
     fn details(&self, error: &UpstreamError) -> String {
-        if self.definition.transport.auth().is_some() {
+        if self.definition.is_connected_by_callers() {
             return format!(" ({ACCOUNT_ADVICE})");
         }
         let details = self.server.last_failure_details();

@@ -17,6 +17,7 @@ use super::documents::{account_key, is_connection};
 use super::inputs::{InputCredentials, InputServer};
 use super::renewals::Renewals;
 use super::server::{AccountServer, Servers};
+use super::server_credentials::{ServerAccounts, ServerInputs};
 use super::step_up::RequiredScopes;
 use super::{AccountId, ConnectLinks, ConnectedAccounts, Owner};
 use crate::egress::Egress;
@@ -82,19 +83,13 @@ impl AccountCredentials {
     /// Returns the resolver of `server` alone, whatever servers there are by name.
     #[must_use]
     pub fn of_server(&self, server: AccountServer) -> ServerAccounts {
-        ServerAccounts {
-            all: self.clone(),
-            server: Arc::new(server),
-        }
+        ServerAccounts::new(self.clone(), server)
     }
 
     /// Returns the resolver of `server` alone, which is called with supplied values.
     #[must_use]
     pub fn of_input_server(&self, server: InputServer) -> ServerInputs {
-        ServerInputs {
-            all: self.clone(),
-            server: Arc::new(server),
-        }
+        ServerInputs::new(self.clone(), server)
     }
 
     /// Replaces all servers that are called with supplied values.
@@ -155,17 +150,21 @@ impl AccountCredentials {
 
     /// Returns the first account that `principal` may use at `server`, and that was connected at its
     /// address.
+    ///
+    /// An own account for another address is replaced by none of a team or the organization: its
+    /// owner expects to act under that identity.
     async fn account(
         &self,
         principal: &Principal,
         server: &Arc<AccountServer>,
     ) -> Result<Option<(AccountId, Arc<CachedAccount>)>, CredentialError> {
         for owner in Owner::of(principal) {
+            let is_own = matches!(owner, Owner::User(_));
             let id = AccountId::new(owner, Arc::clone(server.name()));
-            if let Some(found) = self.renewals.find(&id, server).await?
-                && found.is_for_server
-            {
-                return Ok(Some((id, found)));
+            match self.renewals.find(&id, server).await? {
+                Some(found) if found.is_for_server => return Ok(Some((id, found))),
+                Some(_) if is_own => return Ok(None),
+                Some(_) | None => {}
             }
         }
         Ok(None)
@@ -201,7 +200,7 @@ impl AccountCredentials {
     }
 
     /// Resolves the credential of `principal` for `server`.
-    async fn of_principal(
+    pub(super) async fn of_principal(
         &self,
         principal: &Principal,
         server: &Arc<AccountServer>,
@@ -217,7 +216,7 @@ impl AccountCredentials {
     }
 
     /// Returns another credential of `principal` than `rejected`, if `server` may accept one.
-    async fn replacement(
+    pub(super) async fn replacement(
         &self,
         principal: &Principal,
         server: &Arc<AccountServer>,
@@ -271,7 +270,7 @@ impl AccountCredentials {
     }
 
     /// Resolves the values that `principal` uses at `server`.
-    async fn supplied(
+    pub(super) async fn supplied(
         &self,
         principal: &Principal,
         server: &Arc<InputServer>,
@@ -283,7 +282,7 @@ impl AccountCredentials {
     }
 
     /// Sends `principal` to the form of `server`, if it has rejected the supplied values.
-    async fn refused(
+    pub(super) async fn refused(
         &self,
         principal: &Principal,
         server: &InputServer,
@@ -338,93 +337,6 @@ impl CredentialResolver for AccountCredentials {
             Some(server) => self.refused(principal, &server, challenge).await,
             None => Ok(None),
         }
-    }
-}
-
-/// Credential resolver of one server, with the account that each caller has connected.
-///
-/// Unlike [`AccountCredentials`], it does not look the server up: the credentials are those for the
-/// address that the server had when the resolver was created.
-///
-/// # Example
-///
-/// ```
-/// # use std::sync::Arc;
-/// use mcp_gateway_auth::accounts::{AccountCredentials, AccountServer, ConnectedAccounts};
-/// # use mcp_gateway_auth::egress::{Egress, EgressPolicy};
-/// # use mcp_gateway_auth::{Clock, Keyring};
-/// # use mcp_gateway_core::auth::Principal;
-/// use mcp_gateway_core::credential::{CredentialError, CredentialResolver};
-/// # use mcp_gateway_core::protocol::{Capabilities, ProtocolVersion};
-/// # use mcp_gateway_core::route::{Feature, Target};
-/// # use mcp_gateway_core::{Caller, ClientInfo};
-/// # use mcp_gateway_store::MemoryStore;
-///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let (store, keyring) = (Arc::new(MemoryStore::new()), Keyring::new(&[7; 32])?);
-/// # let accounts = ConnectedAccounts::new(store, &keyring, Clock::system())?;
-/// # let client = ClientInfo::new(ProtocolVersion::LATEST, Capabilities::default());
-/// # let caller = Caller::new(Principal::new("alice"), "main", client);
-/// let all = AccountCredentials::new(accounts, Egress::new(EgressPolicy::new())?);
-/// let notes = all.of_server(AccountServer::new("notes", "https://mcp.example.com".parse()?));
-/// let missing = notes.resolve(&caller, &Target::new("notes", Feature::Server)).await;
-/// assert!(matches!(missing, Err(CredentialError::NotConnected { .. })));
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Clone, Debug)]
-pub struct ServerAccounts {
-    all: AccountCredentials,
-    server: Arc<AccountServer>,
-}
-
-#[async_trait]
-impl CredentialResolver for ServerAccounts {
-    async fn resolve(&self, caller: &Caller, _: &Target) -> Result<Credential, CredentialError> {
-        self.all
-            .of_principal(caller.principal(), &self.server)
-            .await
-    }
-
-    async fn rejected(
-        &self,
-        caller: &Caller,
-        _: &Target,
-        credential: &Credential,
-        challenge: &Challenge,
-    ) -> Result<Option<Credential>, CredentialError> {
-        let rejected = (credential, challenge);
-        self.all
-            .replacement(caller.principal(), &self.server, rejected)
-            .await
-    }
-}
-
-/// Credential resolver of one server, with the values that each owner has supplied.
-///
-/// As [`ServerAccounts`], it does not look the server up.
-#[derive(Clone, Debug)]
-pub struct ServerInputs {
-    all: AccountCredentials,
-    server: Arc<InputServer>,
-}
-
-#[async_trait]
-impl CredentialResolver for ServerInputs {
-    async fn resolve(&self, caller: &Caller, _: &Target) -> Result<Credential, CredentialError> {
-        self.all.supplied(caller.principal(), &self.server).await
-    }
-
-    async fn rejected(
-        &self,
-        caller: &Caller,
-        _: &Target,
-        _: &Credential,
-        challenge: &Challenge,
-    ) -> Result<Option<Credential>, CredentialError> {
-        let principal = caller.principal();
-        self.all.refused(principal, &self.server, challenge).await
     }
 }
 

@@ -309,8 +309,8 @@ async fn a_server_with_inputs_of_other_teams_does_not_exist() {
 
 #[tokio::test]
 async fn administrators_connect_teams_and_the_organization() {
-    // The first user is an administrator.
     let mut form = Form::start().await;
+    form.site.promote(&form.user).await;
     let list = form.site.url("/connect?owner=team%2Fplatform");
     let page = form.browser.get(&list).await;
     assert!(
@@ -382,6 +382,7 @@ async fn o84_connections_of_others_are_not_managed() {
         assert_eq!(page.status, StatusCode::NOT_FOUND, "{owner}");
     }
     // An administrator manages no personal connection either.
+    form.site.promote(&form.user).await;
     let page = form
         .submit(&[("owner", &*format!("user/{bob}")), ("input.token", "valid")])
         .await;

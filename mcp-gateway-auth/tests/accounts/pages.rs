@@ -281,7 +281,8 @@ async fn a_secret_that_the_metadata_asks_for_is_empty() {
 #[tokio::test]
 async fn an_administrator_connects_the_account_of_the_organization() {
     let site = Site::start().await;
-    let (_, mut browser) = site.user("ada").await;
+    let (ada, mut browser) = site.user("ada").await;
+    site.promote(&ada).await;
     let list = site.url("/connect?owner=organization");
     let csrf = browser.get(&list).await.field("csrf");
     let connect = site.url(&format!("/connect/{SERVER}"));

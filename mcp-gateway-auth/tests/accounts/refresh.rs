@@ -193,6 +193,19 @@ async fn short_lifetimes_are_used() {
 }
 
 #[tokio::test]
+async fn an_ended_account_is_replaced_by_no_other() {
+    let harness = Harness::start().await;
+    harness.connect(Owner::Organization, "robot").await;
+    harness.connect_user("alice").await;
+    let replica = harness.replica().await;
+    harness.provider.revoke("alice");
+    harness.clock.advance(HOUR);
+    assert!(is_not_connected(&replica.token("alice").await));
+    let token = replica.token("bob").await.unwrap();
+    assert_eq!(harness.provider.user(&token).as_deref(), Some("robot"));
+}
+
+#[tokio::test]
 async fn invalid_grant_ends_an_account_whatever_its_status() {
     for status in [200, 400, 401, 403, 500] {
         let harness = Harness::start().await;

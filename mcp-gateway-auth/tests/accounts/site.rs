@@ -8,7 +8,7 @@ use http::StatusCode;
 use mcp_gateway_auth::Keyring;
 use mcp_gateway_auth::accounts::{AccountPages, ConnectLinks, ConnectionProbe};
 use mcp_gateway_auth::login::{LoginPages, LoginSessions};
-use mcp_gateway_auth::users::Users;
+use mcp_gateway_auth::users::{Role, UserUpdate, Users};
 use mcp_gateway_core::credential::CredentialError;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -79,6 +79,12 @@ impl Site {
         assert_eq!(page.status, StatusCode::SEE_OTHER);
         assert!(browser.cookie("mcp-gateway-session").is_some());
         (id, browser)
+    }
+
+    /// Makes the user `id` an administrator.
+    pub(crate) async fn promote(&self, id: &str) {
+        let update = UserUpdate::new().with_role(Role::Admin);
+        self.users.update(id, &update).await.unwrap();
     }
 
     /// Returns the link of a failed call of the user `id`.

@@ -38,7 +38,9 @@ impl FromField for Input {
     }
 }
 
-/// Parses the name of an input.
+/// Parses the name of an input: up to [`MAX_NAME`] letters, digits, `-` and `_`.
+///
+/// It is part of a reference, which ends with `}`, and of the name of a form field.
 fn name(text: &str) -> Result<String, String> {
     let is_name_char = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     match !text.is_empty() && text.len() <= MAX_NAME && text.chars().all(is_name_char) {
@@ -59,6 +61,8 @@ fn choices(field: &Field<'_>) -> Option<Vec<String>> {
 }
 
 /// Reads the default of `input`.
+///
+/// It must be valid for the input, because an empty field of the form stands for it.
 fn default(field: &Field<'_>, input: &Input) -> Option<String> {
     let default: String = field.read()?;
     if let Err(violation) = input.check(&default) {
@@ -67,7 +71,10 @@ fn default(field: &Field<'_>, input: &Input) -> Option<String> {
     Some(default)
 }
 
-/// Records an error for each of `references` that is not the name of one of `inputs`.
+/// Records errors of references.
+///
+/// Each of `references` must be the name of one of `inputs`: without a definition, nobody could
+/// supply a value, and the text would be sent as it is.
 pub(super) fn check_references<'t>(
     inputs: &[Input],
     references: impl Iterator<Item = &'t str>,

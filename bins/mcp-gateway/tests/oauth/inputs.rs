@@ -1,7 +1,11 @@
 //! Servers that are called with values that people supply.
 
+use std::process::Stdio;
+
 use mcp_gateway_tests::guide::{examples, root};
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
 
 use crate::browser::Page;
 use crate::github::{Era, GitHub};
@@ -139,6 +143,69 @@ async fn each_person_has_a_program_with_the_own_values() {
             assert_eq!(result["content"][0]["text"], expected, "{result}");
         }
     }
+}
+
+/// Runs `mcp-gateway connection` with `args` as an administrator, and returns the output.
+async fn connection(endpoint: &Endpoint, token: &str, args: &[&str], input: &str) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-gateway"));
+    command
+        .arg("connection")
+        .args(args)
+        .args(["--url", &endpoint.url, "--token", token])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut process = command.spawn().unwrap();
+    let mut stdin = process.stdin.take().unwrap();
+    stdin.write_all(input.as_bytes()).await.unwrap();
+    drop(stdin);
+    let output = process.wait_with_output().await.unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{args:?}: {errors}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_of_a_team_call_with_its_token_until_they_have_their_own() {
+    let github = GitHub::start(Era::Modern).await;
+    let harness = harness(Kind::Sqlite, &github).await;
+    let replica = harness.start().await;
+    let endpoint = replica.endpoint();
+    let [admin, zoe] = people(&harness, &replica).await;
+    let created = ["user", "create", "mia", "--team", "platform"];
+    let created = harness.operate(&created).await;
+    let password = created.rsplit(' ').next().unwrap();
+    let mut mia = Person::new(&endpoint, "mia", password).await;
+    let token = ["token", "create", "ci", "--user", "admin"];
+    let token = harness.operate(&token).await;
+
+    let of_team = format!("{}\n", github.issue("robot"));
+    let set = ["set", "team/platform", "github", "--input", "token"];
+    connection(&endpoint, &token, &set, &of_team).await;
+    let result = mia.call(&endpoint, TOOL).await;
+    assert_eq!(result["content"][0]["text"], "robot", "{result}");
+    // Neither others nor the administrator who has connected it use it.
+    for other in [&admin, &zoe] {
+        let result = other.call(&endpoint, TOOL).await;
+        assert_eq!(result["isError"], true, "{result}");
+    }
+    let page = format!("{}/connect/github", endpoint.url);
+    let csrf = mia.browser.get(&page).await.field("csrf");
+    let own = github.issue("mia");
+    let form = [("csrf", &*csrf), ("input.token", &*own)];
+    mia.browser.post(&format!("{page}/inputs"), &form).await;
+    let result = mia.call(&endpoint, TOOL).await;
+    assert_eq!(result["content"][0]["text"], "mia", "{result}");
+
+    let listed = connection(&endpoint, &token, &["list", "--json"], "").await;
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!(listed.as_array().unwrap().len(), 2, "{listed}");
+    assert!(!listed.to_string().contains("github_pat"), "{listed}");
+    let remove = ["remove", "team/platform", "github"];
+    connection(&endpoint, &token, &remove, "").await;
+    let result = mia.call(&endpoint, TOOL).await;
+    assert_eq!(result["content"][0]["text"], "mia", "{result}");
+    assert_eq!(github.strangers(), Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]

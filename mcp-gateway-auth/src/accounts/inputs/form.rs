@@ -17,7 +17,7 @@ pub(in crate::accounts) struct Submission(Vec<(String, String)>);
 /// Form to show.
 #[derive(Default)]
 pub(in crate::accounts) struct InputForm {
-    /// What was entered before; secrets are not shown again.
+    /// Fields that were submitted before; secrets are not shown again.
     submission: Option<Submission>,
     violations: Vec<(Arc<str>, InputViolation)>,
     /// Failed test of the values.
