@@ -102,6 +102,9 @@ struct Insertion<'a> {
 
 impl Insertion<'_> {
     /// Returns texts of which one is probably the intended one, the best first.
+    ///
+    /// A text may be invalid, or have another content, because a search does not tell the brackets of
+    /// the list from those in comments and quotes. The caller parses it, and compares the content.
     fn candidates(&self) -> Vec<String> {
         let Value::Map(entries) = &self.root.value else {
             return Vec::new();
@@ -137,6 +140,8 @@ impl Insertion<'_> {
     }
 
     /// Inserts an item at the end of a block list, before the comments of what follows.
+    ///
+    /// Blank lines, and comments that are indented no further than the items, belong to what follows.
     fn insert_in_block(&self, key: &Key, entries: &[(Key, Node)]) -> Option<String> {
         let document = &self.text[..document_end(self.text)];
         let lines: Vec<_> = document.lines().collect();
@@ -183,6 +188,8 @@ impl Insertion<'_> {
     }
 
     /// Inserts an item into a list without items: as a block, or between its brackets.
+    ///
+    /// Brackets with a comment between them stay, and so do those of a map in braces.
     fn insert_in_empty_brackets(&self, list: &Node) -> Vec<String> {
         let Some(start) = offset(self.text, list) else {
             return Vec::new();
@@ -279,6 +286,8 @@ fn has_crlf(text: &str) -> bool {
 }
 
 /// Returns the position of the marker that ends the document, or of the end of `text`, in bytes.
+///
+/// No scalar has a line that begins with the marker, so that the text needs no parsing.
 fn document_end(text: &str) -> usize {
     let mut start = 0;
     for line in text.split_inclusive('\n') {
