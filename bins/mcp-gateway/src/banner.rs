@@ -46,15 +46,15 @@ pub(crate) fn show(
     let has_login = spec.fixed.auth.oauth.is_some();
     if has_login {
         lines.push(format!("  login     {base}/api/auth/account"));
-        let mut servers = spec.dynamic.servers.iter();
-        if servers.any(|server| server.transport.auth().is_some()) {
-            lines.push(format!("  accounts  {base}/connect"));
-        }
     }
     if let Some(account) = platform.first_account() {
         let (name, password) = (account.name, account.password.expose());
         lines.push(format!("            user {name}, password {password}"));
         lines.push("            (shown only once)".to_owned());
+    }
+    let mut servers = spec.dynamic.servers.iter();
+    if has_login && servers.any(|server| server.transport.auth().is_some()) {
+        lines.push(format!("  accounts  {base}/connect"));
     }
     if !ready.uses_owner_token {
         lines.push(format!("  callers   {}", callers(spec)));
