@@ -54,6 +54,7 @@ mod service_client;
 #[cfg(feature = "loopback")]
 mod sign_in;
 pub(crate) mod token;
+pub(crate) mod token_http;
 
 use ::http::StatusCode;
 use mcp_gateway_core::credential::Challenge;

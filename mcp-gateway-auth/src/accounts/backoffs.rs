@@ -7,7 +7,7 @@ use mcp_gateway_core::error_chain;
 
 use crate::client::ClientError;
 use crate::client::backoff::Backoff;
-use crate::client::token::TokenFailure;
+use crate::client::token_http::TokenFailure;
 use crate::egress::EgressError;
 
 /// Class of a failed refresh, which decides what else fails.

@@ -1,6 +1,5 @@
 //! Connection of an account: the authorization code flow at the authorization server of a server.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -14,11 +13,11 @@ use url::Url;
 use super::error::ConnectError;
 use super::renewals::Renewals;
 use super::server::AccountServer;
-use super::step_up::RequiredScopes;
+use super::step_up::{RequiredScopes, requested_scope};
 use super::{AccountId, CALLBACK, CLIENT_DOCUMENT, ConnectedAccount, Owner};
 use crate::SecretHash;
 use crate::client::{
-    Authorization, AuthorizationTarget, ClientError, ClientIdentity, OAuthClient, OFFLINE_ACCESS,
+    Authorization, AuthorizationTarget, ClientError, ClientIdentity, OAuthClient,
     ResponseParameters,
 };
 use crate::clock::system_time;
@@ -340,36 +339,6 @@ async fn discover(oauth: &OAuthClient) -> Result<AuthorizationTarget, ConnectErr
         Err(ClientError::NoResourceMetadata { .. }) if is_open => Err(ConnectError::Open),
         found => Ok(found?),
     }
-}
-
-/// Returns the scopes of an authorization request: the configured ones; otherwise those of the
-/// challenge, otherwise those of the resource, with those of the `present` account at the same
-/// authorization server and those that are `added`.
-///
-/// `offline_access` is added where the authorization server offers it, because some servers issue
-/// no refresh token otherwise.
-fn requested_scope(
-    server: &AccountServer,
-    target: &AuthorizationTarget,
-    (present, added): (Option<&ConnectedAccount>, &RequiredScopes),
-) -> Option<String> {
-    let mut scopes: Vec<&str> = match server.scope().or(target.scope.as_deref()) {
-        Some(named) => named.split_whitespace().collect(),
-        None => target.resource_scopes.iter().map(String::as_str).collect(),
-    };
-    if server.scope().is_none() {
-        let present = present.filter(|account| account.issuer() == target.server.issuer);
-        let granted = present
-            .and_then(ConnectedAccount::scope)
-            .unwrap_or_default();
-        scopes.extend(granted.split_whitespace().chain(added.iter()));
-        scopes.retain(|scope| *scope != OFFLINE_ACCESS);
-    }
-    let is_offered = target.server.scopes.iter().any(|it| it == OFFLINE_ACCESS);
-    scopes.extend(is_offered.then_some(OFFLINE_ACCESS));
-    let mut known = HashSet::new();
-    scopes.retain(|scope| known.insert(*scope));
-    (!scopes.is_empty()).then(|| scopes.join(" "))
 }
 
 /// Returns the identifier of the pending connection with `state`.

@@ -26,7 +26,8 @@ use super::server::AccountServer;
 use super::{AccountChange, AccountId, ConnectedAccounts};
 use crate::AuthServerError;
 use crate::client::TokenSet;
-use crate::client::token::{self, TokenFailure};
+use crate::client::token;
+use crate::client::token_http::TokenFailure;
 use crate::egress::Egress;
 
 /// Accounts in memory, and their refreshes.

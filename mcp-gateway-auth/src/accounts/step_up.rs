@@ -5,10 +5,14 @@
 //!
 //! [mcp]: https://modelcontextprotocol.io/specification/2026-07-28/basic/authorization
 
+use std::collections::HashSet;
+
 use http::StatusCode;
 use mcp_gateway_core::credential::Challenge;
 
 use super::ConnectedAccount;
+use super::server::AccountServer;
+use crate::client::{AuthorizationTarget, OFFLINE_ACCESS};
 
 /// Scopes that a call requires.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -58,6 +62,36 @@ impl RequiredScopes {
     pub(super) fn text(&self) -> String {
         self.0.join(" ")
     }
+}
+
+/// Returns the scopes of an authorization request: the configured ones; otherwise those of the
+/// challenge, otherwise those of the resource, with those of the `present` account at the same
+/// authorization server and those that are `added`.
+///
+/// `offline_access` is added where the authorization server offers it, because some servers issue
+/// no refresh token otherwise.
+pub(super) fn requested_scope(
+    server: &AccountServer,
+    target: &AuthorizationTarget,
+    (present, added): (Option<&ConnectedAccount>, &RequiredScopes),
+) -> Option<String> {
+    let mut scopes: Vec<&str> = match server.scope().or(target.scope.as_deref()) {
+        Some(named) => named.split_whitespace().collect(),
+        None => target.resource_scopes.iter().map(String::as_str).collect(),
+    };
+    if server.scope().is_none() {
+        let present = present.filter(|account| account.issuer() == target.server.issuer);
+        let granted = present
+            .and_then(ConnectedAccount::scope)
+            .unwrap_or_default();
+        scopes.extend(granted.split_whitespace().chain(added.iter()));
+        scopes.retain(|scope| *scope != OFFLINE_ACCESS);
+    }
+    let is_offered = target.server.scopes.iter().any(|it| it == OFFLINE_ACCESS);
+    scopes.extend(is_offered.then_some(OFFLINE_ACCESS));
+    let mut known = HashSet::new();
+    scopes.retain(|scope| known.insert(*scope));
+    (!scopes.is_empty()).then(|| scopes.join(" "))
 }
 
 /// Returns `true` if the response has a challenge.

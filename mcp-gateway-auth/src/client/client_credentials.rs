@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::backoff::Backoff;
 use super::discovery::{self, TokenTarget};
-use super::token::TokenFailure;
+use super::token_http::TokenFailure;
 use super::{ClientError, OAuthClient, ServiceClient, TokenSet};
 
 /// Credential resolver with a token that the gateway obtains for itself (RFC 6749, section 4.4).

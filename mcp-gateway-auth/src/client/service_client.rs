@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::discovery::TokenTarget;
 use super::error::ServerError;
-use super::token::{TokenAnswer, TokenFailure, TokenHttp};
+use super::token::TokenAnswer;
+use super::token_http::{TokenFailure, TokenHttp};
 use super::{ClientError, ClientIdentity, TokenSet};
 use crate::egress::{ClientAuth, Egress};
 use crate::jose::SigningKey;

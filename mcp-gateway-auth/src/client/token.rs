@@ -7,22 +7,16 @@
 //! errors contain the whole response with all tokens: they are always dropped.
 
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::OnceLock;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use ::http::header::CONTENT_TYPE;
-use ::http::{HeaderValue, Response, StatusCode};
-use bytes::Bytes;
 use oauth2::basic::{
     BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse,
     BasicTokenType,
 };
 use oauth2::{
     AccessToken, AuthType, AuthUrl, AuthorizationCode, ClientId, ClientSecret, EndpointNotSet,
-    EndpointSet, HttpRequest, HttpResponse, PkceCodeVerifier, RedirectUrl, RefreshToken,
-    RequestTokenError, Scope, StandardRevocableToken, TokenResponse, TokenUrl,
+    EndpointSet, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, Scope,
+    StandardRevocableToken, TokenResponse, TokenUrl,
 };
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
@@ -32,6 +26,9 @@ use url::Url;
 #[cfg(feature = "accounts")]
 use super::authorization::random;
 use super::discovery::{AuthorizationServerMetadata, AuthorizationTarget};
+#[cfg(feature = "accounts")]
+use super::token_http::MAX_ANSWER;
+use super::token_http::{TokenFailure, TokenHttp};
 use super::{ClientError, ClientIdentity, ServerError};
 use crate::egress::{Egress, EgressError};
 
@@ -56,29 +53,6 @@ impl fmt::Debug for TokenSet {
             .field("expires_in", &self.expires_in)
             .field("scope", &self.scope)
             .finish_non_exhaustive()
-    }
-}
-
-/// Failed request to a token endpoint.
-#[derive(Debug)]
-pub(crate) struct TokenFailure {
-    /// Cause.
-    pub(crate) error: ClientError,
-    /// Time after which the server accepts requests, if it responded with 429 or 503; zero if it
-    /// does not name one.
-    pub(crate) overload: Option<Duration>,
-}
-
-impl From<ClientError> for TokenFailure {
-    fn from(error: ClientError) -> Self {
-        let overload = None;
-        Self { error, overload }
-    }
-}
-
-impl From<TokenFailure> for ClientError {
-    fn from(failure: TokenFailure) -> Self {
-        failure.error
     }
 }
 
@@ -340,76 +314,6 @@ fn scopes(value: &Value) -> Vec<Scope> {
     names.map(|name| Scope::new(name.to_owned())).collect()
 }
 
-/// HTTP client of the crate `oauth2` over the restricted egress, for one request.
-pub(super) struct TokenHttp {
-    egress: Egress,
-    /// See [`TokenFailure::overload`]. The errors of the crate have no headers.
-    overload: OnceLock<Duration>,
-}
-
-impl TokenHttp {
-    pub(super) fn new(egress: &Egress) -> Self {
-        Self {
-            egress: egress.clone(),
-            overload: OnceLock::new(),
-        }
-    }
-
-    pub(super) fn failure(&self, error: ClientError) -> TokenFailure {
-        TokenFailure {
-            error,
-            overload: self.overload.get().copied(),
-        }
-    }
-}
-
-impl<'c> oauth2::AsyncHttpClient<'c> for TokenHttp {
-    type Error = EgressError;
-    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, EgressError>> + Send + 'c>>;
-
-    fn call(&'c self, request: HttpRequest) -> Self::Future {
-        Box::pin(async move {
-            let url = request.uri().to_string();
-            let sent = self.egress.send(&url, request.map(Bytes::from), MAX_ANSWER);
-            let fetched = sent.await?;
-            let status = fetched.status;
-            if let StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS = status {
-                let delay = fetched.retry_after(SystemTime::now());
-                self.overload.get_or_init(|| delay.unwrap_or_default());
-            }
-            if status.is_redirection() {
-                return Err(EgressError::Status(status));
-            }
-            let document: Option<Map<String, Value>> = serde_json::from_slice(&fetched.body).ok();
-            let document = match (document, status.is_success()) {
-                (Some(document), _) => document,
-                (None, true) => return Err(EgressError::ContentType),
-                (None, false) => return Err(EgressError::Status(status)),
-            };
-            Ok(normal(status, document))
-        })
-    }
-}
-
-/// Returns the response in the form that the crate `oauth2` expects.
-fn normal(status: StatusCode, mut document: Map<String, Value>) -> HttpResponse {
-    let has_token = document.contains_key("access_token");
-    let is_error = !status.is_success() || (document.contains_key("error") && !has_token);
-    if is_error && !document.get("error").is_some_and(Value::is_string) {
-        document.insert("error".to_owned(), status.as_str().into());
-    }
-    document.retain(|key, value| !key.starts_with("error_") || value.is_string());
-    let mut response = Response::new(Value::Object(document).to_string().into_bytes());
-    *response.status_mut() = match is_error {
-        true if status.is_success() => StatusCode::BAD_REQUEST,
-        true => status,
-        false => StatusCode::OK,
-    };
-    let json = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(CONTENT_TYPE, json);
-    response
-}
-
 /// Converts an error, and drops the response that a parse error contains.
 pub(super) fn failed(error: RequestTokenError<EgressError, BasicErrorResponse>) -> ClientError {
     match error {
@@ -430,13 +334,12 @@ pub(super) fn failed(error: RequestTokenError<EgressError, BasicErrorResponse>) 
 
 const WHAT: &str = "the token endpoint";
 
-/// Maximum size of a response, in bytes.
-const MAX_ANSWER: usize = 256 * 1024;
-
 #[cfg(test)]
 mod tests {
+    use ::http::StatusCode;
     use serde_json::json;
 
+    use super::super::token_http::normal;
     use super::*;
 
     fn read(status: u16, document: Value) -> Result<TokenSet, String> {
