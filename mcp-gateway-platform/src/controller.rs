@@ -30,7 +30,6 @@ use crate::audit::CallObserver;
 use crate::auth::challenges::Challenges;
 use crate::auth::resources::ResourceSet;
 use crate::auth::{AuthorizationServices, Services};
-use crate::client_credentials::ClientCredentialsFactory;
 use crate::error::PlatformError;
 use crate::http::hidden::HiddenGateways;
 use crate::http::router::{HttpRouter, ManagementEndpoints, MetricsService, RouteTable};
@@ -39,7 +38,10 @@ use crate::reload::router::ReloadableRouter;
 use crate::reload::tool_filters::ReloadableToolFilters;
 use crate::reload::tool_names::ReloadableToolNames;
 use crate::reload::verifier::{ReloadableVerifier, VerifierFactory};
-use crate::servers::{Builtins, CredentialFactory, ServerFactory, ServerSet, SharedHttpClient};
+use crate::servers::{
+    Builtins, ClientCredentialsFactory, CredentialFactory, ServerFactory, ServerSet,
+    SharedHttpClient,
+};
 use crate::spec::{Auth, DynamicSpec, Metrics as Published, PlatformSpec};
 use crate::state::StateStore;
 use crate::status::ServerStatus;

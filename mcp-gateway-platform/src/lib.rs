@@ -24,7 +24,6 @@ mod accounts;
 mod admin;
 pub mod audit;
 mod auth;
-mod client_credentials;
 mod controller;
 mod error;
 mod http;

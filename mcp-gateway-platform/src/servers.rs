@@ -1,5 +1,6 @@
 //! Running servers, created from their specs.
 
+mod client_credentials;
 mod credentials;
 mod managed;
 mod secret_use;
@@ -15,6 +16,7 @@ use mcp_gateway_core::results::KeptResults;
 use mcp_gateway_core::runtime::{PooledHttpClient, Remote};
 use mcp_gateway_core::upstream::{PooledServer, RuntimeBackend, ServerPool, UpstreamServer};
 
+pub(crate) use self::client_credentials::ClientCredentialsFactory;
 pub(crate) use self::credentials::CredentialFactory;
 pub(crate) use self::managed::ManagedServer;
 use self::secret_use::RecordedSecrets;

@@ -9,9 +9,9 @@ use mcp_gateway_core::credential::{Challenge, CredentialError, CredentialResolve
 use mcp_gateway_core::route::Target;
 use mcp_gateway_core::{Caller, Credential};
 
+use super::client_credentials::ClientCredentialsFactory;
 use super::credential;
 use crate::accounts::{account_server, input_server};
-use crate::client_credentials::ClientCredentialsFactory;
 use crate::reload::generations::{Generations, ServerInstance};
 use crate::spec::ServerSpec;
 

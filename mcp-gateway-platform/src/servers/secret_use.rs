@@ -9,7 +9,7 @@ use mcp_gateway_core::transport::Transport;
 use mcp_gateway_core::upstream::{Instance, RuntimeBackend, UpstreamError};
 
 use crate::audit;
-use crate::spec::{ServerRuntime, ServerSpec};
+use crate::spec::{RemoteAuth, ServerRuntime, ServerSpec};
 
 /// Backend of a server with configured secrets, whose first use in this process is recorded.
 #[derive(Debug)]
@@ -57,7 +57,8 @@ impl RuntimeBackend for RecordedSecrets {
     }
 }
 
-/// Returns the names of the request headers or environment variables that a server receives.
+/// Returns the names of the request headers or environment variables that a server receives, and of
+/// the client whose secret or key its authorization server receives.
 fn secrets(transport: &ServerRuntime) -> Vec<String> {
     match transport {
         ServerRuntime::Builtin(_) => Vec::new(),
@@ -69,7 +70,14 @@ fn secrets(transport: &ServerRuntime) -> Vec<String> {
         }
         ServerRuntime::Remote(remote) => {
             let headers = remote.headers.iter();
-            headers.map(|(name, _)| format!("header {name}")).collect()
+            let headers = headers.map(|(name, _)| format!("header {name}"));
+            let client = match &remote.auth {
+                Some(RemoteAuth::ClientCredentials(client)) => Some(&client.client_id),
+                Some(RemoteAuth::OAuth(_)) | None => None,
+            };
+            headers
+                .chain(client.map(|id| format!("client {id}")))
+                .collect()
         }
     }
 }
@@ -81,7 +89,18 @@ mod tests {
 
     use super::*;
     use crate::servers::{Builtins, ServerFactory};
-    use crate::spec::{Process, Secret};
+    use crate::spec::{ClientProof, Process, Remote, RemoteClientCredentials, Secret};
+
+    #[test]
+    fn the_client_of_a_server_has_a_secret() {
+        let secret = Secret::new("s3cr3t");
+        let method = None;
+        let proof = ClientProof::Secret { secret, method };
+        let mut remote = Remote::new("https://a.example".parse().unwrap());
+        let client = RemoteClientCredentials::new("gateway", proof);
+        remote.auth = Some(RemoteAuth::ClientCredentials(client));
+        assert_eq!(secrets(&ServerRuntime::Remote(remote)), ["client gateway"]);
+    }
 
     #[tokio::test]
     async fn the_first_use_of_secrets_is_recorded() {

@@ -11,8 +11,8 @@ use mcp_gateway_auth::jose::SigningKey;
 use mcp_gateway_core::{BoxError, Credential};
 use url::Url;
 
+use super::credential;
 use crate::auth::client_egress;
-use crate::servers::credential;
 use crate::spec::{ClientProof, RemoteAuth, RemoteClientCredentials, ServerRuntime};
 
 /// Creator of the credentials of the gateway itself.
