@@ -1,4 +1,4 @@
-//! The official conformance suite, run against a server.
+//! The official conformance suite, run against a server, an authorization server or an OAuth client.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -20,12 +20,14 @@
 //! ```
 
 mod authorization;
+mod clients;
 mod report;
 mod requirements;
 mod suite;
 
 pub use self::{
     authorization::Asked,
+    clients::ScenarioServer,
     report::{Check, Report, Scenario, Status, Verdict},
     requirements::{Reason, Revision, Standing},
     suite::{Suite, SuiteError},

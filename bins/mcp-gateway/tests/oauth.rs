@@ -19,6 +19,8 @@ mod audited;
 mod browser;
 #[path = "oauth/browser_user.rs"]
 mod browser_user;
+#[path = "oauth/conformance.rs"]
+mod conformance;
 #[path = "oauth/github.rs"]
 mod github;
 #[path = "oauth/harness.rs"]

@@ -58,6 +58,8 @@ pub enum Reason {
     AddedAfterRelease,
     /// The scenario is about an extension.
     Extension,
+    /// The scenario is about an older revision.
+    OldRevision,
     /// The suite's own server does not pass the scenario yet.
     Pending,
 }
@@ -72,9 +74,10 @@ pub enum Standing {
     Required,
 }
 
-/// The scenarios of the suite for servers of one revision.
+/// The scenarios of the suite for one revision.
 #[derive(Debug, Deserialize)]
 pub(super) struct Requirements {
+    client: Vec<String>,
     server: Vec<String>,
     #[serde(default)]
     not_scored: Vec<NotScored>,
@@ -89,7 +92,7 @@ struct NotScored {
 
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "lowercase")]
-enum Leg {
+pub(super) enum Leg {
     Client,
     Server,
 }
@@ -102,15 +105,18 @@ impl Requirements {
         serde_saphyr::from_str(&text).map_err(io::Error::other)
     }
 
-    /// Every scenario, with what it counts for.
-    pub(super) fn scenarios(self) -> impl Iterator<Item = (String, Standing)> {
-        let required = self.server.into_iter();
+    /// Every scenario for implementations of one side, with what it counts for.
+    pub(super) fn scenarios(self, leg: Leg) -> impl Iterator<Item = (String, Standing)> {
+        let required = match leg {
+            Leg::Client => self.client.into_iter(),
+            Leg::Server => self.server.into_iter(),
+        };
         let not_scored = self.not_scored.into_iter();
         required
             .map(|name| (name, Standing::Required))
-            .chain(not_scored.filter_map(|entry| {
+            .chain(not_scored.filter_map(move |entry| {
                 let standing = Standing::NotScored(entry.reason);
-                (entry.leg == Leg::Server).then_some((entry.scenario, standing))
+                (entry.leg == leg).then_some((entry.scenario, standing))
             }))
     }
 }

@@ -10,13 +10,14 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::{fs, process::Command};
 
-use super::{Check, Report, Revision, Scenario, Standing, requirements::Requirements};
+use super::requirements::{Leg, Requirements};
+use super::{Check, Report, Revision, Scenario, Standing};
 use crate::{
     environment::Environment,
     process::{Process, ProcessError},
 };
 
-const PACKAGE: &str = "@modelcontextprotocol/conformance";
+pub(super) const PACKAGE: &str = "@modelcontextprotocol/conformance";
 
 /// Line of the suite before a scenario.
 const SCENARIO_START: &str = "=== Running scenario: ";
@@ -95,12 +96,14 @@ impl Suite {
         let scope = ["--requirements", revision.as_str()];
         let logs = Logs(self.execute(url, &scope, results.path()).await?);
         let mut checks = read_results(results.path(), "server-").await?;
-        let scenarios = requirements.scenarios().map(|(name, standing)| Scenario {
-            checks: checks.remove(&name).unwrap_or_default(),
-            log: logs.of(&name),
-            name,
-            standing,
-        });
+        let scenarios = requirements
+            .scenarios(Leg::Server)
+            .map(|(name, standing)| Scenario {
+                checks: checks.remove(&name).unwrap_or_default(),
+                log: logs.of(&name),
+                name,
+                standing,
+            });
         let scenarios: Vec<_> = scenarios.collect();
         if scenarios.iter().all(|scenario| scenario.checks.is_empty()) {
             return Err(SuiteError::Refused(logs.0.join("\n")));
@@ -132,6 +135,10 @@ impl Suite {
             checks: checks.remove(name).unwrap_or_default(),
             log: logs.join("\n"),
         })
+    }
+
+    pub(super) fn environment(&self) -> &Environment {
+        &self.environment
     }
 
     /// The command that runs the suite in one of its modes, and has it write to `results`.

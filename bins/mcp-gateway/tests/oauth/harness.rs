@@ -41,6 +41,8 @@ pub(crate) struct Harness {
     is_audited: bool,
     /// Sections of a configuration file that replace `servers`.
     sections: Option<String>,
+    /// Secret of the gateway at a server.
+    secret: String,
 }
 
 /// Kind of the state store.
@@ -65,6 +67,15 @@ impl Harness {
             servers: json!([{ "name": "demo", "builtin": "demo" }]),
             is_audited: false,
             sections: None,
+            secret: String::new(),
+        }
+    }
+
+    /// Sets the environment variable `SCENARIO_SECRET`.
+    pub(crate) fn with_secret(self, secret: &str) -> Self {
+        Self {
+            secret: secret.to_owned(),
+            ..self
         }
     }
 
@@ -164,6 +175,7 @@ impl Harness {
             .args(["--config", &self.config()])
             .env("CLIENT_SECRET", CLIENT_SECRET)
             .env("PROVIDER_SECRET", PROVIDER_SECRET)
+            .env("SCENARIO_SECRET", &self.secret)
             .env("DATABASE", self.database.as_deref().unwrap_or_default())
             .env_remove("MCP_GATEWAY_TOKEN")
             .env_remove("MCP_GATEWAY_LOG");
