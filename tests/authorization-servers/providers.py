@@ -267,8 +267,8 @@ class Canaille(OidcProvider):
 
     name = "canaille"
     has_step_up = False
-    lifetime = 60
-    pause = 46
+    lifetime = 32
+    pause = 25
     ends_idle = True
     package = Package("canaille[front,oidc,server,sqlite]", "0.3.6", "pypi", "-", "-", "-")
 

@@ -99,6 +99,7 @@ class Trial:
 
     def outage(self):
         self.expire(*self.people)
+        before = len(self.recorder.refreshes())
         self.recorder.down = True
         try:
             for person in self.people:
@@ -109,6 +110,11 @@ class Trial:
             self.recorder.down = False
         for person in self.people:
             self.recovers(person)
+        # The outage has delayed the refreshes without which these accounts end.
+        while self.provider.ends_idle and len(self.recorder.refreshes()) < before + 2:
+            time.sleep(1)
+            for person in self.people:
+                right(person, person.call())
         return "recovers"
 
     def recovers(self, person):
