@@ -74,9 +74,8 @@ impl PendingRevocations {
                     RETRY
                 }
             };
-            match timeout(pause, added.next()).await {
-                Ok(None) => return,
-                Ok(Some(_)) | Err(_) => {}
+            if let Ok(None) = timeout(pause, added.next()).await {
+                return;
             }
         }
     }
