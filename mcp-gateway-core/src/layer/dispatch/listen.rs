@@ -24,9 +24,10 @@ use crate::error::{RequestError, UpstreamError};
 use crate::json::{object_json, string_json};
 use crate::jsonrpc::{Notification, Request};
 use crate::list_changes::{ChangedList, ListChanges};
+use crate::policy::PolicyRequest;
 use crate::protocol::{Method, meta};
 use crate::reply::{self, ReplyEvent, ReplyStream};
-use crate::route::RouterChanges;
+use crate::route::{Feature, RouterChanges, Target};
 use crate::upstream::SubscriptionFilter;
 use crate::{Call, Error, Reply, problem, results};
 
@@ -48,8 +49,10 @@ impl Shared {
             detail: "notifications must be a filter".into(),
         })?;
         let changes = self.router.changes();
+        let is_modern = call.request().meta(meta::PROTOCOL_VERSION).is_some();
+        let mut uris = filter.resource_subscriptions.iter();
         let first = match &*self.router.servers() {
-            [server] if call.request().meta(meta::PROTOCOL_VERSION).is_some() => {
+            [server] if is_modern && uris.all(|uri| self.permits_resource(&call, server, uri)) => {
                 self.listen_to_only(server, &inner, &call).await?
             }
             _ => Ok(self.listen_once(&inner, &call, &filter).await?),
@@ -174,7 +177,9 @@ impl Shared {
         let uris = filter.resource_subscriptions.iter();
         for uri in uris.filter(|uri| !results::is_reserved(uri)) {
             for (server, uri) in self.owners(inner, call, uri).await {
-                if let Some(filter) = wanted.get_mut(&server) {
+                if self.permits_resource(call, &server, &uri)
+                    && let Some(filter) = wanted.get_mut(&server)
+                {
                     filter.resource_subscriptions.insert(uri);
                 }
             }
@@ -188,6 +193,13 @@ impl Shared {
             }
         }
         wanted
+    }
+
+    /// Returns `true` if the policy shows the resource `uri` of `server` to the caller.
+    fn permits_resource(&self, call: &Call, server: &Arc<str>, uri: &str) -> bool {
+        let target = Target::new(Arc::clone(server), Feature::Resource(uri.into()));
+        let request = PolicyRequest::listing(call.caller(), &target);
+        self.policy.decide(&request).is_listed()
     }
 
     /// Returns the server that has a resource, or all servers with resources if none lists it.
@@ -380,5 +392,62 @@ impl<S: RoutedService> MergedSubscription<S> {
                 self.list_changes.record(list, notification);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use tower::{Layer, ServiceExt, service_fn};
+
+    use super::*;
+    use crate::auth::Principal;
+    use crate::call::Routed;
+    use crate::layer::dispatch::DispatchLayer;
+    use crate::policy::{Decision, Policy};
+    use crate::protocol::{Capabilities, ProtocolVersion};
+    use crate::route::PrefixRouter;
+    use crate::{Caller, ClientInfo};
+
+    /// Shows no resource of the server `closed`.
+    #[derive(Debug)]
+    struct Closed;
+
+    impl Policy for Closed {
+        fn decide(&self, request: &PolicyRequest<'_>) -> Decision {
+            let target = request.target();
+            match &target.feature {
+                Feature::Resource(_) if *target.server == *"closed" => Decision::deny("closed"),
+                _ => Decision::Allow,
+            }
+        }
+    }
+
+    /// Subscribes to a resource; returns the filters that reach the server.
+    async fn subscribed(server: &'static str) -> Vec<String> {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let noted = Arc::clone(&seen);
+        let inner = service_fn(move |call: Call<Routed>| {
+            let filter = call.request().param("notifications").unwrap_or_default();
+            noted.lock().unwrap().push(filter.to_owned());
+            std::future::ready(Ok::<_, Error>(Reply::result(call.request().id(), "{}")))
+        });
+        let router = Arc::new(PrefixRouter::by_name([server]).unwrap());
+        let dispatch = DispatchLayer::new(router, Arc::new(Closed)).layer(inner);
+        let client = ClientInfo::new(ProtocolVersion::LATEST, Capabilities::default());
+        let caller = Arc::new(Caller::new(Principal::new("alice"), "main", client));
+        let params = r#"{"notifications":{"resourceSubscriptions":["a:b"]},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}"#;
+        let request = Request::new(&1.into(), &Method::SubscriptionsListen, params);
+        let _ = dispatch.oneshot(Call::trusted(request, caller)).await;
+        seen.lock().unwrap().clone()
+    }
+
+    #[tokio::test]
+    async fn only_visible_resources_are_subscribed_to() {
+        let open = subscribed("open").await.join(" ");
+        assert!(open.contains("a:b"), "{open}");
+        let closed = subscribed("closed").await;
+        assert!(!closed.join(" ").contains("a:b"), "{closed:?}");
     }
 }
