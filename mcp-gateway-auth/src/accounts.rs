@@ -90,7 +90,7 @@ pub use self::inputs::{
 };
 pub use self::links::ConnectLinks;
 pub use self::observer::{AccountChange, AccountObserver};
-pub use self::owner::{AccountId, Owner, OwnerError};
+pub use self::owner::{AccountId, Owner, OwnerError, SharedOwner};
 pub use self::pages::AccountPages;
 pub use self::revocations::PendingRevocations;
 pub use self::server::AccountServer;

@@ -184,7 +184,8 @@ impl ProtectedUpstream {
     /// Returns the caller of `request`, if authorized.
     async fn authorize(&self, request: &Parts) -> Result<Principal, AuthError> {
         let principal = self.verifier.verify(request).await?;
-        if !self.resource.allows(principal.roles(), principal.teams()) {
+        let (roles, teams) = (principal.roles(), principal.teams());
+        if !self.resource.allows(principal.subject(), roles, teams) {
             return Err(AuthError::InvalidToken);
         }
         let lacks = |scope: &&Arc<str>| !principal.scopes().contains(scope);

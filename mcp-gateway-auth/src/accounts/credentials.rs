@@ -19,7 +19,7 @@ use super::renewals::Renewals;
 use super::server::{AccountServer, Servers};
 use super::server_credentials::{ServerAccounts, ServerInputs};
 use super::step_up::RequiredScopes;
-use super::{AccountId, ConnectLinks, ConnectedAccounts, Owner};
+use super::{AccountId, ConnectLinks, ConnectedAccounts, Owner, SharedOwner};
 use crate::egress::Egress;
 
 /// Credential resolver with the account that each caller has connected. Cheap to clone.
@@ -50,6 +50,8 @@ use crate::egress::Egress;
 pub struct AccountCredentials {
     links: Option<ConnectLinks>,
     inputs: Arc<InputCredentials>,
+    /// Owner whose accounts all callers use; `None` for those of each caller.
+    pinned: Option<SharedOwner>,
     renewals: Arc<Renewals>,
     servers: Arc<Servers<AccountServer>>,
 }
@@ -61,6 +63,7 @@ impl AccountCredentials {
         Self {
             links: None,
             inputs: Arc::new(InputCredentials::new(accounts.clone())),
+            pinned: None,
             renewals: Arc::new(Renewals::new(accounts, egress)),
             servers: Arc::default(),
         }
@@ -71,6 +74,19 @@ impl AccountCredentials {
     pub fn with_links(mut self, links: ConnectLinks) -> Self {
         self.links = Some(links);
         self
+    }
+
+    /// Returns a resolver with the accounts of `owner` for all callers, whoever they are.
+    ///
+    /// It shares accounts and servers with this one. A server without such an account is not called:
+    /// the error is [`CredentialError::SharedNotConnected`], without a link, because a caller may not
+    /// connect it.
+    #[must_use]
+    pub fn pinned_to(&self, owner: SharedOwner) -> Self {
+        Self {
+            pinned: Some(owner),
+            ..self.clone()
+        }
     }
 
     /// Replaces all servers. Calls in flight keep the credentials that they have.
@@ -148,7 +164,14 @@ impl AccountCredentials {
         &self.renewals
     }
 
-    /// Returns the first account that `principal` may use at `server`, and that was connected at its
+    /// Returns the owners whose accounts calls of `principal` may use, in the order of preference.
+    fn owners(&self, principal: &Principal) -> impl Iterator<Item = Owner> {
+        let pinned = self.pinned.iter().cloned().map(Owner::from);
+        let own = Owner::of(principal).filter(|_| self.pinned.is_none());
+        pinned.chain(own)
+    }
+
+    /// Returns the first account for calls of `principal` at `server` that was connected at its
     /// address.
     ///
     /// An own account for another address is replaced by none of a team or the organization: its
@@ -158,7 +181,7 @@ impl AccountCredentials {
         principal: &Principal,
         server: &Arc<AccountServer>,
     ) -> Result<Option<(AccountId, Arc<CachedAccount>)>, CredentialError> {
-        for owner in Owner::of(principal) {
+        for owner in self.owners(principal) {
             let is_own = matches!(owner, Owner::User(_));
             let id = AccountId::new(owner, Arc::clone(server.name()));
             match self.renewals.find(&id, server).await? {
@@ -259,7 +282,7 @@ impl AccountCredentials {
     ) -> CredentialError {
         let may_ask = server.scope().is_none() && required.lacks_of(&found.account);
         let url = match &self.links {
-            Some(links) if may_ask => {
+            Some(links) if may_ask && self.pinned.is_none() => {
                 let url = links.step_up_url(principal, server.name(), required);
                 url.await
             }
@@ -275,7 +298,7 @@ impl AccountCredentials {
         principal: &Principal,
         server: &Arc<InputServer>,
     ) -> Result<Credential, CredentialError> {
-        match self.inputs.resolve(principal, server).await? {
+        match self.inputs.resolve(self.owners(principal), server).await? {
             Some(credential) => Ok(credential),
             None => Err(self.not_connected(principal, server.name()).await),
         }
@@ -294,8 +317,12 @@ impl AccountCredentials {
         }
     }
 
-    /// Returns the error of a caller without an account of `server`.
+    /// Returns the error of a call of `principal` without an account of `server`.
     async fn not_connected(&self, principal: &Principal, server: &str) -> CredentialError {
+        if let Some(owner) = &self.pinned {
+            let owner = owner.to_string().into();
+            return CredentialError::SharedNotConnected { owner };
+        }
         let url = match &self.links {
             Some(links) => links.url(principal, server).await,
             None => None,
@@ -353,6 +380,7 @@ impl fmt::Debug for AccountCredentials {
         f.debug_struct("AccountCredentials")
             .field("links", &self.links)
             .field("inputs", &self.inputs)
+            .field("pinned", &self.pinned)
             .field("servers", &self.servers)
             .finish_non_exhaustive()
     }

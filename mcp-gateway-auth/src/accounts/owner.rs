@@ -88,6 +88,44 @@ impl fmt::Display for Owner {
     }
 }
 
+/// Owner whose account may be used for the calls of others: never a user.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_auth::accounts::{Owner, SharedOwner};
+///
+/// let owner = SharedOwner::Team("platform".into());
+/// assert_eq!(owner.to_string(), "the team \"platform\"");
+/// assert_eq!(Owner::from(owner).to_string(), "team/platform");
+/// ```
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum SharedOwner {
+    /// All callers of the gateway.
+    Organization,
+    /// Members of a team.
+    Team(Arc<str>),
+}
+
+impl From<SharedOwner> for Owner {
+    fn from(owner: SharedOwner) -> Self {
+        match owner {
+            SharedOwner::Organization => Self::Organization,
+            SharedOwner::Team(team) => Self::Team(team),
+        }
+    }
+}
+
+impl fmt::Display for SharedOwner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Organization => f.write_str("the organization"),
+            Self::Team(team) => write!(f, "the team {team:?}"),
+        }
+    }
+}
+
 /// Identity of a connected account: its owner and its server.
 ///
 /// # Example

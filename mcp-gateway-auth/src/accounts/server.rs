@@ -36,6 +36,8 @@ pub struct AccountServer {
     headers: Vec<(HeaderName, HeaderValue)>,
     /// Teams whose members may use the server; all users if `None`.
     teams: Option<Vec<Arc<str>>>,
+    /// Users who may use the server besides those of the teams.
+    users: Vec<Arc<str>>,
 }
 
 impl AccountServer {
@@ -52,6 +54,7 @@ impl AccountServer {
             sends_resource: true,
             headers: Vec::new(),
             teams: None,
+            users: Vec::new(),
         }
     }
 
@@ -92,6 +95,13 @@ impl AccountServer {
         self
     }
 
+    /// Allows `users` to use a server that is restricted to teams.
+    #[must_use]
+    pub fn with_users(mut self, users: impl IntoIterator<Item = Arc<str>>) -> Self {
+        self.users.extend(users);
+        self
+    }
+
     /// Returns the name.
     #[must_use]
     pub fn name(&self) -> &Arc<str> {
@@ -101,7 +111,7 @@ impl AccountServer {
     /// Returns `true` if `user` may use the server.
     #[must_use]
     pub fn allows(&self, user: &UserInfo) -> bool {
-        is_member(user, self.teams.as_deref())
+        is_member(user, self.teams.as_deref()) || self.users.contains(&user.id)
     }
 
     /// Returns the teams to which it is restricted; none if it is for all users.

@@ -7,9 +7,9 @@ use mcp_gateway_core::credential::{Challenge, CredentialError, CredentialResolve
 use mcp_gateway_core::route::Target;
 use mcp_gateway_core::{Caller, Credential};
 
-use super::AccountCredentials;
 use super::inputs::InputServer;
 use super::server::AccountServer;
+use super::{AccountCredentials, SharedOwner};
 
 /// Credential resolver of one server, with the account that each caller has connected.
 ///
@@ -55,6 +55,16 @@ impl ServerAccounts {
         let server = Arc::new(server);
         Self { all, server }
     }
+
+    /// Returns a resolver with the account of `owner` for all callers; see
+    /// [`AccountCredentials::pinned_to`].
+    #[must_use]
+    pub fn pinned_to(&self, owner: SharedOwner) -> Self {
+        Self {
+            all: self.all.pinned_to(owner),
+            server: Arc::clone(&self.server),
+        }
+    }
 }
 
 #[async_trait]
@@ -93,6 +103,16 @@ impl ServerInputs {
     pub(super) fn new(all: AccountCredentials, server: InputServer) -> Self {
         let server = Arc::new(server);
         Self { all, server }
+    }
+
+    /// Returns a resolver with the values of `owner` for all callers; see
+    /// [`AccountCredentials::pinned_to`].
+    #[must_use]
+    pub fn pinned_to(&self, owner: SharedOwner) -> Self {
+        Self {
+            all: self.all.pinned_to(owner),
+            server: Arc::clone(&self.server),
+        }
     }
 }
 

@@ -20,10 +20,12 @@ use super::{HiddenResources, Scopes};
 /// # fn main() -> Result<(), url::ParseError> {
 /// let notes = Resource::new("https://gw.example.com/notes".parse()?, "Notes")
 ///     .with_teams(["platform".into()]);
-/// assert!(notes.allows(&[], &["platform".into()]));
-/// assert!(!notes.allows(&["member".into()], &["sales".into()]));
-/// // Administrators have access to all resources.
-/// assert!(notes.allows(&["admin".into()], &[]));
+/// assert!(notes.allows("ada", &[], &["platform".into()]));
+/// assert!(!notes.allows("bob", &["member".into()], &["sales".into()]));
+/// // Administrators have access to the resources of all teams, but not to those of a user.
+/// assert!(notes.allows("eve", &["admin".into()], &[]));
+/// let own = notes.with_user("ada");
+/// assert!(own.allows("ada", &[], &[]) && !own.allows("eve", &["admin".into()], &[]));
 /// # Ok(())
 /// # }
 /// ```
@@ -40,6 +42,8 @@ pub struct Resource {
     pub scopes: Vec<(Arc<str>, Arc<str>)>,
     /// Teams with access; everybody has access if `None`.
     pub teams: Option<Vec<Arc<str>>>,
+    /// Subject of the only principal with access, if there is one.
+    pub user: Option<Arc<str>>,
 }
 
 impl Resource {
@@ -55,6 +59,7 @@ impl Resource {
                 "Use the tools and read the data there as you".into(),
             )],
             teams: None,
+            user: None,
         }
     }
 
@@ -83,9 +88,19 @@ impl Resource {
         self
     }
 
-    /// Returns `true` if a user with `roles` and `teams` may access the resource.
+    /// Restricts the resource to the principal `subject`, whatever the teams are.
     #[must_use]
-    pub fn allows(&self, roles: &[Arc<str>], teams: &[Arc<str>]) -> bool {
+    pub fn with_user(mut self, subject: impl Into<Arc<str>>) -> Self {
+        self.user = Some(subject.into());
+        self
+    }
+
+    /// Returns `true` if the principal `subject` with `roles` and `teams` may access the resource.
+    #[must_use]
+    pub fn allows(&self, subject: &str, roles: &[Arc<str>], teams: &[Arc<str>]) -> bool {
+        if let Some(user) = &self.user {
+            return **user == *subject;
+        }
         let is_member = |chosen: &Vec<Arc<str>>| teams.iter().any(|team| chosen.contains(team));
         self.teams.as_ref().is_none_or(is_member) || roles.iter().any(|role| **role == *ADMIN)
     }
@@ -147,15 +162,20 @@ impl Resources {
         found.or(default)
     }
 
-    /// Returns the resource with the URL `uri`, regardless of a trailing slash; one that does not
-    /// exist as [`find`](Self::find) does.
+    /// Returns the resource to describe to strangers for the URL `uri`, regardless of a trailing
+    /// slash.
+    ///
+    /// A restricted one among the hidden names is described as if it did not exist.
     pub(super) fn known_as(&self, uri: &str) -> Option<Cow<'_, Resource>> {
         let wanted = uri.trim_end_matches('/');
         let mut known = self.known.iter();
         let found = known.find(|resource| resource.uris().any(|uri| without_slash(uri) == wanted));
+        let hidden = || self.hidden.as_ref()?.at(wanted).map(Cow::Owned);
         match found {
-            Some(found) => Some(Cow::Borrowed(found)),
-            None => Some(Cow::Owned(self.hidden.as_ref()?.at(wanted)?)),
+            Some(found) if found.teams.is_none() && found.user.is_none() => {
+                Some(Cow::Borrowed(found))
+            }
+            found => hidden().or(found.map(Cow::Borrowed)),
         }
     }
 

@@ -1,12 +1,55 @@
 use std::time::Duration;
 
-use mcp_gateway_auth::accounts::{AccountId, AccountServer, EndReason, Owner};
+use mcp_gateway_auth::accounts::{AccountId, AccountServer, EndReason, Owner, SharedOwner};
 use mcp_gateway_core::auth::Principal;
 use mcp_gateway_core::credential::{CredentialError, CredentialResolver};
 use mcp_gateway_store::{Batch, Store};
 use serde_json::json;
 
 use crate::harness::{HOUR, Harness, SERVER, bearer, caller, is_not_connected, target, user};
+
+#[tokio::test]
+async fn r10_a_pinned_account_is_that_of_its_owner_whoever_calls() {
+    let harness = Harness::start().await;
+    let replica = harness.replica().await;
+    let team = SharedOwner::Team("platform".into());
+    let pinned = replica.credentials.pinned_to(team.clone());
+    let used = async |name: &str| {
+        let caller = caller(Principal::new(name));
+        pinned.resolve(&caller, &target()).await
+    };
+    for (owner, account) in [
+        (Owner::Organization, "company"),
+        (user("alice"), "alice"),
+        (Owner::Team("sales".into()), "seller"),
+    ] {
+        harness.connect(owner, account).await;
+    }
+    // Neither the caller's own account nor that of the organization takes its place.
+    match used("alice").await {
+        Err(CredentialError::SharedNotConnected { owner }) => {
+            assert_eq!(*owner, *team.to_string());
+        }
+        other => panic!("{other:?}"),
+    }
+    harness.connect(team.into(), "robot").await;
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+    let credential = loop {
+        match used("alice").await {
+            Ok(credential) => break credential,
+            Err(error) => assert!(tokio::time::Instant::now() < deadline, "{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    };
+    let presented = harness.provider.user(&bearer(&credential)).unwrap();
+    assert_eq!(presented, "robot");
+    // It is the account of the team, wherever its name counts.
+    assert!(credential.account().starts_with("team/platform@notes#"));
+    let other = used("bob").await.unwrap();
+    assert_eq!(other.account(), credential.account());
+    let own = replica.credential(Principal::new("alice")).await.unwrap();
+    assert_ne!(own.account(), credential.account());
+}
 
 #[tokio::test]
 async fn an_own_account_precedes_those_of_teams_and_of_the_organization() {

@@ -31,6 +31,16 @@ pub enum CredentialError {
     /// The server is looked up again in its pool, and the credential resolved for its successor.
     #[error("server replaced")]
     Replaced,
+    /// The team or the organization with whose account all callers call the server has connected
+    /// none.
+    ///
+    /// A call of a tool is answered by a tool result without a link, because the caller may not
+    /// connect it.
+    #[error("no connected account of {owner}")]
+    SharedNotConnected {
+        /// Owner of the account, such as `the team "platform"`.
+        owner: Arc<str>,
+    },
     /// The credential store is unavailable.
     #[error("credential store unavailable")]
     Unavailable(#[source] BoxError),

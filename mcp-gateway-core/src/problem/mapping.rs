@@ -289,6 +289,7 @@ fn credential(server: &str, error: &CredentialError) -> Problem {
             "server_replaced",
             format!("The server {server:?} has just been replaced; try again"),
         ),
+        CredentialError::SharedNotConnected { owner } => shared_not_connected(server, owner),
         CredentialError::Unavailable(_) => Problem::new(
             StatusCode::OK,
             code::INTERNAL_ERROR,
@@ -337,4 +338,16 @@ fn insufficient_scope(server: &str, scopes: &str, url: Option<&str>) -> Problem 
         Some(url) => problem.with_data("url", url),
         None => problem,
     }
+}
+
+/// Returns the problem of a caller of `server` with the account of `owner`, which is missing.
+fn shared_not_connected(server: &str, owner: &str) -> Problem {
+    let message = format!(
+        "The server {server:?} is called here with the account of {owner}, which is not connected; \
+         ask an administrator of the gateway to connect it"
+    );
+    let reason = "not_connected";
+    Problem::new(StatusCode::OK, code::INTERNAL_ERROR, reason, message)
+        .with_data("owner", owner)
+        .with_variation(Variation::Solvable)
 }

@@ -127,6 +127,8 @@ fn of_targets() -> Vec<Row> {
     let method = "x".into();
     let method = RouteError::UnknownMethod { method };
     let connected = of_credential(CredentialError::NotConnected { url: None });
+    let owner = "the organization".into();
+    let shared = of_credential(CredentialError::SharedNotConnected { owner });
     let store = of_credential(CredentialError::Unavailable(other()));
     let scopes = "write".into();
     let scope = of_credential(CredentialError::InsufficientScope { scopes, url: None });
@@ -147,6 +149,7 @@ fn of_targets() -> Vec<Row> {
         row(unknown(NameKind::Task), 200, -32602, "unknown_task"),
         row(unknown(NameKind::Tool), 200, -32602, "unknown_tool"),
         row(connected, 200, -32603, "not_connected"),
+        row(shared, 200, -32603, "not_connected"),
         row(store, 200, -32603, "credential_store"),
         row(scope, 200, -32603, "insufficient_scope"),
     ]

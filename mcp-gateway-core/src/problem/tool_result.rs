@@ -115,6 +115,24 @@ mod tests {
     }
 
     #[test]
+    fn a_missing_account_of_a_team_is_a_tool_result_without_a_link() {
+        let source = CredentialError::SharedNotConnected {
+            owner: "the team \"platform\"".into(),
+        };
+        let server = "github".into();
+        let problem = Problem::from(&Error::Credential { server, source });
+        let id = Id::from(1);
+        let answer = problem.to_answer(Some(&id), Some(&Method::ToolsCall), Era::Legacy);
+        let json: serde_json::Value = serde_json::from_slice(&answer).unwrap();
+        let text = json["result"]["content"][0]["text"].as_str().unwrap();
+        assert!(text.contains("the team \"platform\""), "{text}");
+        assert!(text.contains("ask an administrator"), "{text}");
+        let data = &json["result"]["_meta"]["mcp-gateway/problem"];
+        assert_eq!(data["owner"], "the team \"platform\"");
+        assert_eq!(data.get("url"), None);
+    }
+
+    #[test]
     fn problems_of_others_stay_errors() {
         let source = CredentialError::Unavailable("down".into());
         let server = "github".into();

@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use mcp_gateway_core::Credential;
-use mcp_gateway_core::auth::Principal;
 use mcp_gateway_core::credential::CredentialError;
 
 use super::InputServer;
@@ -66,16 +65,16 @@ impl InputCredentials {
         }
     }
 
-    /// Returns the credential of the first connection that `principal` may use at `server`.
+    /// Returns the credential of the first of `owners` with a connection of `server`.
     ///
     /// An own connection precedes all others even if its values cannot be used any more: a person
     /// who has connected expects to act under that identity, and under no other.
     pub(in crate::accounts) async fn resolve(
         &self,
-        principal: &Principal,
+        owners: impl Iterator<Item = Owner> + Send,
         server: &Arc<InputServer>,
     ) -> Result<Option<Credential>, CredentialError> {
-        for owner in Owner::of(principal) {
+        for owner in owners {
             let is_own = matches!(owner, Owner::User(_));
             let id = AccountId::new(owner, Arc::clone(server.name()));
             let Some(found) = self.find(&id, server).await? else {

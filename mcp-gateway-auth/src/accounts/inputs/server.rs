@@ -34,6 +34,8 @@ pub struct InputServer {
     templates: Vec<(HeaderName, Template)>,
     /// Teams whose members may use the server; all users if `None`.
     teams: Option<Vec<Arc<str>>>,
+    /// Users who may use the server besides those of the teams.
+    users: Vec<Arc<str>>,
 }
 
 impl InputServer {
@@ -54,6 +56,7 @@ impl InputServer {
             headers: Vec::new(),
             templates: Vec::new(),
             teams: None,
+            users: Vec::new(),
         }
     }
 
@@ -79,6 +82,13 @@ impl InputServer {
         self
     }
 
+    /// Allows `users` to use a server that is restricted to teams.
+    #[must_use]
+    pub fn with_users(mut self, users: impl IntoIterator<Item = Arc<str>>) -> Self {
+        self.users.extend(users);
+        self
+    }
+
     /// Returns the name.
     #[must_use]
     pub fn name(&self) -> &Arc<str> {
@@ -94,7 +104,7 @@ impl InputServer {
     /// Returns `true` if `user` may use the server.
     #[must_use]
     pub fn allows(&self, user: &UserInfo) -> bool {
-        is_member(user, self.teams.as_deref())
+        is_member(user, self.teams.as_deref()) || self.users.contains(&user.id)
     }
 
     /// Returns the teams to which it is restricted; none if it is for all users.

@@ -13,7 +13,7 @@ impl Resources {
     /// Returns `true` if the user may access all of `resources`.
     pub(in crate::server) fn admits(&self, resources: &[String], user: &UserInfo) -> bool {
         resources.iter().all(|uri| match self.find(uri) {
-            Some(Cow::Borrowed(resource)) => resource.allows(&user.roles, &user.teams),
+            Some(Cow::Borrowed(resource)) => resource.allows(&user.id, &user.roles, &user.teams),
             // Not even administrators may use what does not exist.
             Some(Cow::Owned(_)) | None => false,
         })

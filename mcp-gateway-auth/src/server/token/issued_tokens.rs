@@ -138,7 +138,9 @@ impl TokenVerifier for IssuedTokenVerifier {
             return Err(AuthError::InvalidToken);
         }
         let principal = token.principal();
-        let may_use = |resource: &Resource| resource.allows(principal.roles(), principal.teams());
+        let may_use = |resource: &Resource| {
+            resource.allows(principal.subject(), principal.roles(), principal.teams())
+        };
         match self.resource.as_ref().is_none_or(may_use) {
             true => Ok(Some(token)),
             false => Err(AuthError::InvalidToken),
