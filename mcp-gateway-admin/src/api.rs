@@ -14,6 +14,7 @@ mod secrets;
 mod servers;
 pub(crate) mod tokens;
 pub(crate) mod users;
+mod version;
 
 use std::sync::Arc;
 
@@ -154,8 +155,8 @@ fn resources() -> OpenApiRouter<AdminApi> {
         .routes(routes!(audit::list))
         .routes(routes!(servers::list, servers::create))
         .routes(routes!(servers::get, servers::replace, servers::delete))
-        .routes(routes!(gateways::list))
-        .routes(routes!(gateways::get));
+        .routes(routes!(gateways::list, gateways::create))
+        .routes(routes!(gateways::get, gateways::replace, gateways::delete));
     OpenApiRouter::with_openapi(openapi::description()).nest(BASE, below)
 }
 

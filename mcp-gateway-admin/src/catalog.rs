@@ -23,8 +23,61 @@ pub trait Catalog: fmt::Debug + Send + Sync + 'static {
     /// Returns the server `name`, and the version of its entry in the store.
     fn server(&self, name: &str) -> Option<(ServerDocument, Option<u64>)>;
 
-    /// Returns all gateways, in the order of the configuration.
+    /// Returns all gateways, in any order.
     fn gateways(&self) -> Vec<GatewayDocument>;
+
+    /// Returns the gateway with the identifier or name `key`, and the version of its entry in the
+    /// store.
+    fn gateway(&self, key: &str) -> Option<(GatewayDocument, Option<u64>)>;
+
+    /// Creates the gateway of `entry`, which is served when this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError`] if the entry is invalid or the name is taken.
+    ///
+    /// # Cancel safety
+    ///
+    /// The entry may have been written or not.
+    async fn create_gateway(
+        &self,
+        entry: Value,
+        attachment: &Attachment,
+    ) -> Result<(GatewayDocument, u64), CatalogError>;
+
+    /// Replaces the entry of the gateway `key`, if it has `version`. Its identifier stays.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError`] if the entry is invalid, read-only or of another version.
+    ///
+    /// # Cancel safety
+    ///
+    /// The entry may have been written or not.
+    async fn replace_gateway(
+        &self,
+        key: &str,
+        entry: Value,
+        version: Option<u64>,
+        attachment: &Attachment,
+    ) -> Result<(GatewayDocument, u64), CatalogError>;
+
+    /// Deletes the entry of the gateway `key`, if it has `version`, in one write.
+    /// In-flight calls finish.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError`] if the entry is read-only or of another version.
+    ///
+    /// # Cancel safety
+    ///
+    /// The entry may have been deleted or not.
+    async fn delete_gateway(
+        &self,
+        key: &str,
+        version: Option<u64>,
+        attachment: &Attachment,
+    ) -> Result<(), CatalogError>;
 
     /// Creates the server of `entry`, which is used when this returns.
     ///
@@ -105,7 +158,7 @@ pub struct ServerDocument {
     pub violations: Vec<Violation>,
 }
 
-/// Source of the entry of a server.
+/// Source of the entry of a server or gateway.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[expect(
@@ -128,8 +181,14 @@ pub enum ServerSource {
     reason = "implementations of `Catalog` make them"
 )]
 pub struct GatewayDocument {
-    /// Name.
+    /// Identifier, which outlives changes of the name: a UUID, or the name of a gateway of the file.
+    pub id: String,
+    /// Name. The gateway is at `/v1/mcp/{name}` and at `/v1/mcp/{id}`.
     pub name: String,
+    /// Title for people.
+    pub title: Option<String>,
+    /// Description for people.
+    pub description: Option<String>,
     /// Source of its definition.
     pub source: ServerSource,
     /// `true` for the gateway at `/mcp`.
@@ -138,8 +197,51 @@ pub struct GatewayDocument {
     pub all_servers: bool,
     /// Names of its servers, in the order of its lists.
     pub servers: Vec<String>,
-    /// Teams that may use it; everybody if `null`.
+    /// Restrictions of some of its servers to tools and connections.
+    pub assignments: Vec<AssignmentDocument>,
+    /// Servers that it cannot call, and whose assignments take effect when it can.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dangling: Vec<DanglingServer>,
+    /// Teams that may use it; `null` unless it is for teams.
     pub teams: Option<Vec<String>>,
+    /// Subject of the only caller who may use it; `null` unless it is personal.
+    pub user: Option<String>,
+    /// Entry in the store, in the form of an entry of `gateways` in a configuration file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub entry: Option<Value>,
+    /// Violations for which the entry in the store is not used.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub violations: Vec<Violation>,
+}
+
+/// Tools of a server that a gateway has, and the connection with which they are called.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Assignment)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "implementations of `Catalog` make them"
+)]
+pub struct AssignmentDocument {
+    /// Name of the server.
+    pub server: String,
+    /// Tools, by the names that the server uses; all features of the server if `null`.
+    pub tools: Option<Vec<String>>,
+    /// `caller`, `organization` or `team/NAME`.
+    pub connection: String,
+}
+
+/// Server that a gateway cannot call.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "implementations of `Catalog` make them"
+)]
+pub struct DanglingServer {
+    /// Name of the server.
+    pub server: String,
+    /// Reason.
+    pub reason: String,
 }
 
 /// The reason for which an entry could not be changed.
@@ -147,25 +249,25 @@ pub struct GatewayDocument {
 #[non_exhaustive]
 pub enum CatalogError {
     /// The entry has another version.
-    #[error("the server has been changed in the meantime")]
+    #[error("the entry has been changed in the meantime")]
     Changed,
-    /// A server of this name exists.
-    #[error("a server of this name exists")]
+    /// An entry of this name exists.
+    #[error("the name is taken")]
     Exists,
     /// The entry is invalid.
     #[error("the entry is invalid")]
     Invalid(Vec<Violation>),
     /// The gateway has no store for entries.
-    #[error("the gateway has no store for servers; set `store` in its configuration")]
+    #[error("there is no store for entries; set `store` in the configuration")]
     NoStore,
-    /// The server comes from the configuration file.
-    #[error("the server is defined in the configuration file, and can be changed only there")]
+    /// The entry comes from the configuration file.
+    #[error("it is defined in the configuration file, and can be changed only there")]
     ReadOnly,
     /// The store is unavailable.
     #[error("temporarily unavailable")]
     Unavailable(#[source] BoxError),
-    /// The server does not exist.
-    #[error("no such server")]
+    /// The entry does not exist.
+    #[error("no such entry")]
     Unknown,
 }
 

@@ -58,7 +58,10 @@ pub use self::api::clients::ClientDocument;
 pub use self::api::connections::ConnectionDocument;
 pub use self::api::tokens::TokenDocument;
 pub use self::api::users::{IdentityDocument, UserDocument};
-pub use self::catalog::{Catalog, CatalogError, GatewayDocument, ServerDocument, ServerSource};
+pub use self::catalog::{
+    AssignmentDocument, Catalog, CatalogError, DanglingServer, GatewayDocument, ServerDocument,
+    ServerSource,
+};
 pub use self::connections::Connections;
 pub use self::new_client::{ClientError, NewClient, is_identifier};
 pub use self::trail::AuditTrail;

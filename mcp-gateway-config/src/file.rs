@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `listen`, `publicUrl`, `hosts`, `origins`, `replicaUrl` | `network` |
 //! | `servers` | `server`, `process`, `remote` |
-//! | `gateways`, `defaultGateway` | `gateway` |
+//! | `gateways`, `defaultGateway` | `gateway`, `assignment` |
 //! | `auth` | `auth`, `oauth`, `login`, `issuer`, `forward` |
 //! | `limits` | `limits` |
 //! | `sessionKey` and all secrets | `secret` |
@@ -19,11 +19,12 @@
 //! | `log` | `log` |
 //! | `shutdownTimeout` | `serving` |
 
+mod assignment;
 mod audit;
 mod auth;
 mod client_credentials;
 mod forward;
-mod gateway;
+pub(crate) mod gateway;
 mod input;
 mod issuer;
 mod limits;
@@ -49,6 +50,7 @@ use mcp_gateway_platform::spec::{
 };
 
 use self::auth::AuthSection;
+use self::gateway::KnownServers;
 use self::limits::LimitsSection;
 use self::metrics::MetricsSection;
 use self::network::Network;
@@ -234,7 +236,7 @@ impl FromField for Config {
         if let Some(servers) = &servers {
             config.check_accounts(servers);
         }
-        config.check_prefixes(gateways.as_ref(), servers.as_ref().unwrap_or(field));
+        config.check_servers(gateways.as_ref(), servers.as_ref().unwrap_or(field));
         if let Some(field) = default_gateway {
             config.choose_default(&field, gateways.as_ref());
         }
@@ -295,18 +297,28 @@ impl Config {
         names(field);
         let read = gateways
             .iter()
-            .filter_map(|field| gateway::read(field, servers));
+            .filter_map(|field| gateway::read(field, KnownServers::File(servers)));
         self.platform.dynamic.gateways = read.collect();
     }
 
-    /// Records conflicts between the prefixes of the servers of a gateway.
-    fn check_prefixes(&self, gateways: Option<&Field<'_>>, servers: &Field<'_>) {
+    /// Records conflicts between the prefixes of the servers of a gateway, and pinned connections of
+    /// servers without any.
+    fn check_servers(&self, gateways: Option<&Field<'_>>, servers: &Field<'_>) {
         let fields = gateways.and_then(Field::items).unwrap_or_default();
-        for gateway in &self.platform.dynamic.gateways {
-            if let Err(error) = self.platform.dynamic.router(gateway) {
-                let mut fields = fields.iter();
-                let own = fields.find(|field| name_of(field) == Some(&*gateway.name));
-                own.unwrap_or(servers).error(error.to_string());
+        let dynamic = &self.platform.dynamic;
+        for gateway in &dynamic.gateways {
+            let mut own = fields.iter();
+            let own = own.find(|field| name_of(field) == Some(&*gateway.name));
+            let own = own.unwrap_or(servers);
+            if let Err(error) = dynamic.router(gateway) {
+                own.error(error.to_string());
+            }
+            for name in &gateway.servers {
+                let server = dynamic.server(name);
+                let reason = server.and_then(|server| gateway.unusable(name, Some(server)));
+                if let Some(reason) = reason {
+                    own.error(format!("{name:?}: {reason}"));
+                }
             }
         }
     }

@@ -1,7 +1,7 @@
-//! Entries of servers as documents of a store.
+//! Entries of servers and gateways as documents of a store.
 //!
-//! They have the keys of an entry of `servers` in a configuration file, and are read by the same
-//! code, so that the file and the store are two sources of one model.
+//! They have the keys of an entry of `servers` or `gateways` in a configuration file, and are read by
+//! the same code, so that the file and the store are two sources of one model.
 //!
 //! | Value | In a file | In a store |
 //! |---|---|---|
@@ -15,10 +15,13 @@ use std::io;
 use std::path::Path;
 
 use mcp_gateway_platform::registry::{EntryReader, Violation};
-use mcp_gateway_platform::spec::ServerSpec;
+use mcp_gateway_platform::spec::{GatewaySpec, ServerSpec};
 use serde_json::Value;
 
-use crate::document::{DiagnosticSink, Environment, FromField as _, Lookup, Severity, jsonc};
+use crate::document::{
+    DiagnosticSink, Environment, Field, FromField as _, Lookup, Severity, jsonc,
+};
+use crate::file::gateway::{self, KnownServers};
 
 /// Reader of the entries in a store.
 ///
@@ -54,11 +57,29 @@ impl StoredEntries {
 }
 
 impl EntryReader for StoredEntries {
-    /// Reads `entry`. Warnings are ignored, because nobody reads a log for them.
     fn read(&self, entry: &Value) -> Result<ServerSpec, Vec<Violation>> {
+        self.read_with(entry, ServerSpec::from_field)
+    }
+
+    fn read_gateway(&self, entry: &Value) -> Result<GatewaySpec, Vec<Violation>> {
+        self.read_with(entry, |field| gateway::read(field, KnownServers::Any))
+    }
+}
+
+impl StoredEntries {
+    /// Reads `entry` with `read`. Warnings are ignored, because nobody reads a log for them.
+    ///
+    /// # Errors
+    ///
+    /// All violations if the entry is invalid.
+    fn read_with<T>(
+        &self,
+        entry: &Value,
+        read: impl FnOnce(&Field<'_>) -> Option<T>,
+    ) -> Result<T, Vec<Violation>> {
         let sink = DiagnosticSink::new(self);
         let node = jsonc::parse(&entry.to_string(), &sink);
-        let server = node.and_then(|node| ServerSpec::from_field(&sink.root(&node)));
+        let value = node.and_then(|node| read(&sink.root(&node)));
         let found = sink.into_diagnostics();
         let errors = found
             .iter()
@@ -66,8 +87,8 @@ impl EntryReader for StoredEntries {
         let violations: Vec<_> = errors
             .map(|error| Violation::new(&error.path, error.message.as_str()))
             .collect();
-        match server {
-            Some(server) if violations.is_empty() => Ok(server),
+        match value {
+            Some(value) if violations.is_empty() => Ok(value),
             Some(_) | None => Err(violations),
         }
     }

@@ -41,7 +41,8 @@ mod tool_result;
 mod values;
 
 pub use self::budget::{Overflow, ResultBudget, ResultBudgets};
-pub(crate) use self::document::{PieceUri, is_reserved};
+pub(crate) use self::document::PieceUri;
+pub use self::document::is_reserved;
 pub use self::kept::{KeptResultLimits, KeptResults};
 #[cfg(feature = "json-path")]
 pub use self::projection::{Projection, ProjectionError};

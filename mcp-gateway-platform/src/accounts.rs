@@ -26,7 +26,7 @@ use url::Url;
 pub(crate) use self::probe::ServerProbe;
 use crate::audit;
 use crate::error::PlatformError;
-use crate::spec::{DynamicSpec, RemoteAuth, ServerRuntime, ServerSpec};
+use crate::spec::{DynamicSpec, RemoteAuth, ServerRuntime, ServerSpec, Visibility};
 use crate::state::StateStore;
 
 /// Accounts of callers, and the pages on which they are connected.
@@ -157,8 +157,8 @@ impl AccountObserver for AccountEvents {
 pub(crate) fn account_servers(spec: &DynamicSpec) -> impl Iterator<Item = AccountServer> {
     spec.servers.iter().filter_map(|definition| {
         let server = account_server(definition)?;
-        Some(match teams(spec, &definition.name) {
-            Some(teams) => server.with_teams(teams),
+        Some(match audience(spec, &definition.name) {
+            Some((teams, users)) => server.with_teams(teams).with_users(users),
             None => server,
         })
     })
@@ -197,8 +197,8 @@ pub(crate) fn account_server(definition: &ServerSpec) -> Option<AccountServer> {
 pub(crate) fn input_servers(spec: &DynamicSpec) -> impl Iterator<Item = InputServer> {
     spec.servers.iter().filter_map(|definition| {
         let server = input_server(definition)?;
-        Some(match teams(spec, &definition.name) {
-            Some(teams) => server.with_teams(teams),
+        Some(match audience(spec, &definition.name) {
+            Some((teams, users)) => server.with_teams(teams).with_users(users),
             None => server,
         })
     })
@@ -236,15 +236,23 @@ fn recipient(transport: &ServerRuntime) -> String {
     }
 }
 
-/// Returns the teams of the gateways with `server`; `None` if one of them is for everybody.
+/// Teams and users who may see a server.
+type Audience = (Vec<Arc<str>>, Vec<Arc<str>>);
+
+/// Returns the teams and users of the gateways with `server`; `None` if one of them is for
+/// everybody.
 ///
-/// The list is empty, so that it admits nobody, if no gateway has the server.
-fn teams(spec: &DynamicSpec, server: &Arc<str>) -> Option<Vec<Arc<str>>> {
+/// The lists are empty, so that they admit nobody, if no gateway has the server.
+fn audience(spec: &DynamicSpec, server: &Arc<str>) -> Option<Audience> {
     let gateways = spec.gateways.iter();
     let mut gateways = gateways.filter(|gateway| gateway.servers.contains(server));
-    gateways.try_fold(Vec::new(), |mut all, gateway| {
-        all.extend(gateway.teams.as_ref()?.iter().cloned());
-        Some(all)
+    gateways.try_fold(Audience::default(), |(mut teams, mut users), gateway| {
+        match &gateway.visibility {
+            Visibility::Organization => return None,
+            Visibility::Teams(more) => teams.extend(more.iter().cloned()),
+            Visibility::User(user) => users.push(Arc::clone(user)),
+        }
+        Some((teams, users))
     })
 }
 
@@ -268,7 +276,10 @@ mod tests {
             servers.next().unwrap().allows(user)
         };
         assert!(allows(&spec, &ada));
-        spec.gateways[0].teams = Some(vec!["platform".into()]);
+        spec.gateways[0].visibility = Visibility::User("usr_1".into());
+        assert!(allows(&spec, &ada));
+        assert!(!allows(&spec, &UserInfo::new("usr_2", "Bob")));
+        spec.gateways[0].visibility = Visibility::Teams(vec!["platform".into()]);
         assert!(!allows(&spec, &ada));
         ada.teams.push("platform".into());
         assert!(allows(&spec, &ada));

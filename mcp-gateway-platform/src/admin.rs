@@ -4,6 +4,8 @@
 //! apply in this replica; other replicas follow the change of the document. No lock is held while
 //! the store is awaited: the version of the document orders concurrent writes.
 
+mod gateways;
+
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -71,19 +73,38 @@ impl Catalog for Running {
     }
 
     fn gateways(&self) -> Vec<GatewayDocument> {
-        let state = self.state();
-        let spec = &state.merged.spec;
-        let gateways = spec.gateways.iter().enumerate();
-        let texts = |names: &Vec<Arc<str>>| names.iter().map(ToString::to_string).collect();
-        let document = gateways.map(|(at, gateway)| GatewayDocument {
-            name: gateway.name.to_string(),
-            source: ServerSource::File,
-            default: at == spec.default_gateway,
-            all_servers: gateway.has_all,
-            servers: texts(&gateway.servers),
-            teams: gateway.teams.as_ref().map(texts),
-        });
-        document.collect()
+        self.state().gateway_documents()
+    }
+
+    fn gateway(&self, key: &str) -> Option<(GatewayDocument, Option<u64>)> {
+        self.find_gateway(key)
+    }
+
+    async fn create_gateway(
+        &self,
+        entry: Value,
+        attachment: &Attachment,
+    ) -> Result<(GatewayDocument, u64), CatalogError> {
+        self.add_gateway(entry, attachment).await
+    }
+
+    async fn replace_gateway(
+        &self,
+        key: &str,
+        entry: Value,
+        version: Option<u64>,
+        attachment: &Attachment,
+    ) -> Result<(GatewayDocument, u64), CatalogError> {
+        self.change_gateway(key, entry, version, attachment).await
+    }
+
+    async fn delete_gateway(
+        &self,
+        key: &str,
+        version: Option<u64>,
+        attachment: &Attachment,
+    ) -> Result<(), CatalogError> {
+        self.remove_gateway(key, version, attachment).await
     }
 
     /// Creates the server if the name is free, in the spec and in the store.

@@ -14,7 +14,7 @@ use mcp_gateway_auth::StaticTokens;
 use mcp_gateway_auth::accounts::AccountCredentials;
 use mcp_gateway_auth::forward::{ForwardAuth, ProtectedUpstream};
 use mcp_gateway_auth::server::{ProtectedResources, Resource};
-use mcp_gateway_core::auth::Principal;
+use mcp_gateway_core::auth::{Principal, ProtectedResource};
 use mcp_gateway_core::endpoint::ReplicaService;
 use mcp_gateway_core::host_policy::HostPolicy;
 use mcp_gateway_core::layer::dispatch::Implementation;
@@ -34,15 +34,16 @@ use crate::error::PlatformError;
 use crate::http::hidden::HiddenGateways;
 use crate::http::router::{HttpRouter, ManagementEndpoints, MetricsService, RouteTable};
 use crate::reload::generations::Generations;
+use crate::reload::grants::ReloadableGrants;
+use crate::reload::pins::ReloadablePins;
 use crate::reload::router::ReloadableRouter;
-use crate::reload::tool_filters::ReloadableToolFilters;
 use crate::reload::tool_names::ReloadableToolNames;
 use crate::reload::verifier::{ReloadableVerifier, VerifierFactory};
 use crate::servers::{
     Builtins, ClientCredentialsFactory, CredentialFactory, ServerFactory, ServerSet,
     SharedHttpClient,
 };
-use crate::spec::{Auth, DynamicSpec, Metrics as Published, PlatformSpec};
+use crate::spec::{Assignment, Auth, DynamicSpec, Metrics as Published, PlatformSpec};
 use crate::state::StateStore;
 use crate::status::ServerStatus;
 use crate::telemetry::Metrics;
@@ -66,8 +67,8 @@ pub(crate) struct Controller {
     accounts: Option<Arc<AccountCredentials>>,
     /// Generations of the running state.
     generations: Arc<Generations>,
-    /// Policy of all gateways.
-    tool_filters: Arc<ReloadableToolFilters>,
+    /// Owners of pinned connections.
+    pins: Arc<ReloadablePins>,
     /// Configured names of tools, which servers may not have.
     tool_names: Arc<ReloadableToolNames>,
     /// Running servers.
@@ -89,12 +90,26 @@ pub(crate) struct Controller {
 struct RunningGateway {
     /// Properties whose change builds the gateway anew.
     traits: GatewaySpec,
+    /// Parts that are replaced without a new gateway.
+    parts: ReloadableParts,
+    /// Assignments, whose changes subscribers are notified of.
+    assignments: Vec<Assignment>,
+    /// Service for each segment of its paths.
+    gateways: Vec<Gateway>,
+}
+
+/// Parts of a gateway that follow the spec while calls are in flight.
+///
+/// A gateway that is built anew takes over those of the one that it replaces, so that open streams
+/// follow them.
+#[derive(Clone, Debug)]
+struct ReloadableParts {
     /// Verifier, which open streams watch.
     access: Arc<ReloadableVerifier>,
     /// Router, whose changes open streams receive.
     routing: Arc<ReloadableRouter>,
-    /// Service.
-    gateway: Gateway,
+    /// Policy.
+    grants: Arc<ReloadableGrants>,
 }
 
 impl Controller {
@@ -141,8 +156,7 @@ impl Controller {
             .with_kept_results(kept_results)
             .with_audit(foundation.audit.clone())
             .with_data_folder(StateStore::folder_of(&fixed.store));
-        let tool_filters = Arc::<ReloadableToolFilters>::default();
-        let generations = Arc::new(Generations::new(Arc::clone(&tool_filters)));
+        let (generations, pins) = <(Arc<Generations>, Arc<ReloadablePins>)>::default();
         let metrics = Metrics::new();
         let mut controller = Self {
             observer: CallObserver {
@@ -171,11 +185,12 @@ impl Controller {
                     own: Arc::new(ClientCredentialsFactory::new(
                         fixed.auth.allowed_networks.clone(),
                     )),
+                    pins: Arc::clone(&pins),
                 },
             ),
             accounts,
             generations,
-            tool_filters,
+            pins,
             tool_names: Arc::default(),
             gateways: Vec::new(),
             routes: Arc::default(),
@@ -196,13 +211,13 @@ impl Controller {
         }
     }
 
-    /// Creates a gateway.
+    /// Creates a gateway of `parts`, with the challenge `protected`.
     fn create(
         &self,
-        traits: GatewaySpec,
-        access: Arc<ReloadableVerifier>,
-        routing: Arc<ReloadableRouter>,
-    ) -> Result<RunningGateway, PlatformError> {
+        traits: &GatewaySpec,
+        parts: &ReloadableParts,
+        protected: Option<&ProtectedResource>,
+    ) -> Result<Gateway, PlatformError> {
         let ManagementEndpoints {
             drain, sessions, ..
         } = &*self.operations;
@@ -210,12 +225,12 @@ impl Controller {
         if let Some(instructions) = &traits.instructions {
             identity = identity.with_instructions(Arc::clone(instructions));
         }
-        let mut builder = Gateway::builder(Arc::clone(&access))
-            .with_router(Arc::clone(&routing))
-            .with_policy(Arc::clone(&self.tool_filters))
+        let mut builder = Gateway::builder(Arc::clone(&parts.access))
+            .with_router(Arc::clone(&parts.routing))
+            .with_policy(Arc::clone(&parts.grants))
             .with_servers(self.servers.pool().clone())
             .with_sessions(sessions.clone())
-            .with_name(Arc::clone(&traits.name))
+            .with_name(Arc::clone(&traits.id))
             .with_implementation(identity)
             .with_observer(self.observer.clone())
             .with_host_policy(traits.host_policy())
@@ -229,19 +244,11 @@ impl Controller {
         if let Some(entries) = traits.page_size {
             builder = builder.with_page_size(entries);
         }
-        if let Some(protected) = &traits.protected {
+        if let Some(protected) = protected {
             builder = builder.with_protected_resource(protected.clone());
         }
         // The router and the sessions are set, so that nothing is missing.
-        let gateway = builder
-            .build()
-            .map_err(|e| PlatformError::Sealer(e.into()))?;
-        Ok(RunningGateway {
-            gateway,
-            traits,
-            access,
-            routing,
-        })
+        builder.build().map_err(|e| PlatformError::Sealer(e.into()))
     }
 
     /// Creates the route table, with forward authentication of the resources `forward`, and names
@@ -258,8 +265,12 @@ impl Controller {
         let metadata_guard = hosts.fold(guard.clone(), HostPolicy::with_host);
         let forward = self.forward(spec, forward);
         let restricted = self.restricted(spec);
-        let named = |one: &RunningGateway| (Arc::clone(&one.traits.name), one.gateway.clone());
-        let gateways: HashMap<_, _> = self.gateways.iter().map(named).collect();
+        let gateways = spec.gateways.iter().zip(&self.gateways);
+        let gateways = gateways.flat_map(|(definition, running)| {
+            let segments = definition.segments().cloned();
+            segments.zip(running.gateways.iter().cloned())
+        });
+        let gateways: HashMap<_, _> = gateways.collect();
         let default = spec.gateways.get(spec.default_gateway);
         RouteTable {
             gateways,

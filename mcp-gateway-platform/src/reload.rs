@@ -5,7 +5,8 @@
 //! [`generations`] keeps such a call from servers.
 
 pub(crate) mod generations;
+pub(crate) mod grants;
+pub(crate) mod pins;
 pub(crate) mod router;
-pub(crate) mod tool_filters;
 pub(crate) mod tool_names;
 pub(crate) mod verifier;

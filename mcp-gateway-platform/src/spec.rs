@@ -16,6 +16,7 @@
 //! assert_eq!(spec.dynamic.gateways[0].servers, ["time".into()]);
 //! ```
 
+mod assignment;
 mod audit;
 mod auth;
 mod client_credentials;
@@ -34,6 +35,7 @@ mod secret;
 mod server;
 mod storage;
 mod tool_filter;
+mod visibility;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -43,6 +45,7 @@ pub use mcp_gateway_auth::accounts::{Input, Template};
 use mcp_gateway_core::route::{PrefixError, PrefixRouter};
 use url::Url;
 
+pub use self::assignment::{AssignedConnection, Assignment};
 pub use self::audit::Audit;
 pub use self::auth::{Anonymous, Auth, Forward, StaticAuth, Token};
 pub use self::client_credentials::{ClientProof, RemoteClientCredentials};
@@ -64,6 +67,7 @@ pub use self::secret::{Secret, SessionKey};
 pub use self::server::{ServerRuntime, ServerSpec};
 pub use self::storage::Storage;
 pub use self::tool_filter::ToolFilter;
+pub use self::visibility::Visibility;
 
 /// The desired state of a platform.
 #[derive(Clone, Debug, Default)]
@@ -323,7 +327,18 @@ impl DynamicSpec {
         self.servers.iter().find(|server| *server.name == *name)
     }
 
-    /// Returns the router of `gateway`.
+    /// Returns the servers of `gateway` that it can call, in its order.
+    pub(crate) fn servers_of(&self, gateway: &GatewaySpec) -> Vec<&ServerSpec> {
+        let known = self.servers.iter().map(|server| (&*server.name, server));
+        let known: HashMap<_, _> = known.collect();
+        let servers = gateway.servers.iter().filter_map(|name| {
+            let server = known.get(&**name).copied();
+            server.filter(|_| gateway.unusable(name, server).is_none())
+        });
+        servers.collect()
+    }
+
+    /// Returns the router of `gateway`, over those of its servers that it can call.
     ///
     /// # Errors
     ///
@@ -343,20 +358,21 @@ impl DynamicSpec {
     /// assert!(spec.router(&spec.gateways[0]).is_err());
     /// ```
     pub fn router(&self, gateway: &GatewaySpec) -> Result<PrefixRouter, PrefixError> {
-        let known = self.servers.iter().map(|server| (&*server.name, server));
-        let known: HashMap<_, _> = known.collect();
-        let servers = gateway.servers.iter();
-        let servers = servers.filter_map(|name| known.get(&**name).copied());
+        let servers = self.servers_of(gateway);
         let prefixes = servers
-            .clone()
+            .iter()
             .map(|server| (Arc::clone(&server.name), Arc::clone(&server.prefix)));
         let mut router = PrefixRouter::new(prefixes)?;
         for server in servers {
-            if !server.tools.is_empty() {
+            let assigned = gateway.assignment(&server.name);
+            let assigned = assigned.filter(|assigned| assigned.tools.is_some());
+            if !server.tools.is_empty() || assigned.is_some() {
                 router = router.with_listed_tools_only(Arc::clone(&server.name));
             }
-            let aliases = server.tool_aliases.iter();
-            for (name, alias) in aliases.filter(|(name, _)| server.tools.allows(name)) {
+            let aliases = server.tool_aliases.iter().filter(|(name, _)| {
+                server.tools.allows(name) && assigned.is_none_or(|one| one.has_tool(name))
+            });
+            for (name, alias) in aliases {
                 router = router.with_tool_alias(&server.name, Arc::clone(name), Arc::clone(alias));
             }
         }

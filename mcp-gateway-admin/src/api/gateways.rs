@@ -2,14 +2,43 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::header::{ETAG, LOCATION};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use mcp_gateway_audit::Change;
+use mcp_gateway_store::Attachment;
+use serde_json::Value;
 
-use super::AdminApi;
-use super::extract::{Filter, Id};
+use super::access::Admin;
+use super::extract::{Body, Filter, Id};
 use super::page::{Page, PageQuery};
 use super::problem::{ApiError, Problem};
+use super::version::{Expected, expected, tag};
+use super::{AdminApi, BASE};
 use crate::catalog::GatewayDocument;
 
-/// Returns gateways, ordered by name.
+/// Entry of a gateway: the keys of an entry of `gateways` in a configuration file.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "it documents the entry, which others read")]
+pub(super) struct GatewayEntry {
+    /// Name, the last segment of its path.
+    #[schema(pattern = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+    name: String,
+    /// Title for people.
+    title: Option<String>,
+    /// Description for people.
+    description: Option<String>,
+    /// Names of servers, with all of their features; all servers without this and `assignments`.
+    servers: Option<Vec<String>>,
+    /// Servers of which it has some tools, or that it calls with pinned connections.
+    #[schema(value_type = Option<Vec<Object>>)]
+    assignments: Option<Value>,
+    /// `"organization"`, `{ "teams": [NAME] }` or `{ "user": SUBJECT }`.
+    #[schema(value_type = Option<Object>)]
+    visibility: Option<Value>,
+}
+
+/// Returns gateways, ordered by identifier.
 #[utoipa::path(
     get, path = "/gateways", tag = "gateways", operation_id = "listGateways", params(PageQuery),
     responses((status = 200, body = Page<GatewayDocument>), (status = "default", body = Problem, description = "Problem", content_type = "application/problem+json")),
@@ -20,21 +49,87 @@ pub(super) async fn list(
 ) -> Result<Json<Page<GatewayDocument>>, ApiError> {
     let (limit, after) = (page.limit()?, page.after()?);
     let mut found = api.catalog()?.gateways();
-    found.retain(|gateway| after.is_none_or(|after| *gateway.name > *after));
-    found.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-    Ok(Json(Page::of(found, limit, |gateway| &gateway.name)))
+    found.retain(|gateway| after.is_none_or(|after| *gateway.id > *after));
+    found.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+    Ok(Json(Page::of(found, limit, |gateway| &gateway.id)))
 }
 
-/// Returns a gateway.
+/// Adds a gateway.
 #[utoipa::path(
-    get, path = "/gateways/{name}", tag = "gateways", operation_id = "getGateway", params(("name" = String, Path)),
+    post, path = "/gateways", tag = "gateways", operation_id = "createGateway", request_body = GatewayEntry,
+    responses((status = 201, body = GatewayDocument), (status = "default", body = Problem, description = "Problem", content_type = "application/problem+json")),
+)]
+pub(super) async fn create(
+    State(api): State<AdminApi>,
+    admin: Admin,
+    Body(entry): Body<Value>,
+) -> Result<Response, ApiError> {
+    let record = record(&api, &admin, "gateway.create");
+    let created = api.catalog()?.create_gateway(entry, &record).await;
+    let (gateway, version) = created?;
+    let location = format!("{BASE}/gateways/{}", gateway.id);
+    let headers = [(LOCATION, location), (ETAG, tag(version))];
+    Ok((StatusCode::CREATED, headers, Json(gateway)).into_response())
+}
+
+/// Returns a gateway by its identifier or name. `ETag` is the version of its entry in the store.
+#[utoipa::path(
+    get, path = "/gateways/{id}", tag = "gateways", operation_id = "getGateway", params(("id" = String, Path)),
     responses((status = 200, body = GatewayDocument), (status = "default", body = Problem, description = "Problem", content_type = "application/problem+json")),
 )]
-pub(super) async fn get(
+pub(super) async fn get(State(api): State<AdminApi>, Id(id): Id) -> Result<Response, ApiError> {
+    let (gateway, version) = api.catalog()?.gateway(&id).ok_or(ApiError::NotFound)?;
+    Ok(match version {
+        Some(version) => ([(ETAG, tag(version))], Json(gateway)).into_response(),
+        None => Json(gateway).into_response(),
+    })
+}
+
+/// Replaces the entry of a gateway, if it has the version in `If-Match`. The identifier stays when
+/// the name changes.
+#[utoipa::path(
+    put, path = "/gateways/{id}", tag = "gateways", operation_id = "replaceGateway", request_body = GatewayEntry,
+    params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "`ETag` of the entry; required")),
+    responses((status = 200, body = GatewayDocument), (status = "default", body = Problem, description = "Problem", content_type = "application/problem+json")),
+)]
+pub(super) async fn replace(
     State(api): State<AdminApi>,
-    Id(name): Id,
-) -> Result<Json<GatewayDocument>, ApiError> {
-    let mut gateways = api.catalog()?.gateways().into_iter();
-    let found = gateways.find(|gateway| gateway.name == name);
-    Ok(Json(found.ok_or(ApiError::NotFound)?))
+    admin: Admin,
+    Id(id): Id,
+    headers: HeaderMap,
+    Body(entry): Body<Value>,
+) -> Result<Response, ApiError> {
+    let catalog = api.catalog()?;
+    if catalog.gateway(&id).is_none() {
+        return Err(ApiError::NotFound);
+    }
+    let version = expected(&headers)?.ok_or(ApiError::PreconditionRequired)?;
+    let record = record(&api, &admin, "gateway.replace");
+    let replaced = catalog.replace_gateway(&id, entry, version.number(), &record);
+    let (gateway, version) = replaced.await?;
+    Ok(([(ETAG, tag(version))], Json(gateway)).into_response())
+}
+
+/// Removes a gateway of the store. In-flight calls finish, open streams end.
+#[utoipa::path(
+    delete, path = "/gateways/{id}", tag = "gateways", operation_id = "deleteGateway",
+    params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "`ETag` of the entry")),
+    responses((status = 204), (status = "default", body = Problem, description = "Problem", content_type = "application/problem+json")),
+)]
+pub(super) async fn delete(
+    State(api): State<AdminApi>,
+    admin: Admin,
+    Id(id): Id,
+    headers: HeaderMap,
+) -> Result<StatusCode, ApiError> {
+    let version = expected(&headers)?.and_then(Expected::number);
+    let record = record(&api, &admin, "gateway.delete");
+    api.catalog()?.delete_gateway(&id, version, &record).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Returns the record of `action` on a gateway.
+fn record(api: &AdminApi, admin: &Admin, action: &'static str) -> Attachment {
+    let change = move |id: &str| Change::new(action, format!("gateway/{id}"));
+    api.trail().attachment(&admin.actor(), change)
 }

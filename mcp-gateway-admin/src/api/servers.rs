@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header::{ETAG, IF_MATCH, LOCATION};
+use axum::http::header::{ETAG, LOCATION};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use mcp_gateway_audit::Change;
@@ -13,6 +13,7 @@ use super::access::Admin;
 use super::extract::{Body, Filter, Id};
 use super::page::{Page, PageQuery};
 use super::problem::{ApiError, Problem};
+use super::version::{Expected, expected, tag};
 use super::{AdminApi, BASE, secrets};
 use crate::catalog::ServerDocument;
 
@@ -140,47 +141,4 @@ fn record(
         let change = Change::new(action, format!("server/{name}"));
         fields.iter().fold(change, Change::with_field)
     })
-}
-
-/// Version that a request expects.
-#[derive(Clone, Copy, Debug)]
-enum Expected {
-    /// Any version: `*`.
-    Any,
-    /// This version.
-    Number(u64),
-}
-
-impl Expected {
-    /// Returns the version; `None` for any.
-    fn number(self) -> Option<u64> {
-        match self {
-            Self::Any => None,
-            Self::Number(number) => Some(number),
-        }
-    }
-}
-
-/// Returns the version in `If-Match`. One that no entry can have fails the precondition.
-fn expected(headers: &HeaderMap) -> Result<Option<Expected>, ApiError> {
-    let Some(value) = headers.get(IF_MATCH) else {
-        return Ok(None);
-    };
-    match value.to_str().unwrap_or_default().trim() {
-        "*" => Ok(Some(Expected::Any)),
-        text => {
-            let number = text
-                .strip_prefix('"')
-                .and_then(|text| text.strip_suffix('"'));
-            let number = number.and_then(|number| number.parse().ok());
-            Ok(Some(Expected::Number(
-                number.ok_or(ApiError::PreconditionFailed)?,
-            )))
-        }
-    }
-}
-
-/// Returns the entity tag of `version`.
-fn tag(version: u64) -> String {
-    format!("\"{version}\"")
 }

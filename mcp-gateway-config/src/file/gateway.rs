@@ -3,14 +3,17 @@
 //! | Key | Type |
 //! |---|---|
 //! | `name` | path segment, required |
-//! | `servers` | list of server names; all servers if absent |
+//! | `title`, `description` | string |
+//! | `servers` | list of server names; all servers if absent, and no `assignments` |
+//! | `assignments` | list of `assignment` |
+//! | `visibility` | `organization`, `{ teams: [..] }` or `{ user: SUBJECT }` |
 //! | `forwardHeaders` | list of header names |
 //! | `pageSize` | positive number |
 //! | `maxToolName` | number from 48 to 128 |
 //! | `toolPrefix` | `always`, `onCollision` or `never` |
 //! | `instructions` | string |
 //! | `compatibility` | list of `version-header` |
-//! | `teams` | list of strings |
+//! | `teams` | list of strings; the same as `visibility: { teams: [..] }` |
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -18,21 +21,58 @@ use std::sync::Arc;
 use http::HeaderName;
 use mcp_gateway_core::endpoint::{Compatibility, is_forwardable};
 use mcp_gateway_core::route::PrefixMode;
-use mcp_gateway_platform::spec::GatewaySpec;
+use mcp_gateway_platform::spec::{AssignedConnection, GatewaySpec, Visibility};
 
-use crate::document::{Count, Field, suggestion};
+use super::assignment;
+use crate::document::{Count, Field, Table, suggestion};
+
+/// Servers that a gateway may refer to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum KnownServers<'a> {
+    /// Servers of the same file, in this order. All others are errors.
+    File(&'a [&'a str]),
+    /// Servers of the file and of the store, which are added and removed independently.
+    Any,
+}
+
+impl KnownServers<'_> {
+    /// Records an error unless the server `name` may exist.
+    pub(super) fn check(self, field: &Field<'_>, name: &str) -> bool {
+        match self {
+            Self::File(servers) if !servers.contains(&name) => {
+                let instead = suggestion(name, servers);
+                field.error(format!("unknown server {name:?}; {instead}"));
+                false
+            }
+            Self::File(_) | Self::Any => true,
+        }
+    }
+}
 
 /// Reads a gateway over a subset of `servers`.
-pub(super) fn read(field: &Field<'_>, servers: &[&str]) -> Option<GatewaySpec> {
+///
+/// Without `servers` and `assignments`, it has all servers. Those of a store are added when it is
+/// applied, because they come and go.
+pub(crate) fn read(field: &Field<'_>, servers: KnownServers<'_>) -> Option<GatewaySpec> {
     let mut table = field.table()?;
     let name = table.required("name", |field| field.parse("the name of a gateway", slug));
     let chosen = table.field("servers");
+    let assigned = table.field("assignments");
     let mut gateway = GatewaySpec::new(name.unwrap_or_default());
-    gateway.has_all = chosen.is_none();
-    gateway.servers = match chosen {
-        Some(field) => choose(&field, servers),
-        None => servers.iter().map(|name| Arc::from(*name)).collect(),
+    gateway.title = table.get("title");
+    gateway.description = table.get("description");
+    gateway.has_all = chosen.is_none() && assigned.is_none();
+    gateway.servers = match (chosen, servers) {
+        (Some(field), _) => choose(&field, servers),
+        (None, KnownServers::File(servers)) if gateway.has_all => {
+            servers.iter().map(|name| Arc::from(*name)).collect()
+        }
+        (None, _) => Vec::new(),
     };
+    if let Some(field) = assigned {
+        gateway = assignment::read_all(&field, servers, gateway);
+    }
+    gateway.visibility = visibility(&mut table, &gateway);
     gateway.forward_headers = table
         .get_with("forwardHeaders", forward_headers)
         .unwrap_or_default();
@@ -45,20 +85,60 @@ pub(super) fn read(field: &Field<'_>, servers: &[&str]) -> Option<GatewaySpec> {
     gateway.compatibility = table
         .get_with("compatibility", compatibility)
         .unwrap_or_default();
-    gateway.teams = table.get("teams");
     table.finish();
     Some(gateway)
 }
 
+/// Reads the callers for whom `gateway` exists.
+///
+/// To pin a connection is to grant it to all who see the gateway, so that they must be named.
+fn visibility(table: &mut Table<'_>, gateway: &GatewaySpec) -> Visibility {
+    let (teams, chosen) = (table.field("teams"), table.field("visibility"));
+    let is_pinned = |connection: &AssignedConnection| *connection != AssignedConnection::Caller;
+    let mut assignments = gateway.assignments.iter();
+    match (teams, chosen) {
+        (Some(_), Some(chosen)) => {
+            chosen.error("teams and visibility exclude each other");
+            Visibility::default()
+        }
+        (Some(teams), None) => teams.read().map(Visibility::Teams).unwrap_or_default(),
+        (None, Some(chosen)) => chosen_visibility(&chosen).unwrap_or_default(),
+        (None, None) => {
+            if assignments.any(|assignment| is_pinned(&assignment.connection)) {
+                table.whole().error(
+                    "a pinned connection is granted to all who see the gateway; set visibility",
+                );
+            }
+            Visibility::default()
+        }
+    }
+}
+
+/// Reads the value of `visibility`: `organization`, or a map with one of `teams` and `user`.
+///
+/// An empty list of teams admits administrators only.
+fn chosen_visibility(field: &Field<'_>) -> Option<Visibility> {
+    if field.is_scalar() {
+        return field.choice(&[("organization", Visibility::Organization)]);
+    }
+    let mut table = field.table()?;
+    let (key, field) = table.one_of(&["teams", "user"])?;
+    table.finish();
+    match key {
+        "teams" => field.read().map(Visibility::Teams),
+        _ => field.read().map(Visibility::User),
+    }
+}
+
 /// Reads the names of servers, and records unknown and duplicate ones.
-fn choose(field: &Field<'_>, servers: &[&str]) -> Vec<Arc<str>> {
+fn choose(field: &Field<'_>, servers: KnownServers<'_>) -> Vec<Arc<str>> {
     let mut chosen: Vec<Arc<str>> = Vec::new();
     for field in field.items().unwrap_or_default() {
         let Some(name) = field.text() else { continue };
-        if !servers.contains(&name) {
-            let instead = suggestion(name, servers);
-            field.error(format!("unknown server {name:?}; {instead}"));
-        } else if chosen.iter().any(|chosen| **chosen == *name) {
+        if !servers.check(&field, name) {
+            continue;
+        }
+        if chosen.iter().any(|chosen| **chosen == *name) {
             field.error(format!("duplicate server {name:?}"));
         } else {
             chosen.push(name.into());

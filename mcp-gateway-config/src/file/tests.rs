@@ -13,6 +13,7 @@ use crate::document::Lookup;
 
 mod arbitrary;
 mod client_credentials;
+mod gateways;
 mod isolation;
 mod mistakes;
 mod origins;

@@ -189,7 +189,17 @@ impl<'a> PieceUri<'a> {
 
 /// Returns `true` if `uri` has the scheme of kept results, in any spelling that a lenient reader takes
 /// for it. No server receives such a URI.
-pub(crate) fn is_reserved(uri: &str) -> bool {
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_core::results::is_reserved;
+///
+/// assert!(is_reserved("MCP-Gateway://results/notes/1"));
+/// assert!(!is_reserved("file:///notes/1"));
+/// ```
+#[must_use]
+pub fn is_reserved(uri: &str) -> bool {
     let mut bytes = percent_decode_str(uri).filter(u8::is_ascii_graphic);
     let mut is_next = |expected: &u8| {
         bytes

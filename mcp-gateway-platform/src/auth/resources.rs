@@ -7,7 +7,7 @@ use mcp_gateway_auth::server::{HiddenResources, Resource};
 use url::Url;
 
 use crate::error::PlatformError;
-use crate::spec::{self, Auth, DynamicSpec};
+use crate::spec::{self, Auth, DynamicSpec, Visibility};
 
 /// Scope with its description for users.
 type Scope = (Arc<str>, Arc<str>);
@@ -17,14 +17,26 @@ type Scope = (Arc<str>, Arc<str>);
 pub(crate) struct ResourceSet {
     /// Gateways, the default one first.
     pub(crate) gateways: Vec<Resource>,
+    /// Position of the default gateway in the spec.
+    default_gateway: usize,
     /// Servers behind a reverse proxy.
     pub(crate) forward: Vec<Resource>,
-    /// Names of gateways that strangers cannot tell from those of team-scoped gateways; `None` if
+    /// Names of gateways that strangers cannot tell from those of restricted gateways; `None` if
     /// there are none of those.
     pub(crate) hidden: Option<HiddenResources>,
 }
 
 impl ResourceSet {
+    /// Returns the resource of the gateway at position `at` in the spec.
+    pub(crate) fn of_gateway(&self, at: usize) -> Option<&Resource> {
+        let default = self.default_gateway;
+        self.gateways.get(match at {
+            at if at == default => 0,
+            at if at < default => at + 1,
+            at => at,
+        })
+    }
+
     /// Returns all resources.
     pub(crate) fn all(&self) -> Vec<Resource> {
         [&*self.gateways, &*self.forward].concat()
@@ -69,10 +81,11 @@ pub(crate) fn resources(
         forward.push(behind_a_proxy(definition, asked.as_deref()));
     }
     let mut gateways = config.gateways.iter();
-    let is_restricted = gateways.any(|gateway| gateway.teams.is_some());
+    let is_restricted = gateways.any(|gateway| gateway.visibility.is_restricted());
     let hidden = is_restricted.then(|| hidden(asked.as_deref(), base));
     Ok(ResourceSet {
         gateways: resources,
+        default_gateway: config.default_gateway,
         forward,
         hidden: hidden.flatten(),
     })
@@ -121,24 +134,29 @@ fn scopes_of_others(auth: &Auth) -> Vec<Scope> {
 
 /// Returns the resource of `gateway`, with an alias for each of its other URLs.
 ///
-/// The default gateway has three paths. Returns `None` if `base` cannot have paths.
+/// The first URL is the audience of tokens: that of the identifier, which outlives changes of the
+/// name. The default gateway has two paths more. Returns `None` if `base` cannot have paths.
 fn resource(gateway: &spec::GatewaySpec, is_default: bool, base: &Url) -> Option<Resource> {
-    let named = format!("/v1/mcp/{}", gateway.name);
-    let paths: Vec<&str> = match is_default {
-        true => vec!["/mcp", "/v1/mcp", &named],
-        false => vec![&named],
+    let named = gateway.id.iter().chain([&gateway.name]);
+    let named = named.map(|segment| format!("/v1/mcp/{segment}"));
+    let mut paths: Vec<String> = match is_default {
+        true => vec!["/mcp".to_owned(), "/v1/mcp".to_owned()],
+        false => Vec::new(),
     };
+    paths.extend(named);
     let hosts = hosts(base);
     let urls = hosts
         .iter()
         .flat_map(|host| paths.iter().map(|path| host.join(path).ok()));
     let urls: Vec<_> = urls.collect::<Option<_>>()?;
     let (first, aliases) = urls.split_first()?;
-    let resource = Resource::new(first.clone(), Arc::clone(&gateway.name));
+    let name = gateway.title.as_ref().unwrap_or(&gateway.name);
+    let resource = Resource::new(first.clone(), Arc::clone(name));
     let resource = aliases.iter().cloned().fold(resource, Resource::with_alias);
-    Some(match &gateway.teams {
-        Some(teams) => resource.with_teams(teams.clone()),
-        None => resource,
+    Some(match &gateway.visibility {
+        Visibility::Organization => resource,
+        Visibility::Teams(teams) => resource.with_teams(teams.clone()),
+        Visibility::User(user) => resource.with_user(Arc::clone(user)),
     })
 }
 

@@ -6,10 +6,11 @@
 use std::sync::Arc;
 
 use mcp_gateway_auth::server::{HiddenResources, Resource};
+use mcp_gateway_core::auth::ProtectedResource;
 use mcp_gateway_core::route::PrefixRouter;
 
 use super::gateway::GatewaySpec;
-use super::{Controller, RunningGateway};
+use super::{Controller, ReloadableParts, RunningGateway};
 use crate::accounts::{account_servers, input_servers};
 use crate::auth::resources::{ResourceSet, resources};
 use crate::error::PlatformError;
@@ -19,7 +20,7 @@ use crate::reload::router::ReloadableRouter;
 use crate::reload::verifier::{ReloadableVerifier, VerifierRules};
 use crate::rollout::Rollout;
 use crate::servers::StagedServers;
-use crate::spec::{self, DynamicSpec};
+use crate::spec::{self, Auth, DynamicSpec};
 
 /// Prepared replacement of the running state.
 #[must_use = "nothing changes before it is committed"]
@@ -47,13 +48,22 @@ struct StagedGateway {
 }
 
 impl StagedGateway {
-    /// Updates the router of the gateway. Subscribers are notified if servers have changed
-    /// (`has_servers`). Returns the gateway with the rules for its verifier.
-    fn route(self, has_servers: bool) -> (RunningGateway, Option<VerifierRules>) {
+    /// Updates grants and router of the gateway to its `definition` in `spec`. Subscribers are
+    /// notified if servers (`has_servers`) or assignments have changed. Returns the gateway with the
+    /// rules for its verifier.
+    fn route(
+        mut self,
+        (spec, definition): (&DynamicSpec, &spec::GatewaySpec),
+        has_servers: bool,
+    ) -> (RunningGateway, Option<VerifierRules>) {
+        let parts = &self.gateway.parts;
+        parts.grants.replace(spec, definition);
+        let has_changed = has_servers || self.gateway.assignments != definition.assignments;
         let rules = self.update.map(|(router, rules)| {
-            self.gateway.routing.replace(router, has_servers);
+            parts.routing.replace(router, has_changed);
             rules
         });
+        self.gateway.assignments.clone_from(&definition.assignments);
         (self.gateway, rules)
     }
 }
@@ -89,12 +99,12 @@ impl Controller {
         self.check_accounts(spec)?;
         let resources = resources(spec, self.authority.is_some(), &self.base)?;
         let mut gateways = Vec::new();
-        for definition in &spec.gateways {
-            let mut resources = resources.gateways.iter();
-            let resource = resources.find(|resource| resource.name == definition.name);
-            let resource = resource.ok_or_else(|| PlatformError::BasePath {
-                base: self.base.clone(),
-            })?;
+        for (at, definition) in spec.gateways.iter().enumerate() {
+            let resource = resources
+                .of_gateway(at)
+                .ok_or_else(|| PlatformError::BasePath {
+                    base: self.base.clone(),
+                })?;
             let router = spec.router(definition)?;
             gateways.push(self.prepare_gateway(spec, (definition, resource), router)?);
         }
@@ -128,8 +138,7 @@ impl Controller {
 
     /// Prepares the update of a running gateway, or creates a new one.
     ///
-    /// The name identifies a gateway. One whose properties have changed is created anew, but keeps
-    /// the verifier and the router of the old one.
+    /// One whose properties have changed is created anew, but keeps the parts of the old one.
     fn prepare_gateway(
         &mut self,
         spec: &DynamicSpec,
@@ -137,32 +146,61 @@ impl Controller {
         router: PrefixRouter,
     ) -> Result<StagedGateway, PlatformError> {
         let mut traits = GatewaySpec::of(definition, spec, &self.base);
-        traits.protected = self.challenges(&spec.auth).of(resource, false);
+        traits.protected = self.challenges_of(definition, resource, &spec.auth);
         let rules = self.issuers.rules(&spec.auth, Some(resource), &[]);
         let mut running = self.gateways.iter();
-        let running = running.find(|running| running.traits.name == traits.name);
-        Ok(match running {
-            Some(running) => StagedGateway {
-                gateway: match running.traits == traits {
-                    true => running.clone(),
-                    // Open streams follow the verifier and the router to the new gateway.
-                    false => self.create(
-                        traits,
-                        Arc::clone(&running.access),
-                        Arc::clone(&running.routing),
-                    )?,
-                },
-                update: Some((router, rules)),
+        let running = running.find(|running| running.traits.id == traits.id);
+        let (parts, update) = match running {
+            Some(running) if running.traits == traits => {
+                return Ok(StagedGateway {
+                    gateway: running.clone(),
+                    update: Some((router, rules)),
+                });
+            }
+            // Open streams follow the parts to the new gateway.
+            Some(running) => (running.parts.clone(), Some((router, rules))),
+            None => (self.parts(router, rules), None),
+        };
+        let protected = traits.protected.iter();
+        let gateways = protected.map(|protected| self.create(&traits, &parts, protected.as_ref()));
+        Ok(StagedGateway {
+            gateway: RunningGateway {
+                gateways: gateways.collect::<Result<_, _>>()?,
+                assignments: running.map_or_else(Vec::new, |one| one.assignments.clone()),
+                parts,
+                traits,
             },
-            None => StagedGateway {
-                gateway: self.create(
-                    traits,
-                    ReloadableVerifier::new(rules),
-                    ReloadableRouter::new(router, Arc::clone(&self.tool_names)),
-                )?,
-                update: None,
-            },
+            update,
         })
+    }
+
+    /// Creates the parts of a new gateway.
+    fn parts(&self, router: PrefixRouter, rules: VerifierRules) -> ReloadableParts {
+        ReloadableParts {
+            access: ReloadableVerifier::new(rules),
+            routing: ReloadableRouter::new(router, Arc::clone(&self.tool_names)),
+            grants: Arc::default(),
+        }
+    }
+
+    /// Returns the challenges for clients of `definition`, for each segment of its paths: clients
+    /// compare the resource that the metadata names with the URL that they use.
+    fn challenges_of(
+        &self,
+        definition: &spec::GatewaySpec,
+        resource: &Resource,
+        auth: &Auth,
+    ) -> Vec<Option<ProtectedResource>> {
+        let challenges = self.challenges(auth);
+        if definition.id.is_none() {
+            return vec![challenges.of(resource, false)];
+        }
+        let of_segment = |segment: &Arc<str>| {
+            let mut named = resource.clone();
+            named.uri = resource.uri.join(segment).ok()?;
+            challenges.of(&named, false)
+        };
+        definition.segments().map(of_segment).collect()
     }
 
     /// Creates the response to strangers for `names`, whose gateways do not exist.
@@ -175,13 +213,10 @@ impl Controller {
         let router = spec.router(&definition)?;
         let nobody = names.named("hidden");
         let rules = self.issuers.rules(&spec.auth, nobody.as_ref(), &[]);
-        let RunningGateway { gateway, .. } = self.create(
-            GatewaySpec::of(&definition, spec, &self.base),
-            ReloadableVerifier::new(rules),
-            ReloadableRouter::new(router, Arc::clone(&self.tool_names)),
-        )?;
+        let traits = GatewaySpec::of(&definition, spec, &self.base);
+        let parts = self.parts(router, rules);
         Ok(HiddenGateways {
-            gateway,
+            gateway: self.create(&traits, &parts, None)?,
             names,
             challenges: self.challenges(&spec.auth),
         })
@@ -210,29 +245,30 @@ impl Controller {
             accounts.replace_servers(account_servers(spec));
             accounts.replace_input_servers(input_servers(spec));
         }
-        self.tool_filters.replace(&spec.servers);
+        self.pins.replace(spec);
         self.tool_names.replace(&spec.servers);
         self.servers.start(&servers);
         self.protect(&spec.auth, &resources);
-        let gateways = gateways.into_iter();
-        let gateways = gateways.map(|staged| staged.route(rollout.has_servers()));
+        let gateways = spec.gateways.iter().zip(gateways);
+        let gateways = gateways
+            .map(|(definition, staged)| staged.route((spec, definition), rollout.has_servers()));
         let (gateways, rules): (Vec<_>, Vec<_>) = gateways.unzip();
         for (gateway, rules) in gateways.iter().zip(rules) {
             if let Some(rules) = rules {
-                gateway.access.replace(rules);
+                gateway.parts.access.replace(rules);
             }
         }
         let before = std::mem::replace(&mut self.gateways, gateways);
         for removed in before {
             let mut gateways = self.gateways.iter();
-            if !gateways.any(|other| other.traits.name == removed.traits.name) {
-                removed.access.close();
+            if !gateways.any(|other| other.traits.id == removed.traits.id) {
+                removed.parts.access.close();
             }
         }
         if let Some(authority) = &self.authority {
             let gateways = spec.gateways.iter().zip(&self.gateways);
             let gateways = gateways.map(|(spec, running)| {
-                let notifier = running.routing.notifier();
+                let notifier = running.parts.routing.notifier();
                 (spec.servers.as_slice(), notifier)
             });
             authority.accounts.events.replace_gateways(gateways);
@@ -258,10 +294,11 @@ impl Controller {
         let gateways = spec.gateways.iter().zip(&self.gateways);
         let gateways = gateways.map(|(spec, running)| {
             let access = GatewayAccess {
-                access: Arc::clone(&running.access),
+                access: Arc::clone(&running.parts.access),
                 servers: spec.servers.clone(),
+                grants: Arc::clone(&running.parts.grants),
             };
-            (Arc::clone(&spec.name), access)
+            (Arc::clone(spec.id()), access)
         });
         let servers = self.servers.members().iter();
         let servers =

@@ -13,7 +13,8 @@ use crate::spec::{self, DynamicSpec};
 /// Properties of a gateway besides its servers. A change replaces the gateway.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct GatewaySpec {
-    pub(super) name: Arc<str>,
+    /// Identifier, which is the name of the gateway in sessions, records and metrics.
+    pub(super) id: Arc<str>,
     pub(super) forward_headers: Vec<HeaderName>,
     pub(super) page_size: Option<usize>,
     pub(super) instructions: Option<Arc<str>>,
@@ -21,14 +22,15 @@ pub(super) struct GatewaySpec {
     pub(super) max_body: Option<usize>,
     hosts: Vec<String>,
     origins: Vec<String>,
-    pub(super) protected: Option<ProtectedResource>,
+    /// Challenges, for each segment of its paths.
+    pub(super) protected: Vec<Option<ProtectedResource>>,
 }
 
 impl GatewaySpec {
     /// Returns the properties of `definition` in `spec`, for a platform at `base`.
     pub(super) fn of(definition: &spec::GatewaySpec, spec: &DynamicSpec, base: &Url) -> Self {
         Self {
-            name: Arc::clone(&definition.name),
+            id: Arc::clone(definition.id()),
             forward_headers: definition.forward_headers.clone(),
             page_size: definition.page_size,
             instructions: definition.instructions.clone(),
@@ -36,7 +38,7 @@ impl GatewaySpec {
             max_body: spec.max_body,
             hosts: hosts(spec, base),
             origins: spec.origins.clone(),
-            protected: None,
+            protected: vec![None],
         }
     }
 

@@ -1,4 +1,4 @@
-//! Team-scoped gateways, and the servers that only they have.
+//! Restricted gateways, and the servers that only they have.
 
 use std::sync::Arc;
 
@@ -9,21 +9,19 @@ use crate::reload::verifier::ReloadableVerifier;
 use crate::spec::{DynamicSpec, ServerSpec};
 
 impl Controller {
-    /// Returns the verifiers of the team-scoped gateways.
+    /// Returns the verifiers of the gateways that do not exist for some callers, by the segments of
+    /// their paths.
     pub(super) fn restricted(
         &self,
         spec: &DynamicSpec,
     ) -> HashMap<Arc<str>, Arc<ReloadableVerifier>> {
-        let gateways = spec
-            .gateways
-            .iter()
-            .filter(|gateway| gateway.teams.is_some());
-        let running = gateways.filter_map(|gateway| {
-            let mut running = self.gateways.iter();
-            let found = running.find(|running| running.traits.name == gateway.name)?;
-            Some((Arc::clone(&gateway.name), Arc::clone(&found.access)))
+        let gateways = spec.gateways.iter().zip(&self.gateways);
+        let restricted = gateways.filter(|(gateway, _)| gateway.visibility.is_restricted());
+        let verifiers = restricted.flat_map(|(gateway, running)| {
+            let segments = gateway.segments();
+            segments.map(|segment| (Arc::clone(segment), Arc::clone(&running.parts.access)))
         });
-        running.collect()
+        verifiers.collect()
     }
 }
 

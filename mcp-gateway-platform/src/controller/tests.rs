@@ -31,13 +31,13 @@ async fn a_gateway_stays_when_only_its_servers_change() {
     let mut before = DynamicSpec::default();
     before.add_servers([server("a", "a")]);
     let mut controller = controller(&before);
-    let routing = Arc::clone(&controller.gateways[0].routing);
+    let routing = Arc::clone(&controller.gateways[0].parts.routing);
     assert_eq!(&*controller.routes.load().default, "default");
 
     let mut after = over([server("a", "x"), server("b", "b")]);
     let rollout = controller.apply(&after).unwrap();
     assert_eq!(rollout.to_string(), "added: b; changed: a");
-    assert!(Arc::ptr_eq(&routing, &controller.gateways[0].routing));
+    assert!(Arc::ptr_eq(&routing, &controller.gateways[0].parts.routing));
     assert_eq!(controller.pool().names().len(), 2);
 
     let traits = controller.gateways[0].traits.clone();
@@ -45,7 +45,7 @@ async fn a_gateway_stays_when_only_its_servers_change() {
     assert!(!controller.apply(&after).unwrap().has_servers());
     assert_ne!(traits, controller.gateways[0].traits);
     // The streams of the replaced gateway follow its router.
-    assert!(Arc::ptr_eq(&routing, &controller.gateways[0].routing));
+    assert!(Arc::ptr_eq(&routing, &controller.gateways[0].parts.routing));
 }
 
 #[tokio::test]
@@ -89,7 +89,7 @@ fn identities(controller: &Controller) -> Vec<usize> {
         .map(|name| controller.pool().get(name).unwrap());
     let servers = servers.map(|server| id(Arc::as_ptr(&server).cast()));
     let gateways = controller.gateways.iter();
-    let gateways = gateways.map(|gateway| id(Arc::as_ptr(&gateway.access).cast()));
+    let gateways = gateways.map(|gateway| id(Arc::as_ptr(&gateway.parts.access).cast()));
     let routes = id(Arc::as_ptr(&controller.routes.load_full()).cast());
     servers.chain(gateways).chain([routes]).collect()
 }

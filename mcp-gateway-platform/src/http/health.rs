@@ -71,7 +71,7 @@ impl ManagementEndpoints {
     }
 
     /// Returns the metrics to scrapers with a token of the metrics, and to callers who may see all
-    /// gateways: the names of team-scoped gateways are label values.
+    /// gateways: the names of restricted gateways are label values.
     ///
     /// Other callers receive 404. So does everyone if the metrics have a separate address.
     ///
@@ -88,7 +88,7 @@ impl ManagementEndpoints {
             let caller = self.caller(request, site).await?;
             if !site.may_see_all(&caller) {
                 let principal = caller.subject();
-                tracing::info!(principal, "metrics denied: team-scoped gateways");
+                tracing::info!(principal, "metrics denied: restricted gateways");
                 return Ok(not_found(request));
             }
         }
@@ -163,7 +163,7 @@ impl ManagementEndpoints {
     }
 }
 
-/// Returns `true` unless only team-scoped gateways have the server `name`, and none of them is open to
+/// Returns `true` unless only restricted gateways have the server `name`, and none of them is open to
 /// the caller of `request`.
 async fn is_visible(name: &str, request: &Parts, site: &RouteTable) -> bool {
     let Some(gateways) = site.confined.get(name) else {

@@ -1,4 +1,4 @@
-//! Names without a gateway, which strangers cannot tell from team-scoped gateways.
+//! Names without a gateway, which strangers cannot tell from restricted gateways.
 
 use bytes::Bytes;
 use http::Request;
@@ -10,7 +10,7 @@ use super::path::RoutePath;
 use super::router::{Answer, ManagementEndpoints, RouteTable};
 use crate::auth::challenges::Challenges;
 
-/// Gateways that do not exist, but could be team-scoped ones.
+/// Gateways that do not exist, but could be restricted ones.
 ///
 /// They respond to strangers with the layers of a gateway, and do not exist for callers.
 #[derive(Clone, Debug)]

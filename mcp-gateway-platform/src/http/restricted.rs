@@ -1,4 +1,4 @@
-//! Team-scoped gateway, which does not exist for callers outside its teams.
+//! Restricted gateway, which does not exist for some callers.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::path::RoutePath;
 use super::router::{Answer, ManagementEndpoints, RouteTable};
 use crate::reload::verifier::ReloadableVerifier;
 
-/// Team-scoped gateway.
+/// Restricted gateway.
 pub(super) struct RestrictedGateway {
     pub(super) gateway: Gateway,
     /// Verifier of the gateway.

@@ -11,6 +11,7 @@ use axum::Router;
 use bytes::Bytes;
 use hashbrown::HashMap;
 use http::{Request, Response};
+use mcp_gateway_auth::users::Role;
 use mcp_gateway_auth::{Landing, StaticTokens};
 use mcp_gateway_core::Replica;
 use mcp_gateway_core::auth::Principal;
@@ -33,7 +34,7 @@ use crate::status::ServerStatus;
 /// Gateways and endpoints that are currently served. Each apply replaces the whole table.
 #[derive(Debug, Default)]
 pub(crate) struct RouteTable {
-    /// Gateways by name.
+    /// Gateways by the segments of their paths: names and identifiers.
     pub(crate) gateways: HashMap<Arc<str>, Gateway>,
     /// Name of the default gateway.
     pub(crate) default: Arc<str>,
@@ -43,11 +44,11 @@ pub(crate) struct RouteTable {
     pub(crate) metadata_guard: HostPolicy,
     /// Tokens for the metrics, besides callers; `None` if the metrics have a separate address.
     pub(crate) metrics_tokens: Option<StaticTokens>,
-    /// Verifiers of team-scoped gateways by name.
+    /// Verifiers of restricted gateways by the segments of their paths.
     pub(crate) restricted: HashMap<Arc<str>, Arc<ReloadableVerifier>>,
-    /// Verifiers of the gateways of each server that only team-scoped gateways have.
+    /// Verifiers of the gateways of each server that only restricted gateways have.
     pub(crate) confined: HashMap<Arc<str>, Vec<Arc<ReloadableVerifier>>>,
-    /// Names without a gateway; `None` if there are no team-scoped gateways.
+    /// Names without a gateway; `None` if there are no restricted gateways.
     pub(crate) hidden: Option<HiddenGateways>,
     /// Protected resource metadata.
     pub(crate) metadata: Option<Router>,
@@ -62,13 +63,16 @@ impl RouteTable {
         self.members.iter().map(|member| member.status()).collect()
     }
 
-    /// Returns `true` if `principal` may see and use all gateways.
+    /// Returns `true` if `principal` may see all gateways: as an administrator, who cannot use those of
+    /// users, or because none is restricted to others.
     pub(super) fn may_see_all(&self, principal: &Principal) -> bool {
+        let mut roles = principal.roles().iter();
         let mut gateways = self.restricted.values();
-        gateways.all(|gateway| gateway.may_see(principal))
+        roles.any(|role| **role == *Role::Admin.as_str())
+            || gateways.all(|gateway| gateway.may_see(principal))
     }
 
-    /// Returns the gateway at `path`, and its verifier if it is team-scoped.
+    /// Returns the gateway at `path`, and its verifier if it is restricted.
     fn gateway(&self, path: RoutePath<'_>) -> Option<(&Gateway, Option<&Arc<ReloadableVerifier>>)> {
         let name = match path {
             RoutePath::Default => &*self.default,

@@ -1,18 +1,20 @@
-//! Servers of the spec and of the store in one spec.
+//! Servers and gateways of the spec and of the store in one spec.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::{StoredServer, Violation};
+use super::{ListedGateway, StoredServer, Violation};
 use crate::spec::{DynamicSpec, ServerRuntime, ServerSpec};
 
-/// Spec with the servers of the store, and the list of all servers.
+/// Spec with the servers and gateways of the store, and the lists of both.
 #[derive(Debug)]
 pub(crate) struct Merged {
     /// Spec to apply.
     pub(crate) spec: DynamicSpec,
     /// All servers by name, used or not.
     pub(crate) listing: BTreeMap<Arc<str>, Listed>,
+    /// Gateways of the store by identifier, used or not.
+    pub(crate) gateways: BTreeMap<Arc<str>, ListedGateway>,
     /// Set if callers can log in, and servers can be called with their accounts.
     has_accounts: bool,
 }
@@ -77,6 +79,7 @@ impl Merged {
         Self {
             spec,
             listing,
+            gateways: BTreeMap::new(),
             has_accounts,
         }
     }

@@ -4,6 +4,7 @@ use mcp_gateway_auth::Keyring;
 use mcp_gateway_store::{Document, DocumentVersion};
 use serde_json::Value;
 
+use super::documents::StoredEntry;
 use super::sealing::{self, SecretError};
 use super::{EntryReader, Violation};
 use crate::spec::ServerSpec;
@@ -62,6 +63,12 @@ impl StoredServer {
         let mut entry = self.entry.clone();
         sealing::redact(&mut entry);
         entry
+    }
+}
+
+impl StoredEntry for StoredServer {
+    fn version(&self) -> DocumentVersion {
+        self.version
     }
 }
 

@@ -1,6 +1,6 @@
 //! The registry over a store in memory.
 
-use mcp_gateway_store::MemoryStore;
+use mcp_gateway_store::{CommitOutcome, ListedDocument, MemoryStore};
 use serde_json::json;
 
 use super::*;
@@ -24,11 +24,27 @@ impl EntryReader for Reader {
         }
         Ok(server)
     }
+
+    fn read_gateway(&self, entry: &Value) -> Result<GatewaySpec, Vec<Violation>> {
+        let name = entry["name"].as_str();
+        let name = name.ok_or_else(|| vec![Violation::new("name", "missing")])?;
+        let mut gateway = GatewaySpec::new(name);
+        let servers = entry["servers"].as_array().into_iter().flatten();
+        gateway.servers = servers
+            .filter_map(|name| Some(name.as_str()?.into()))
+            .collect();
+        gateway.has_all = entry["servers"].is_null();
+        Ok(gateway)
+    }
 }
 
 fn registry(store: &Arc<MemoryStore>) -> Registry {
     let keyring = Keyring::new(&[7; 32]).unwrap();
     Registry::new(Arc::clone(store) as _, keyring, Arc::new(Reader))
+}
+
+fn key(name: &str) -> Arc<str> {
+    format!("{SERVERS}{name}").into()
 }
 
 async fn write(store: &MemoryStore, name: &str, text: impl Into<String>) {
@@ -143,4 +159,143 @@ async fn changes_are_followed_by_document() {
     let version = written.unwrap().version;
     assert!(registry.delete("a", version, &alone).await.unwrap());
     assert_eq!(used(&registry.merge(&spec())), ["own", "c"]);
+}
+
+fn gateways(merged: &Merged) -> Vec<(&str, &str)> {
+    let gateways = merged.spec.gateways.iter().skip(1);
+    gateways
+        .map(|gateway| (&**gateway.id(), &*gateway.name))
+        .collect()
+}
+
+#[tokio::test]
+async fn gateways_of_the_store_join_those_of_the_spec() {
+    let store = Arc::new(MemoryStore::new());
+    for name in ["a", "b"] {
+        write(&store, name, json!({ "name": name }).to_string()).await;
+    }
+    let registry = registry(&store);
+    registry.load().await.unwrap();
+    let put = async |id: &str, entry: Value, before: Option<&StoredGateway>| {
+        registry
+            .put_gateway(id, &entry, before, &Attachment::default())
+            .await
+            .unwrap()
+    };
+    let team = json!({ "name": "team", "servers": ["b", "missing"] });
+    let written = put("1", team, None).await.unwrap();
+    // Names are unique, also if two replicas write at once.
+    assert!(put("2", json!({ "name": "team" }), None).await.is_none());
+    let all = put("2", json!({ "name": "all" }), None).await.unwrap();
+    for (id, entry, path) in [
+        ("3", json!({ "name": "default" }), "name"),
+        ("4", json!({ "servers": [] }), "name"),
+        (
+            "5",
+            json!({ "name": "0190f5fe-7c00-7a00-8000-0242ac120002" }),
+            "name",
+        ),
+    ] {
+        put(id, entry, None).await.unwrap();
+        let merged = registry.merge(&spec());
+        assert_eq!(merged.gateways[id].violations[0].path, path, "{id}");
+    }
+    let merged = registry.merge(&spec());
+    assert_eq!(gateways(&merged), [("1", "team"), ("2", "all")]);
+    let servers = |at: usize| merged.spec.gateways[at].servers.join(" ");
+    assert_eq!(
+        (servers(1), servers(2)),
+        ("b missing".into(), "own a b".into())
+    );
+
+    // A new name leaves the identifier, and frees the old name.
+    let renamed = put("1", json!({ "name": "crew" }), Some(&written))
+        .await
+        .unwrap();
+    assert!(
+        put("2", json!({ "name": "crew" }), Some(&all))
+            .await
+            .is_none()
+    );
+    assert!(
+        put("1", json!({ "name": "late" }), Some(&written))
+            .await
+            .is_none()
+    );
+    assert_eq!(
+        gateways(&registry.merge(&spec())),
+        [("1", "crew"), ("2", "all")]
+    );
+    put("2", json!({ "name": "team" }), Some(&all))
+        .await
+        .unwrap();
+    assert!(
+        !registry
+            .delete_gateway(&written, &Attachment::default())
+            .await
+            .unwrap()
+    );
+    assert!(
+        registry
+            .delete_gateway(&renamed, &Attachment::default())
+            .await
+            .unwrap()
+    );
+    assert_eq!(gateways(&registry.merge(&spec())), [("2", "team")]);
+    put("6", json!({ "name": "crew" }), None).await.unwrap();
+
+    let mut own = spec();
+    own.gateways.push(GatewaySpec::new("team"));
+    let merged = registry.merge(&own);
+    assert_eq!(gateways(&merged)[0], ("team", "team"));
+    assert_eq!(merged.gateways["2"].violations[0].path, "name");
+}
+
+#[tokio::test]
+async fn a_gateway_with_conflicting_prefixes_costs_itself_alone() {
+    let store = Arc::new(MemoryStore::new());
+    let registry = registry(&store);
+    let mut spec = spec();
+    let mut twin = ServerSpec::new("twin", ServerRuntime::Builtin("demo".into()));
+    twin.prefix = "own".into();
+    spec.servers.push(twin);
+    for (id, servers) in [("1", vec!["own", "twin"]), ("2", vec!["twin"])] {
+        let entry = json!({ "name": format!("g{id}"), "servers": servers });
+        registry
+            .put_gateway(id, &entry, None, &Attachment::default())
+            .await
+            .unwrap();
+    }
+    let merged = registry.merge(&spec);
+    assert_eq!(gateways(&merged), [("2", "g2")]);
+    assert_eq!(merged.gateways["1"].violations[0].path, "servers");
+}
+
+#[tokio::test]
+async fn changes_of_gateways_are_followed() {
+    let store = Arc::new(MemoryStore::new());
+    let (first, second) = (registry(&store), registry(&store));
+    second.load().await.unwrap();
+    let mut events = second.watch();
+    let entry = json!({ "name": "team", "servers": [] });
+    let written = first
+        .put_gateway("1", &entry, None, &Attachment::default())
+        .await
+        .unwrap()
+        .unwrap();
+    let follow = async |events: &mut (dyn Stream<Item = WatchEvent> + Send + Unpin),
+                        expected: &[(&str, &str)]| {
+        while gateways(&second.merge(&spec())) != expected {
+            let event = futures_util::StreamExt::next(events).await.unwrap();
+            second.follow(&event).await.unwrap();
+        }
+    };
+    follow(&mut events, &[("1", "team")]).await;
+    assert!(
+        first
+            .delete_gateway(&written, &Attachment::default())
+            .await
+            .unwrap()
+    );
+    follow(&mut events, &[]).await;
 }

@@ -22,7 +22,7 @@ use mcp_gateway_core::credential::CredentialError;
 use mcp_gateway_core::route::Target;
 use tokio::time::sleep;
 
-use super::tool_filters::ReloadableToolFilters;
+use super::grants::ReloadableGrants;
 use super::verifier::ReloadableVerifier;
 
 /// Generations of the running state. Each apply makes a new one.
@@ -32,8 +32,6 @@ pub(crate) struct Generations {
     latest: AtomicU64,
     /// State after the last complete apply.
     applied: ArcSwap<AppliedState>,
-    /// Filters of the tools of servers.
-    tool_filters: Arc<ReloadableToolFilters>,
 }
 
 /// Which gateway has which servers, after an apply.
@@ -41,7 +39,7 @@ pub(crate) struct Generations {
 pub(crate) struct AppliedState {
     /// Generation.
     pub(crate) generation: u64,
-    /// Gateways by name.
+    /// Gateways by identifier.
     pub(crate) gateways: HashMap<Arc<str>, GatewayAccess>,
     /// Running servers by name.
     pub(crate) servers: HashMap<Arc<str>, ServerInstance>,
@@ -54,6 +52,8 @@ pub(crate) struct GatewayAccess {
     pub(crate) access: Arc<ReloadableVerifier>,
     /// Names of the servers.
     pub(crate) servers: Vec<Arc<str>>,
+    /// Features of the servers that it offers.
+    pub(crate) grants: Arc<ReloadableGrants>,
 }
 
 /// Identity of a running server. A server that is started or reached in another way has another one.
@@ -70,14 +70,6 @@ pub(crate) struct Admission {
 }
 
 impl Generations {
-    /// Creates the generation of an empty state.
-    pub(crate) fn new(tool_filters: Arc<ReloadableToolFilters>) -> Self {
-        Self {
-            tool_filters,
-            ..Self::default()
-        }
-    }
-
     /// Returns the generation of the next apply.
     pub(crate) fn next(&self) -> u64 {
         self.latest.load(Ordering::SeqCst) + 1
@@ -118,7 +110,7 @@ impl Generations {
         let gateway = state.gateways.get(caller.gateway());
         let may_call = gateway.is_some_and(|gateway| gateway.allows(caller.principal(), target));
         let is_same = state.servers.get(&target.server) == Some(&instance);
-        match may_call && is_same && self.tool_filters.allows(target) {
+        match may_call && is_same {
             true => Ok(()),
             false => Err(CredentialError::Replaced),
         }
@@ -155,7 +147,9 @@ impl Generations {
 impl GatewayAccess {
     /// Returns `true` if `principal`, whose credential is valid, may call the server of `target`.
     fn allows(&self, principal: &Principal, target: &Target) -> bool {
-        self.servers.contains(&target.server) && self.access.admits(principal)
+        self.servers.contains(&target.server)
+            && self.access.admits(principal)
+            && self.grants.allows(target)
     }
 }
 

@@ -146,7 +146,9 @@ impl VerifierRules {
     }
 
     fn may_see(&self, principal: &Principal) -> bool {
-        let may = |resource: &Resource| resource.allows(principal.roles(), principal.teams());
+        let may = |resource: &Resource| {
+            resource.allows(principal.subject(), principal.roles(), principal.teams())
+        };
         self.resource.as_ref().is_none_or(may)
     }
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use mcp_gateway_auth::accounts::{AccountCredentials, ServerAccounts, ServerInputs};
+use mcp_gateway_auth::accounts::{
+    AccountCredentials, Owner, ServerAccounts, ServerInputs, SharedOwner,
+};
 use mcp_gateway_auth::client::ClientCredentials;
 use mcp_gateway_core::credential::{Challenge, CredentialError, CredentialResolver};
 use mcp_gateway_core::route::Target;
@@ -13,6 +15,7 @@ use super::client_credentials::ClientCredentialsFactory;
 use super::credential;
 use crate::accounts::{account_server, input_server};
 use crate::reload::generations::{Generations, ServerInstance};
+use crate::reload::pins::ReloadablePins;
 use crate::spec::ServerSpec;
 
 /// Factory of the credentials of servers.
@@ -24,6 +27,8 @@ pub(crate) struct CredentialFactory {
     pub(crate) generations: Arc<Generations>,
     /// Creator of the credentials of the gateway itself.
     pub(crate) own: Arc<ClientCredentialsFactory>,
+    /// Owners whose accounts gateways use instead of those of callers.
+    pub(crate) pins: Arc<ReloadablePins>,
 }
 
 /// Credentials of one running server: the configured one, that of the gateway itself, or the
@@ -34,6 +39,7 @@ pub(crate) struct CredentialFactory {
 #[derive(Debug)]
 pub(crate) struct ServerCredentials {
     generations: Arc<Generations>,
+    pins: Arc<ReloadablePins>,
     instance: ServerInstance,
     source: CredentialSource,
 }
@@ -41,7 +47,7 @@ pub(crate) struct ServerCredentials {
 /// Source of the credential of a server.
 #[derive(Debug)]
 enum CredentialSource {
-    /// Account of the caller.
+    /// Account of the caller, or of the owner whom the gateway has pinned.
     Accounts(ServerAccounts),
     /// The same request headers for all callers.
     Configured(Credential),
@@ -56,6 +62,7 @@ impl CredentialFactory {
     pub(crate) fn create(&self, definition: &ServerSpec) -> Arc<ServerCredentials> {
         Arc::new(ServerCredentials {
             generations: Arc::clone(&self.generations),
+            pins: Arc::clone(&self.pins),
             instance: ServerInstance::new(),
             source: self.source(definition),
         })
@@ -89,6 +96,17 @@ impl ServerCredentials {
         self.instance
     }
 
+    /// Returns the owner whose account the gateway of `caller` uses; `None` for that of the caller,
+    /// and for a configured credential.
+    fn pinned(&self, caller: &Caller, target: &Target) -> Option<SharedOwner> {
+        match &self.source {
+            CredentialSource::Accounts(_) | CredentialSource::Inputs(_) => {
+                self.pins.owner(caller.gateway(), &target.server)
+            }
+            CredentialSource::Configured(_) | CredentialSource::Own(_) => None,
+        }
+    }
+
     /// Returns the configured credential.
     #[cfg(test)]
     pub(crate) fn configured(&self) -> Option<&Credential> {
@@ -108,19 +126,28 @@ impl CredentialResolver for ServerCredentials {
         caller: &Caller,
         target: &Target,
     ) -> Result<Credential, CredentialError> {
+        // Before the call is admitted, so that its pin is that of the generation that admits it.
+        let pinned = self.pinned(caller, target);
         self.generations
             .admit(caller, target, self.instance)
             .await?;
-        match &self.source {
-            CredentialSource::Accounts(accounts) => accounts.resolve(caller, target).await,
-            CredentialSource::Configured(credential) => Ok(credential.clone()),
-            CredentialSource::Inputs(inputs) => inputs.resolve(caller, target).await,
-            CredentialSource::Own(own) => own.resolve(caller, target).await,
+        match (&self.source, pinned) {
+            (CredentialSource::Accounts(accounts), Some(owner)) => {
+                accounts.pinned_to(owner).resolve(caller, target).await
+            }
+            (CredentialSource::Accounts(accounts), None) => accounts.resolve(caller, target).await,
+            (CredentialSource::Configured(credential), _) => Ok(credential.clone()),
+            (CredentialSource::Inputs(inputs), Some(owner)) => {
+                inputs.pinned_to(owner).resolve(caller, target).await
+            }
+            (CredentialSource::Inputs(inputs), None) => inputs.resolve(caller, target).await,
+            (CredentialSource::Own(own), _) => own.resolve(caller, target).await,
         }
     }
 
-    /// Returns another credential of an account or of the gateway. A configured credential has no
-    /// replacement, so the call fails.
+    /// Returns another credential of the account that was used, or of the gateway. A configured
+    /// credential has no replacement, so the call fails; so does that of a call whose pin has
+    /// changed.
     async fn rejected(
         &self,
         caller: &Caller,
@@ -128,12 +155,28 @@ impl CredentialResolver for ServerCredentials {
         credential: &Credential,
         challenge: &Challenge,
     ) -> Result<Option<Credential>, CredentialError> {
-        let source: &dyn CredentialResolver = match &self.source {
-            CredentialSource::Accounts(accounts) => accounts,
-            CredentialSource::Configured(_) => return Ok(None),
-            CredentialSource::Inputs(inputs) => inputs,
-            CredentialSource::Own(own) => &**own,
+        let (pinned_accounts, pinned_inputs);
+        let source: &dyn CredentialResolver = match (&self.source, self.pinned(caller, target)) {
+            (_, Some(owner)) if !has_used(credential, &owner) => return Ok(None),
+            (CredentialSource::Accounts(accounts), Some(owner)) => {
+                pinned_accounts = accounts.pinned_to(owner);
+                &pinned_accounts
+            }
+            (CredentialSource::Accounts(accounts), None) => accounts,
+            (CredentialSource::Configured(_), _) => return Ok(None),
+            (CredentialSource::Inputs(inputs), Some(owner)) => {
+                pinned_inputs = inputs.pinned_to(owner);
+                &pinned_inputs
+            }
+            (CredentialSource::Inputs(inputs), None) => inputs,
+            (CredentialSource::Own(own), _) => &**own,
         };
         source.rejected(caller, target, credential, challenge).await
     }
+}
+
+/// Returns `true` if `credential` is that of an account or of values of `owner`.
+fn has_used(credential: &Credential, owner: &SharedOwner) -> bool {
+    let owner = format!("{}@", Owner::from(owner.clone()));
+    credential.account().starts_with(&owner)
 }

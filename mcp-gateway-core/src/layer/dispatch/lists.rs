@@ -56,7 +56,10 @@ impl Shared {
         // A server that has not answered in time may support the method.
         let complete = !answers.iter().any(|(_, answer)| is_late(answer));
         let listings = self.recorded_or_placeholders(kind, answers, call)?;
-        if complete && !listings.iter().any(|(_, listing)| listing.is_supported()) {
+        // A gateway without servers has tools as soon as it gets one.
+        let is_empty = kind == ListKind::Tools && self.router.servers().is_empty();
+        let is_supported = listings.iter().any(|(_, listing)| listing.is_supported());
+        if complete && !is_supported && !is_empty {
             return Err(unknown_method(call));
         }
         let size = self.page_size.unwrap_or(DEFAULT_PAGE_SIZE);

@@ -1,4 +1,4 @@
-//! Team-scoped gateways, as strangers see them.
+//! Restricted gateways, as strangers see them.
 
 use super::*;
 use crate::spec::{Issuer, Secret, Token};
@@ -7,7 +7,8 @@ use crate::spec::{Issuer, Secret, Token};
 fn spec() -> DynamicSpec {
     let mut spec = DynamicSpec::default();
     let mut ops = spec::GatewaySpec::new("ops");
-    ops.teams = Some(vec!["ops".into()]);
+    ops.title = Some("Operations".into());
+    ops.visibility = spec::Visibility::Teams(vec!["ops".into()]);
     spec.gateways.push(ops);
     spec.auth.issuers = vec![Issuer::new("https://idp.example")];
     let token = Token::new("bob", Secret::new("the-token-of-bob-is-this"));

@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use tower::ServiceExt as _;
 
 use super::*;
-use crate::spec::{Remote, Secret, Token};
+use crate::spec::{Remote, Secret, Token, Visibility};
 
 /// Server that is called with a secret of its own, at an address of its own.
 struct Server {
@@ -82,7 +82,7 @@ impl Server {
         server.prefix = "".into();
         let mut spec = DynamicSpec::default();
         spec.add_servers([server]);
-        spec.gateways[0].teams = Some(vec![self.name.into()]);
+        spec.gateways[0].visibility = Visibility::Teams(vec![self.name.into()]);
         for (name, team) in [("alice", "one"), ("bob", "two")] {
             let mut token = Token::new(name, Secret::new(format!("token-of-{name}-is-this")));
             token.teams = vec![team.into()];
@@ -169,7 +169,7 @@ async fn category_overtaken_calls_do_not_reach_new_servers() {
     assert!(text.contains("server_replaced"), "{status} {text}");
     // Those to whom the new state is open are not disturbed by the change of address and secret.
     let mut moved = one.spec();
-    moved.gateways[0].teams = Some(vec!["two".into()]);
+    moved.gateways[0].visibility = Visibility::Teams(vec!["two".into()]);
     let (_, text) = overtaken(&mut controller, "bob", |controller| {
         controller.apply(&moved).unwrap();
     })
@@ -184,7 +184,7 @@ async fn category_overtaken_calls_with_a_removed_token_are_rejected() {
     let (one, two) = (Server::start("one").await, Server::start("two").await);
     let mut controller = controller(&one.spec());
     let mut without_alice = two.spec();
-    without_alice.gateways[0].teams = None;
+    without_alice.gateways[0].visibility = Visibility::Organization;
     without_alice.auth.tokens.remove(0);
     let (_, text) = overtaken(&mut controller, "alice", |controller| {
         controller.apply(&without_alice).unwrap();

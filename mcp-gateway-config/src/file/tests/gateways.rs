@@ -1,0 +1,74 @@
+//! Assignments and visibility of gateways.
+
+use mcp_gateway_auth::accounts::SharedOwner;
+use mcp_gateway_platform::spec::{Assignment, Visibility};
+
+use super::parse;
+
+#[test]
+fn gateways_have_assignments_and_a_visibility() {
+    let text = "
+servers:
+  - { name: demo, builtin: demo }
+  - { name: notes, remote: { url: 'https://notes.example.com', auth: { oauth: {} } } }
+auth: { login: { local: true }, oauth: {} }
+gateways:
+  - name: team
+    title: Team
+    description: Tools of the team
+    servers: [demo]
+    assignments:
+      - { server: notes, tools: [search, read], connection: { team: ops } }
+    visibility: { teams: [ops] }
+  - { name: own, assignments: [{ server: notes, tools: '*' }], visibility: { user: usr_1 } }
+  - { name: all, visibility: organization }
+  - { name: old, teams: [ops] }
+";
+    let config = parse(text).unwrap();
+    let [team, own, all, old] = &*config.platform.dynamic.gateways else {
+        panic!("{:?}", config.platform.dynamic.gateways);
+    };
+    assert_eq!(team.servers, ["demo".into(), "notes".into()]);
+    let owner = SharedOwner::Team("ops".into());
+    let tools = ["search".into(), "read".into()];
+    let assignment = Assignment::new("notes").with_tools(tools).pinned_to(owner);
+    assert_eq!(team.assignments, [assignment]);
+    assert_eq!(team.visibility, Visibility::Teams(vec!["ops".into()]));
+    assert_eq!(team.visibility, old.visibility);
+    assert_eq!(own.assignments, [Assignment::new("notes")]);
+    assert_eq!(own.visibility, Visibility::User("usr_1".into()));
+    assert!(all.has_all && !own.has_all && !team.has_all);
+    for (change, path) in [
+        (
+            ("[search, read]", "[search, search]"),
+            "gateways[0].assignments[0].tools[1]",
+        ),
+        (
+            ("{ team: ops }", "enterprise"),
+            "gateways[0].assignments[0].connection",
+        ),
+        (
+            ("{ team: ops }", "{ user: ada }"),
+            "gateways[0].assignments[0].connection",
+        ),
+        (
+            ("server: notes, tools: [", "server: demo, tools: ["),
+            "gateways[0].assignments[0]",
+        ),
+        (
+            ("server: notes, tools: [", "server: nots, tools: ["),
+            "gateways[0].assignments[0]",
+        ),
+        (("    visibility: { teams: [ops] }\n", ""), "gateways[0]"),
+        ((", auth: { oauth: {} } } }", " } }"), "gateways[0]"),
+    ] {
+        let text = text.replacen(change.0, change.1, 1);
+        let found = parse(&text).unwrap_err();
+        let lines: Vec<_> = found.lines("f").collect();
+        let expected = format!(": {path}: ");
+        assert!(
+            lines.iter().any(|line| line.contains(&expected)),
+            "{change:?}: {lines:#?}"
+        );
+    }
+}
