@@ -2,8 +2,8 @@
 
 use anyhow::{Context as _, anyhow};
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderValue, Method, Request, StatusCode};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use mcp_gateway_config::file::header_value;
 use mcp_gateway_core::runtime::PooledHttpClient;
@@ -54,7 +54,34 @@ impl AdminClient {
         segments: &[&str],
         body: Option<&Value>,
     ) -> anyhow::Result<Value> {
-        self.request(method, self.url(segments)?, body).await
+        let url = self.url(segments)?;
+        let (_, body) = self.request(method, &url, None, body).await?;
+        Ok(body)
+    }
+
+    /// Changes the entry of the resource at `segments`, and returns the changed resource.
+    ///
+    /// # Errors
+    ///
+    /// Fails if `change` fails, the gateway is unreachable or rejects the request, or somebody else
+    /// has changed the entry in the meantime.
+    pub(crate) async fn update(
+        &self,
+        segments: &[&str],
+        change: impl FnOnce(&mut Value) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Value> {
+        let url = self.url(segments)?;
+        let (headers, mut resource) = self.request(Method::GET, &url, None, None).await?;
+        let mut entry = resource["entry"].take();
+        if entry.is_null() {
+            return Err(anyhow!(
+                "it is defined in the configuration file; change it there"
+            ));
+        }
+        change(&mut entry)?;
+        let version = headers.get(ETAG);
+        let changed = self.request(Method::PUT, &url, version, Some(&entry)).await;
+        changed.map(|(_, body)| body)
     }
 
     /// Returns all entries of the list at `segments`.
@@ -65,7 +92,7 @@ impl AdminClient {
     pub(crate) async fn list(&self, segments: &[&str]) -> anyhow::Result<Vec<Value>> {
         let (mut entries, mut url) = (Vec::new(), self.url(segments)?);
         loop {
-            let mut page = self.request(Method::GET, url.clone(), None).await?;
+            let (_, mut page) = self.request(Method::GET, &url, None, None).await?;
             if let Some(items) = page["items"].as_array_mut() {
                 entries.append(items);
             }
@@ -88,15 +115,19 @@ impl AdminClient {
     async fn request(
         &self,
         method: Method,
-        url: Url,
+        url: &Url,
+        version: Option<&HeaderValue>,
         body: Option<&Value>,
-    ) -> anyhow::Result<Value> {
+    ) -> anyhow::Result<(HeaderMap, Value)> {
         let mut request = Request::builder().method(method).uri(url.as_str());
         if let Some(authorization) = &self.authorization {
             request = request.header(AUTHORIZATION, authorization);
         }
         if body.is_some() {
             request = request.header(CONTENT_TYPE, "application/json");
+        }
+        if let Some(version) = version {
+            request = request.header(IF_MATCH, version);
         }
         let body = body.map_or_else(Bytes::new, |body| body.to_string().into());
         let sent = self.http.request(request.body(body)?).await;
@@ -106,7 +137,7 @@ impl AdminClient {
         let body = body.map_err(|_| anyhow!("the response of {} is incomplete", self.base))?;
         let body = serde_json::from_slice(&body.to_bytes()).unwrap_or_default();
         match head.status.is_success() {
-            true => Ok(body),
+            true => Ok((head.headers, body)),
             false => Err(rejection(head.status, &body)),
         }
     }

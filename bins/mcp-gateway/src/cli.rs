@@ -9,6 +9,7 @@ mod client;
 mod connect;
 mod connection;
 mod files;
+mod gateway;
 mod login;
 mod program_state;
 mod secret;
@@ -37,6 +38,7 @@ use self::check::CheckArgs;
 use self::client::OAuthClientArgs;
 use self::connect::ConnectArgs;
 use self::connection::ConnectionArgs;
+use self::gateway::NamedGatewayArgs;
 use self::login::LoginArgs;
 use self::program_state::ProgramStateArgs;
 use self::serve::{ServeArgs, ServeCommand};
@@ -87,6 +89,8 @@ enum Command {
     /// Serve the built-in demonstration server over stdio
     #[cfg(feature = "demo")]
     Demo,
+    /// Add, list, change and remove gateways of a running process
+    Gateway(NamedGatewayArgs),
     /// Log in to a gateway as an MCP client, and report each step
     Login(LoginArgs),
     /// Serve the gateway
@@ -153,6 +157,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             runtime.shutdown_background();
             Ok(ExitCode::SUCCESS)
         }
+        Command::Gateway(args) => gateway::run(args),
         Command::Login(args) => login::run(&args),
         Command::Serve(args) => serve::run(args),
         Command::State(args) => program_state::run(args),

@@ -19,6 +19,8 @@ mod browser;
 mod detected;
 #[path = "cli/forward.rs"]
 mod forward;
+#[path = "cli/gateways.rs"]
+mod gateways;
 #[path = "cli/harness.rs"]
 mod harness;
 #[path = "cli/issuers.rs"]

@@ -28,7 +28,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    fn tag(&self) -> &str {
+    pub(crate) fn tag(&self) -> &str {
         self.headers[ETAG].to_str().unwrap()
     }
 }
@@ -59,20 +59,26 @@ pub(crate) async fn request(
 }
 
 /// Returns the response to a request with the token of `gateway`.
-async fn api(gateway: &Gateway, method: &str, path: &str, body: Value) -> Answer {
+pub(crate) async fn api(gateway: &Gateway, method: &str, path: &str, body: Value) -> Answer {
     let token = format!("Bearer {}", gateway.token);
     request(gateway, (method, path), &[(AUTHORIZATION, &token)], body).await
 }
 
 /// Returns the response to a change of the version `tag`.
-async fn change(gateway: &Gateway, method: &str, path: &str, tag: &str, body: Value) -> Answer {
+pub(crate) async fn change(
+    gateway: &Gateway,
+    method: &str,
+    path: &str,
+    tag: &str,
+    body: Value,
+) -> Answer {
     let token = format!("Bearer {}", gateway.token);
     let headers = [(AUTHORIZATION, &*token), (IF_MATCH, tag)];
     request(gateway, (method, path), &headers, body).await
 }
 
 /// Starts a gateway with a store in `folder`.
-async fn serve(folder: &Folder, more: &str) -> Gateway {
+pub(crate) async fn serve(folder: &Folder, more: &str) -> Gateway {
     let database = folder.path("gateway.db");
     let config = format!("store: {{ sqlite: {database} }}\n{more}\n");
     let config = folder.write("gateway.yaml", &config);

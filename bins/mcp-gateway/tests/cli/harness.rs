@@ -218,7 +218,18 @@ impl Gateway {
 
     /// Waits until the stream of `session` has brought `text`.
     pub(crate) async fn hears(&self, session: &str, text: &str, then: impl Future<Output = ()>) {
-        let request = self.request("/mcp", "text/event-stream");
+        self.hears_at("/mcp", session, text, then).await;
+    }
+
+    /// Waits until the stream of `session` at `path` has brought `text`.
+    pub(crate) async fn hears_at(
+        &self,
+        path: &str,
+        session: &str,
+        text: &str,
+        then: impl Future<Output = ()>,
+    ) {
+        let request = self.request(path, "text/event-stream");
         let request = request.header("mcp-session-id", session);
         let mut body = self.send(request).await.into_body();
         then.await;
