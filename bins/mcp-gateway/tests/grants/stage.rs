@@ -1,0 +1,330 @@
+//! Platforms in this process that share a store, and requests to them.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use mcp_gateway_auth::accounts::{AccountId, ConnectedAccount, ConnectedAccounts, Owner};
+use mcp_gateway_auth::client::{ClientIdentity, OAuthClient};
+use mcp_gateway_auth::egress::{Egress, EgressPolicy};
+use mcp_gateway_auth::{Clock, Keyring};
+use mcp_gateway_config::document::{Environment, Lookup};
+use mcp_gateway_config::file::Config;
+use mcp_gateway_config::stored::StoredEntries;
+use mcp_gateway_platform::Platform;
+use mcp_gateway_platform::spec::{PlatformSpec, Secret};
+use mcp_gateway_store::{SqliteStore, Store};
+use mcp_gateway_tests::wire::modern_request;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tower::ServiceExt as _;
+
+use crate::fake;
+use crate::provider::{Provider, REDIRECT_URI};
+use crate::world::{CONNECTED, Connections, PLAIN, World};
+
+const CLIENT: &str = "gateway";
+
+/// Variables whose values are their names, made long enough.
+#[derive(Debug)]
+struct Variables;
+
+impl Environment for Variables {
+    fn variable(&self, name: &str) -> Lookup {
+        Lookup::Found(Secret::from(match name {
+            "KEY" => "ab".repeat(32),
+            name => token(name),
+        }))
+    }
+
+    fn builtins(&self) -> &[&str] {
+        &PLAIN
+    }
+
+    fn file(&self, _: &Path) -> Result<Lookup, io::Error> {
+        Ok(Lookup::Missing)
+    }
+}
+
+fn token(name: &str) -> String {
+    format!("the-token-of-{name}-is-this")
+}
+
+/// Administrator, besides the users of a world.
+const ROOT: &str = "root";
+
+/// Store and servers of platforms.
+pub(crate) struct Stage {
+    folder: TempDir,
+    providers: BTreeMap<&'static str, Provider>,
+}
+
+impl Stage {
+    /// Creates the servers and a store with `connections`.
+    pub(crate) async fn new(connections: &Connections) -> Self {
+        let mut providers = BTreeMap::new();
+        for name in CONNECTED {
+            providers.insert(name, Provider::start().await.with_client(CLIENT));
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let stage = Self { folder, providers };
+        let store = SqliteStore::open(stage.database()).await.unwrap();
+        let keyring = Keyring::new(&[0xab; 32]).unwrap();
+        let store: Arc<dyn Store> = Arc::new(store);
+        let accounts = ConnectedAccounts::new(Arc::clone(&store), &keyring, Clock::system());
+        let accounts = accounts.unwrap();
+        for (server, owner) in connections {
+            let name = format!("{server}.{owner}");
+            let account = stage.account(&stage.providers[server], &name).await;
+            let id = AccountId::new(parsed(owner), *server);
+            accounts.connect(&id, &account).await.unwrap();
+        }
+        stage
+    }
+
+    fn database(&self) -> String {
+        self.folder
+            .path()
+            .join("gateway.db")
+            .to_str()
+            .unwrap()
+            .to_owned()
+    }
+
+    /// Logs in at `provider` as `user`.
+    async fn account(&self, provider: &Provider, user: &str) -> ConnectedAccount {
+        let policy = EgressPolicy::new().with_any_port().with_insecure_loopback();
+        let client = OAuthClient::new(Egress::new(policy).unwrap(), provider.url()).unwrap();
+        let challenge = client.challenge().await.unwrap().unwrap();
+        let target = client.discover(&challenge).await.unwrap();
+        let identity = ClientIdentity::public(CLIENT);
+        let redirect_uri = REDIRECT_URI.parse().unwrap();
+        let authorization = client.authorize(&target, &identity, &redirect_uri, None);
+        let authorization = authorization.unwrap();
+        let response = [
+            ("code", provider.code(user)),
+            ("state", authorization.state().to_owned()),
+            ("iss", provider.base.clone()),
+        ];
+        let response = response.map(|(name, value)| (name.to_owned(), value));
+        let grant = client.redeem((target, identity), authorization, response.into());
+        ConnectedAccount::new(grant.await.unwrap(), Clock::system().now()).unwrap()
+    }
+
+    /// Returns the spec of `world`, without its gateways in the store.
+    fn spec(&self, world: &World) -> PlatformSpec {
+        let mut tokens = world.tokens();
+        tokens.push(json!({ "name": ROOT, "token": { "env": ROOT }, "admin": true }));
+        let far = |name: &str| {
+            let url = self.providers[name].url();
+            json!({ "name": name, "remote": { "url": url, "auth": { "oauth": {} } } })
+        };
+        let gateways = world.gateways.iter().filter(|gateway| !gateway.is_stored);
+        let config = json!({
+            "publicUrl": "http://localhost",
+            "sessionKey": { "env": "KEY" },
+            "store": { "sqlite": self.database() },
+            "auth": {
+                "allowedNetworks": ["127.0.0.0/8"],
+                "login": { "local": true },
+                "oauth": {},
+                "tokens": tokens,
+            },
+            "servers": [
+                { "name": PLAIN[0], "builtin": PLAIN[0] },
+                { "name": PLAIN[1], "builtin": PLAIN[1], "tools": world.tool_settings() },
+                far(CONNECTED[0]),
+                far(CONNECTED[1]),
+            ],
+            "gateways": gateways.map(|gateway| gateway.entry()).collect::<Vec<_>>(),
+        });
+        let read = Config::read_from(&config.to_string(), &Variables);
+        let (config, _) = read.unwrap_or_else(|error| panic!("{error}\n{config:#}"));
+        config.platform
+    }
+
+    /// Starts a platform with `world`, without its gateways in the store.
+    pub(crate) async fn start(&self, world: &World) -> Replica {
+        let address = "127.0.0.1:80".parse().unwrap();
+        let mut builder = Platform::builder(self.spec(world), address);
+        for name in PLAIN {
+            builder = builder.with_builtin(name, fake::backend(name));
+        }
+        let reader = Arc::new(StoredEntries::new(&PLAIN));
+        let platform = builder.with_registry(reader).start().await.unwrap();
+        Replica { platform }
+    }
+
+    /// Makes `replica` match `world`, without its gateways in the store.
+    pub(crate) fn apply(&self, replica: &Replica, world: &World) {
+        replica.platform.apply(&self.spec(world)).unwrap();
+    }
+}
+
+fn parsed(owner: &str) -> Owner {
+    match owner.split_once('/') {
+        Some(("user", name)) => Owner::User(name.into()),
+        Some((_, name)) => Owner::Team(name.into()),
+        None => Owner::Organization,
+    }
+}
+
+/// A platform.
+pub(crate) struct Replica {
+    pub(crate) platform: Platform,
+}
+
+impl Replica {
+    /// Replaces the gateways in the store by those of `world`; returns their identifiers by name.
+    pub(crate) async fn store(&self, world: &World) -> BTreeMap<String, String> {
+        for (_, id) in self.stored().await {
+            let (status, _) = self.api("DELETE", &format!("/gateways/{id}"), None).await;
+            assert_eq!(status, StatusCode::NO_CONTENT);
+        }
+        let mut ids = BTreeMap::new();
+        for gateway in world.gateways.iter().filter(|gateway| gateway.is_stored) {
+            let (status, body) = self.api("POST", "/gateways", Some(gateway.entry())).await;
+            assert_eq!(status, StatusCode::CREATED, "{body}");
+            ids.insert(
+                gateway.name.clone(),
+                body["id"].as_str().unwrap().to_owned(),
+            );
+        }
+        ids
+    }
+
+    /// Identifiers of the gateways in the store by name.
+    pub(crate) async fn stored(&self) -> BTreeMap<String, String> {
+        let (_, body) = self.api("GET", "/gateways", None).await;
+        let gateways = body["items"].as_array().unwrap().iter();
+        let stored = gateways.filter(|gateway| gateway["source"] == "store");
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        stored
+            .map(|gateway| (text(&gateway["name"]), text(&gateway["id"])))
+            .collect()
+    }
+
+    async fn api(&self, method: &str, path: &str, body: Option<Value>) -> (StatusCode, Value) {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("/api/v1{path}"))
+            .header("authorization", format!("Bearer {}", token(ROOT)))
+            .header("content-type", "application/json");
+        let body = body.map(|body| body.to_string()).unwrap_or_default();
+        let (status, _, body) = self.send(request, body).await;
+        (status, serde_json::from_str(&body).unwrap_or_default())
+    }
+
+    async fn send(
+        &self,
+        request: http::request::Builder,
+        body: String,
+    ) -> (StatusCode, String, String) {
+        let request = request.header("host", "localhost");
+        let request = request.body(Full::<Bytes>::from(body)).unwrap();
+        let response = self.platform.service().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let session = parts.headers.get("mcp-session-id");
+        let session = session.map(|session| session.to_str().unwrap().to_owned());
+        let body = body.collect().await.unwrap().to_bytes();
+        let body = String::from_utf8(body.to_vec()).unwrap();
+        (parts.status, session.unwrap_or_default(), body)
+    }
+}
+
+/// A client of a gateway.
+pub(crate) struct Client<'a> {
+    replica: &'a Replica,
+    path: String,
+    token: String,
+    /// Session of a client of the legacy era.
+    session: Option<String>,
+}
+
+impl<'a> Client<'a> {
+    /// Creates a client of `user` at the gateway with the name or identifier `gateway`.
+    pub(crate) fn new(replica: &'a Replica, gateway: &str, user: &str) -> Self {
+        Self {
+            replica,
+            path: format!("/v1/mcp/{gateway}"),
+            token: token(user),
+            session: None,
+        }
+    }
+
+    /// Begins a session of the legacy era, if the gateway exists.
+    pub(crate) async fn begin_session(&mut self) {
+        let params = json!({
+            "protocolVersion": "2025-11-25",
+            "capabilities": {},
+            "clientInfo": { "name": "test", "version": "1" },
+        });
+        let request =
+            json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params });
+        let (_, session, _) = self.replica.send(self.request(), request.to_string()).await;
+        self.session = Some(session);
+    }
+
+    fn request(&self) -> http::request::Builder {
+        Request::post(&self.path)
+            .header("authorization", format!("Bearer {}", self.token))
+            .header("content-type", "application/json")
+            .header("accept", "application/json, text/event-stream")
+    }
+
+    /// Returns the answer to a request; `None` if the gateway does not exist.
+    pub(crate) async fn ask(&self, method: &str, params: Value) -> Option<Value> {
+        let (request, body) = match &self.session {
+            Some(session) => {
+                let body = json!({ "jsonrpc": "2.0", "id": 2, "method": method, "params": params });
+                let request = self.request().header("mcp-session-id", session);
+                (
+                    request.header("mcp-protocol-version", "2025-11-25"),
+                    body.to_string(),
+                )
+            }
+            None => {
+                let mut request = self.request().header("mcp-protocol-version", "2026-07-28");
+                request = request.header("mcp-method", method);
+                let name = match method {
+                    "tools/call" | "prompts/get" => params["name"].as_str(),
+                    "resources/read" => params["uri"].as_str(),
+                    _ => None,
+                };
+                if let Some(name) = name {
+                    request = request
+                        .header("mcp-name", mcp_gateway_core::protocol::header::encode(name));
+                }
+                (request, modern_request(method, params))
+            }
+        };
+        let (status, _, body) = self.replica.send(request, body).await;
+        let is_absent = status == StatusCode::NOT_FOUND && body.contains("not_found\"");
+        let text = match body.split_once("data: {") {
+            Some(_) => body
+                .lines()
+                .filter_map(|line| line.strip_prefix("data: "))
+                .next_back()
+                .unwrap(),
+            None => &body,
+        };
+        let value: Value = serde_json::from_str(text).unwrap_or_else(|_| panic!("{status} {body}"));
+        let is_absent = is_absent && value["error"]["data"]["reason"] == "not_found";
+        (!is_absent).then_some(value)
+    }
+
+    /// Returns the names or URIs in the list `kind`; none if no server has it.
+    pub(crate) async fn list(&self, kind: &str, name: &str) -> Option<Vec<String>> {
+        let answer = self.ask(&format!("{kind}/list"), json!({})).await?;
+        let entries = answer["result"][kind].as_array().into_iter().flatten();
+        Some(
+            entries
+                .map(|entry| entry[name].as_str().unwrap().to_owned())
+                .collect(),
+        )
+    }
+}
