@@ -25,7 +25,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_mcp-gateway");
 /// Timeout of steps that take no time on an idle machine.
 const SOON: Duration = Duration::from_secs(60);
 
-const DOCUMENTS: [&str; 12] = [
+const DOCUMENTS: [&str; 13] = [
     "README.md",
     "bins/mcp-gateway/README.md",
     "docs/api.md",
@@ -37,6 +37,7 @@ const DOCUMENTS: [&str; 12] = [
     "docs/guides/own-github-token.md",
     "docs/performance.md",
     "docs/guides/identity-provider.md",
+    "docs/guides/team-gateway.md",
     "docs/ready-servers.md",
 ];
 
@@ -245,7 +246,7 @@ impl Reader {
         let mut shell = self.desk.shell(command);
         let words: Vec<_> = command.split(' ').collect();
         let has = |word: &&str| words.contains(word);
-        let reaches = ["tools", "call", "server"].iter().any(has);
+        let reaches = ["tools", "call", "server", "gateway"].iter().any(has);
         if reaches && !["--config", "--mcp-config"].iter().any(has) {
             let (_, url) = self.running.as_ref().unwrap();
             shell.env("MORE", format!("--url {url}"));

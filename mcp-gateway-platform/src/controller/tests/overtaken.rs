@@ -256,7 +256,7 @@ async fn an_open_channel_calls_the_servers_of_the_last_apply() {
     read_until("serverInfo").await;
     // The next server is at another address, and has another secret.
     let mut next = two.spec();
-    next.gateways[0].teams = Some(vec!["one".into()]);
+    next.gateways[0].visibility = Visibility::Teams(vec!["one".into()]);
     controller.apply(&next).unwrap();
     let params = json!({ "name": "where", "arguments": {} });
     post(json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": params })).await;
