@@ -35,6 +35,8 @@ class Provider:
     client = None
     has_step_up = False
     keeps_state = False
+    # Whether the registered client may revoke its tokens.
+    has_revocation = True
     # Of access tokens, in seconds.
     lifetime = 6
     # Time after which they have expired.
@@ -262,7 +264,7 @@ class Canaille(OidcProvider):
     """canaille with an MCP server of ours.
 
     Its refresh tokens expire with their access tokens, so each refresh is ahead of time, and
-    everybody has to call often.
+    everybody has to call often. Public clients cannot revoke tokens: the endpoint answers 401.
     """
 
     name = "canaille"
@@ -270,6 +272,7 @@ class Canaille(OidcProvider):
     lifetime = 32
     pause = 25
     ends_idle = True
+    has_revocation = False
     package = Package("canaille[front,oidc,server,sqlite]", "0.3.6", "pypi", "-", "-", "-")
 
     def command(self):

@@ -145,9 +145,9 @@ class Trial:
         return self.recorder.tokens()[-1]
 
     def revoked_there(self):
-        endpoint = self.provider.metadata().get("revocation_endpoint")
-        if endpoint is None:
+        if not self.provider.has_revocation:
             return "not supported by this provider"
+        endpoint = self.provider.metadata()["revocation_endpoint"]
         last = self.last_tokens(self.alice)
         token = last.answer.get("refresh_token") or last.form["refresh_token"]
         form = {name: last.form[name] for name in ("client_id", "client_secret") if name in last.form}
@@ -171,14 +171,15 @@ class Trial:
         token = last.answer.get("refresh_token") or last.form["refresh_token"]
         self.bob.disconnect()
         self.link(self.bob)
-        if self.provider.metadata().get("revocation_endpoint") is None:
+        if not self.provider.has_revocation:
             return "not supported by this provider"
         form = {name: last.form[name] for name in ("client_id", "client_secret") if name in last.form}
         form |= {"grant_type": "refresh_token", "refresh_token": token}
         if "resource" in last.form:
             form["resource"] = last.form["resource"]
-        if self.recorder.post(last.path, last.headers, form) < 400:
-            raise Failure("the refresh token is still valid")
+        status = self.recorder.post(last.path, last.headers, form)
+        if status not in (400, 401):
+            raise Failure(f"a refresh with the revoked token is answered with {status}")
         right(self.alice, self.alice.call())
         return "revoked"
 
