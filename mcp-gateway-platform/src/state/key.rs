@@ -99,7 +99,7 @@ fn read(path: &Path) -> io::Result<SessionKey> {
 fn create(path: &Path) -> io::Result<SessionKey> {
     let key = random().map_err(io::Error::other)?;
     // A new file of a random name, readable by its owner only, which appears as a whole.
-    let folder = path.parent().unwrap_or(Path::new("."));
+    let folder = path.parent().unwrap_or_else(|| Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     file.write_all(key.bytes())?;
     file.as_file().sync_all()?;

@@ -217,7 +217,7 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
     };
     let mut new = tempfile::Builder::new()
         .permissions(permissions.clone())
-        .tempfile_in(folder.unwrap_or(Path::new(".")))?;
+        .tempfile_in(folder.unwrap_or_else(|| Path::new(".")))?;
     new.write_all(text.as_bytes())?;
     if path.exists() {
         fs::set_permissions(new.path(), permissions)?;

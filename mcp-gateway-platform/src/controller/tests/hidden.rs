@@ -16,6 +16,9 @@ fn spec() -> DynamicSpec {
     spec
 }
 
+/// Head of a request for a path.
+type Requested = fn(String) -> http::request::Builder;
+
 /// Returns status, headers and body of the response to a request, in which `NAME` replaces `name`.
 async fn seen(controller: &Controller, name: &str, request: http::request::Builder) -> String {
     let request = request.header("host", "localhost");
@@ -32,7 +35,7 @@ async fn seen(controller: &Controller, name: &str, request: http::request::Build
 #[tokio::test]
 async fn category_tenant_gateways_do_not_exist_for_strangers() {
     let controller = controller(&spec());
-    let requests: [(&str, fn(String) -> http::request::Builder); 7] = [
+    let requests: [(&str, Requested); 7] = [
         ("call", http::Request::post),
         ("stream", |path| {
             http::Request::get(path).header("accept", "text/event-stream")

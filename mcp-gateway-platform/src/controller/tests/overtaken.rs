@@ -15,6 +15,7 @@ use http_body_util::{BodyExt as _, StreamBody};
 use mcp_gateway_core::upstream::UpstreamProtocol;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 use tower::ServiceExt as _;
 
 use super::*;
@@ -26,6 +27,7 @@ struct Server {
     name: &'static str,
     url: String,
     seen: Arc<Seen>,
+    _serving: JoinSet<std::io::Result<()>>,
 }
 
 /// Calls that a server has received.
@@ -67,8 +69,14 @@ impl Server {
         let router = router.with_state(Arc::clone(&seen));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { name, url, seen }
+        let mut serving = JoinSet::new();
+        serving.spawn(async move { axum::serve(listener, router).await });
+        Self {
+            name,
+            url,
+            seen,
+            _serving: serving,
+        }
     }
 
     /// Returns a spec in which this is the server, and its team has the gateway.
@@ -150,11 +158,12 @@ async fn overtaken(
         Ok::<_, Infallible>(Frame::data(body))
     }));
     let body = body.boxed_unsync();
-    let call = tokio::spawn(send(controller.front(), head.body(body).unwrap()));
+    let mut call = JoinSet::new();
+    call.spawn(send(controller.front(), head.body(body).unwrap()));
     is_authenticated.await.unwrap();
     change(controller);
     changed.send(()).unwrap();
-    call.await.unwrap()
+    call.join_next().await.unwrap().unwrap()
 }
 
 #[tokio::test]
@@ -305,9 +314,9 @@ async fn category_overtaken_secrets_and_teams_are_never_mixed() {
         ("alice", "one"),
         ("bob", "two"),
     ];
-    let callers = callers.map(|(caller, own)| {
-        tokio::spawn(press(controller.front(), caller, own, Arc::clone(&ends)))
-    });
+    let pressing =
+        callers.map(|(caller, own)| press(controller.front(), caller, own, Arc::clone(&ends)));
+    let callers: JoinSet<_> = pressing.into_iter().collect();
     let started = Instant::now();
     let mut applies = 0;
     while applies < 300 || one.calls() < 20 || two.calls() < 20 {
@@ -319,9 +328,11 @@ async fn category_overtaken_secrets_and_teams_are_never_mixed() {
         }
     }
     ends.store(true, Ordering::Relaxed);
-    for caller in callers {
-        assert!(caller.await.unwrap() > 0);
-    }
+    let answered = callers.join_all().await;
+    assert!(
+        answered.iter().all(|answered| *answered > 0),
+        "{answered:?}"
+    );
     assert_eq!(one.calls_with_other_secrets(), 0);
     assert_eq!(two.calls_with_other_secrets(), 0);
 }
