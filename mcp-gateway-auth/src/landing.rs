@@ -28,6 +28,7 @@ use crate::pages::{ACCOUNT, LandingPage, page};
 /// # }
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
 pub enum Landing {
     /// Redirect to the account page.
     Account,
