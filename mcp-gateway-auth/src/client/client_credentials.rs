@@ -136,7 +136,7 @@ impl ClientCredentials {
         let current = current.filter(|token| rejected.is_none_or(|it| !token.is(it)));
         match current {
             // Another call has obtained it in the meantime.
-            Some(token) if !token.is_due() => return Ok(token.credential.clone()),
+            Some(token) if !token.is_due() => Ok(token.credential.clone()),
             current => match requests.request(self, rejected.is_some()).await {
                 Ok(token) => {
                     let credential = token.credential.clone();
@@ -192,7 +192,8 @@ impl Requests {
                 let error = failed.error;
                 tracing::warn!(client = all.service.id(), %error, "token of the gateway not issued");
                 self.backoff.record_failure();
-                let delay = failed.overload.or(is_final(&error).then_some(FINAL_DELAY));
+                let last = is_final(&error).then_some(FINAL_DELAY);
+                let delay = failed.overload.or(last);
                 self.backoff.delay(delay.unwrap_or_default());
                 self.failure = error_chain(&error);
                 Err(error)

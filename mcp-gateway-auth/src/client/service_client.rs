@@ -181,7 +181,7 @@ impl ClientKey {
             iat: now,
             exp: now.saturating_add(LIFETIME),
         };
-        let kid = self.id.as_deref().unwrap_or(self.key.kid());
+        let kid = self.id.as_deref().unwrap_or_else(|| self.key.kid());
         let signed = self.key.sign_as(kid, "JWT", &claims);
         signed.map_err(|error| ClientError::Sign(error.into()))
     }
