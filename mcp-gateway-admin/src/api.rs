@@ -4,12 +4,17 @@ mod access;
 mod audit;
 pub(crate) mod clients;
 pub(crate) mod connections;
+mod entries;
 mod extract;
 mod gateways;
+mod imports;
+mod installation;
 mod label;
 mod openapi;
 mod page;
 mod problem;
+mod published;
+mod requests;
 mod secrets;
 mod servers;
 pub(crate) mod tokens;
@@ -30,7 +35,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::problem::ApiError;
-use crate::{Administration, AuditTrail, Catalog, Connections};
+use crate::{Administration, AuditTrail, Catalog, Connections, EntryRegistry};
 
 /// The admin API of a gateway.
 ///
@@ -46,6 +51,7 @@ struct Parts {
     audit: Option<Arc<dyn Store>>,
     catalog: Option<Arc<dyn Catalog>>,
     connections: Option<Connections>,
+    registry: Option<EntryRegistry>,
     trail: AuditTrail,
 }
 
@@ -60,6 +66,7 @@ impl AdminApi {
             audit: None,
             catalog: None,
             connections: None,
+            registry: None,
             trail: AuditTrail::default(),
         }))
     }
@@ -91,6 +98,21 @@ impl AdminApi {
     pub fn with_connections(mut self, connections: Connections) -> Self {
         Arc::make_mut(&mut self.0).connections = Some(connections);
         self
+    }
+
+    /// Adds a registry, from whose entries servers are installed.
+    #[must_use]
+    pub fn with_registry(mut self, registry: EntryRegistry) -> Self {
+        Arc::make_mut(&mut self.0).registry = Some(registry);
+        self
+    }
+
+    /// Returns the router of the registry API v0.1, at `/v0.1` and `/v0`, for registry clients.
+    ///
+    /// Everybody may read the entries of the organization if the [`Catalog`] says so; otherwise a
+    /// token is required.
+    pub fn registry_router(self) -> Router {
+        published::router().with_state(self)
     }
 
     /// Returns the router of `/api/v1`, which answers all paths below with problem documents.
@@ -128,7 +150,13 @@ impl AdminApi {
         self.0.catalog.as_deref().ok_or(absent)
     }
 
-    /// Returns the audit log of changes of servers.
+    /// Returns the registry.
+    fn registry(&self) -> Result<&EntryRegistry, ApiError> {
+        let absent = ApiError::Absent("the gateway has no store for entries");
+        self.0.registry.as_ref().ok_or(absent)
+    }
+
+    /// Returns the audit log of changes of servers and entries.
     fn trail(&self) -> &AuditTrail {
         &self.0.trail
     }
@@ -153,6 +181,14 @@ fn resources() -> OpenApiRouter<AdminApi> {
         .routes(routes!(connections::list, connections::create))
         .routes(routes!(connections::get, connections::delete))
         .routes(routes!(audit::list))
+        .routes(routes!(entries::list, entries::create))
+        .routes(routes!(entries::get, entries::replace, entries::delete))
+        .routes(routes!(entries::export))
+        .routes(routes!(imports::create))
+        .routes(routes!(requests::list, requests::create))
+        .routes(routes!(requests::get))
+        .routes(routes!(requests::approve))
+        .routes(routes!(requests::deny))
         .routes(routes!(servers::list, servers::create))
         .routes(routes!(servers::get, servers::replace, servers::delete))
         .routes(routes!(gateways::list, gateways::create))

@@ -4,6 +4,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use mcp_gateway_core::BoxError;
+use mcp_gateway_registry::EntryStatus;
 use mcp_gateway_store::{Attachment, StoreError};
 use serde::Serialize;
 use serde_json::Value;
@@ -78,6 +79,12 @@ pub trait Catalog: fmt::Debug + Send + Sync + 'static {
         version: Option<u64>,
         attachment: &Attachment,
     ) -> Result<(), CatalogError>;
+
+    /// Returns the violations of the configuration `entry` of a server, by itself.
+    fn check_server(&self, entry: &Value) -> Vec<Violation>;
+
+    /// Returns `true` if everybody may read the entries of the organization.
+    fn is_registry_public(&self) -> bool;
 
     /// Creates the server of `entry`, which is used when this returns.
     ///
@@ -156,6 +163,35 @@ pub struct ServerDocument {
     /// Violations for which the entry in the store is not used.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub violations: Vec<Violation>,
+    /// Entry of the registry from which it has been installed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub installed: Option<Installation>,
+}
+
+/// Entry from which a server has been installed.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Installation {
+    /// Name and version of the entry.
+    pub entry: String,
+    /// Status of the entry; `null` if the registry does not have it.
+    pub status: Option<EntryStatus>,
+    /// Reason for the status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status_message: Option<String>,
+}
+
+impl Installation {
+    /// Creates the installation of `entry`, whose status is not known yet.
+    #[must_use]
+    pub fn of(entry: &str) -> Self {
+        Self {
+            entry: entry.to_owned(),
+            status: None,
+            status_message: None,
+        }
+    }
 }
 
 /// Source of the entry of a server or gateway.

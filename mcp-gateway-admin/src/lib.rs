@@ -3,13 +3,15 @@
 //! An [`AdminApi`] is a router for `/api/v1`, to be mounted in any `axum` application. Its callers
 //! are the principals with the role `admin` that an
 //! [`AuthVerifier`](mcp_gateway_core::auth::AuthVerifier) authenticates by bearer tokens: there are
-//! no cookies, and therefore no cross-site request forgery.
+//! no cookies, and therefore no cross-site request forgery. Everybody else may read the entries that
+//! they see, and request them.
 //!
 //! | path below `/api/v1` | content |
 //! |---|---|
 //! | `/users`, `/tokens`, `/clients` | an [`Administration`] |
 //! | `/connections` | [`Connections`] |
 //! | `/servers`, `/gateways` | a [`Catalog`] |
+//! | `/entries`, `/imports`, `/requests` | an [`EntryRegistry`] |
 //! | `/audit` | audit log |
 //! | `/openapi.json` | OpenAPI 3.1 document |
 //!
@@ -48,9 +50,9 @@ mod administration;
 mod api;
 mod catalog;
 mod connections;
+mod entry_registry;
 mod new_client;
 mod trail;
-mod violation;
 
 pub use self::administration::{Administration, Administrator};
 pub use self::api::AdminApi;
@@ -59,10 +61,11 @@ pub use self::api::connections::ConnectionDocument;
 pub use self::api::tokens::TokenDocument;
 pub use self::api::users::{IdentityDocument, UserDocument};
 pub use self::catalog::{
-    AssignmentDocument, Catalog, CatalogError, DanglingServer, GatewayDocument, ServerDocument,
-    ServerSource,
+    AssignmentDocument, Catalog, CatalogError, DanglingServer, GatewayDocument, Installation,
+    ServerDocument, ServerSource,
 };
 pub use self::connections::Connections;
+pub use self::entry_registry::EntryRegistry;
 pub use self::new_client::{ClientError, NewClient, is_identifier};
 pub use self::trail::AuditTrail;
-pub use self::violation::Violation;
+pub use mcp_gateway_registry::Violation;

@@ -25,6 +25,7 @@
 mod diagnostic;
 mod environment;
 mod field;
+pub(crate) mod json;
 pub(crate) mod jsonc;
 mod node;
 mod quantity;

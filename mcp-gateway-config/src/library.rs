@@ -14,7 +14,9 @@
 
 use std::sync::LazyLock;
 
-use crate::document::{DiagnosticSink, Field, FromField, NoEnvironment, suggestion, yaml};
+use mcp_gateway_registry::{self as registry, EntryDocument, Input, InputFormat};
+
+use crate::document::{DiagnosticSink, Field, FromField, NoEnvironment, json, suggestion, yaml};
 
 /// Ready entry.
 ///
@@ -109,6 +111,38 @@ impl Entry {
         Ok(text)
     }
 
+    /// Returns the entry as the registry has it.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use mcp_gateway_config::library::Entry;
+    ///
+    /// let entry = Entry::find("filesystem").unwrap().to_registry().entry;
+    /// assert_eq!(entry.inputs[0].name, "folder");
+    /// let server = entry.install("files", &Default::default()).unwrap();
+    /// assert_eq!(server["process"]["args"][2], "${state}");
+    /// ```
+    #[must_use]
+    pub fn to_registry(&self) -> EntryDocument {
+        let version = self.package.rsplit_once('@').map(|(_, version)| version);
+        let description = format!("{}. {}", self.summary, self.callers);
+        let version = version.unwrap_or(&self.package);
+        let mut entry = registry::Entry::new(&self.name, version, description);
+        entry.title = Some(self.summary.clone());
+        entry.inputs = self.prompts.iter().map(Prompt::to_input).collect();
+        let text = self
+            .prompts
+            .iter()
+            .fold(self.template.clone(), |text, prompt| {
+                let (braces, name) = (format!("{{{{{}}}}}", prompt.name), &prompt.name);
+                text.replace(&braces, &format!("\"{{{name}}}\""))
+            });
+        let sink = DiagnosticSink::new(&NoEnvironment);
+        entry.server = yaml::parse(&text, &sink).map(|node| json::value(&node));
+        EntryDocument::new(entry, 0)
+    }
+
     /// Reads the entry `name` from `text`.
     fn read(name: &str, text: &str) -> Option<Self> {
         let sink = DiagnosticSink::new(&NoEnvironment);
@@ -125,6 +159,20 @@ impl Entry {
         };
         table.finish();
         sink.into_diagnostics().is_empty().then_some(entry)
+    }
+}
+
+impl Prompt {
+    /// Returns the input of the registry.
+    fn to_input(&self) -> Input {
+        let mut input = Input::new(self.name.as_str());
+        input.description = Some(self.text.clone());
+        input.default.clone_from(&self.default);
+        input.required = self.default.is_none();
+        if self.is_folder {
+            input.format = InputFormat::Filepath;
+        }
+        input
     }
 }
 
@@ -166,11 +214,13 @@ const FILES: [(&str, &str); 8] = [
 
 #[cfg(test)]
 mod tests {
+    use mcp_gateway_platform::registry::EntryReader as _;
     use mcp_gateway_platform::spec::ServerRuntime;
 
     use super::*;
     use crate::edit::add_server;
     use crate::file::Config;
+    use crate::stored::StoredEntries;
 
     /// The version in the description is the one that is started.
     #[test]
@@ -189,6 +239,30 @@ mod tests {
             assert!(
                 !entry.callers.is_empty() && !entry.summary.ends_with('.'),
                 "{text}"
+            );
+        }
+    }
+
+    /// The registry and the configuration file install the same server.
+    #[test]
+    fn entries_of_the_registry_are_those_of_the_library() {
+        for entry in Entry::all() {
+            let document = entry.to_registry();
+            assert!(document.entry.violations().is_empty(), "{document:?}");
+            let server = document.entry.install(&entry.name, &Default::default());
+            let read = StoredEntries::new(&[]).read(&server.unwrap()).unwrap();
+            let text = add_server("", &entry.server(&entry.name, &[]).unwrap()).unwrap();
+            let (config, _) = Config::read_from(&text, &NoEnvironment).unwrap();
+            let mut expected = config.platform.dynamic.servers[0].clone();
+            expected.entry = Some(document.entry.id().into());
+            assert_eq!(read, expected);
+            let published = registry::server_json::write(&document);
+            let found = registry::server_json::violations(&published);
+            assert!(found.is_empty(), "{found:?} {published}");
+            let package = &published["packages"][0]["identifier"];
+            assert!(
+                entry.package.starts_with(package.as_str().unwrap()),
+                "{published}"
             );
         }
     }

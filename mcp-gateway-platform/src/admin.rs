@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mcp_gateway_admin::{
-    AdminApi, Administration, AuditTrail, Catalog, CatalogError, Connections, GatewayDocument,
-    ServerDocument, ServerSource, Violation,
+    AdminApi, Administration, AuditTrail, Catalog, CatalogError, Connections, EntryRegistry,
+    GatewayDocument, Installation, ServerDocument, ServerSource, Violation,
 };
 use mcp_gateway_auth::accounts::AccountCredentials;
 use mcp_gateway_store::{Attachment, DocumentVersion};
@@ -31,6 +31,7 @@ pub(crate) fn api(
     access: Arc<ReloadableVerifier>,
     running: &Arc<Running>,
     services: &Services,
+    entries: Option<EntryRegistry>,
 ) -> AdminApi {
     let trail = AuditTrail::new(services.audit.clone());
     let catalog = Arc::clone(running) as _;
@@ -48,6 +49,9 @@ pub(crate) fn api(
     }
     if let (Some(_), Some(store)) = (&services.audit, &services.store) {
         api = api.with_audit(Arc::clone(store));
+    }
+    if let Some(entries) = entries {
+        api = api.with_registry(entries);
     }
     api
 }
@@ -105,6 +109,17 @@ impl Catalog for Running {
         attachment: &Attachment,
     ) -> Result<(), CatalogError> {
         self.remove_gateway(key, version, attachment).await
+    }
+
+    fn check_server(&self, entry: &Value) -> Vec<Violation> {
+        let registry = self.registry.as_ref();
+        registry
+            .map(|registry| registry.check(entry))
+            .unwrap_or_default()
+    }
+
+    fn is_registry_public(&self) -> bool {
+        self.state().merged.spec.registry.public
     }
 
     /// Creates the server if the name is free, in the spec and in the store.
@@ -277,6 +292,7 @@ fn document(name: &str, listed: &Listed, state: &State) -> ServerDocument {
         shadows: listed.is_configured && listed.stored.is_some(),
         entry: stored.map(|stored| stored.redacted()),
         violations: listed.violations.clone(),
+        installed: listed.entry.as_deref().map(Installation::of),
     }
 }
 

@@ -237,7 +237,13 @@ fn egress(networks: &[IpNet]) -> Result<Egress, PlatformError> {
 
 /// Creates egress as [`egress`] does, to any port.
 pub(crate) fn client_egress(networks: &[IpNet]) -> Result<Egress, PlatformError> {
-    create_egress(egress_policy(networks).with_any_port())
+    create_egress(client_policy(networks))
+}
+
+/// Returns the policy of requests to servers that administrators choose: any port of public
+/// addresses and `networks`.
+pub(crate) fn client_policy(networks: &[IpNet]) -> EgressPolicy {
+    egress_policy(networks).with_any_port()
 }
 
 fn create_egress(policy: EgressPolicy) -> Result<Egress, PlatformError> {

@@ -31,6 +31,7 @@ use crate::auth::challenges::Challenges;
 use crate::auth::resources::ResourceSet;
 use crate::auth::{AuthorizationServices, Services};
 use crate::error::PlatformError;
+use crate::http::cards::ServerCards;
 use crate::http::hidden::HiddenGateways;
 use crate::http::router::{HttpRouter, ManagementEndpoints, MetricsService, RouteTable};
 use crate::reload::generations::Generations;
@@ -278,6 +279,7 @@ impl Controller {
                 .map(|gateway| Arc::clone(&gateway.name))
                 .unwrap_or_default(),
             members: self.servers.members().to_vec(),
+            cards: ServerCards::new(spec, &self.base),
             metadata_guard,
             guard,
             forward,

@@ -6,17 +6,19 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::Router;
+use mcp_gateway_admin::EntryRegistry;
 use mcp_gateway_audit::AuditLog;
 use mcp_gateway_auth::Landing;
 use mcp_gateway_core::upstream::RuntimeBackend;
 use mcp_gateway_core::{Drain, Serve};
+use mcp_gateway_registry::{Entries, EntryDocument};
 use mcp_gateway_store::Store;
 use tokio::task::JoinSet;
 use url::Url;
 
 use crate::admin;
 use crate::audit;
-use crate::auth::{InitialAccount, Services};
+use crate::auth::{InitialAccount, Services, client_policy};
 use crate::controller::Controller;
 use crate::error::PlatformError;
 use crate::http::router::{HttpRouter, MetricsService};
@@ -85,6 +87,7 @@ pub struct PlatformBuilder {
     builtins: Builtins,
     address: SocketAddr,
     entries: Option<Arc<dyn EntryReader>>,
+    library: Vec<EntryDocument>,
 }
 
 impl PlatformBuilder {
@@ -110,6 +113,12 @@ impl PlatformBuilder {
         self
     }
 
+    /// Adds ready entries to the registry, which are read-only.
+    pub fn with_library(mut self, library: impl IntoIterator<Item = EntryDocument>) -> Self {
+        self.library.extend(library);
+        self
+    }
+
     /// Starts the platform. The first call of a server starts or connects it.
     ///
     /// # Errors
@@ -131,6 +140,7 @@ impl PlatformBuilder {
             builtins,
             address,
             entries,
+            library,
         } = self;
         check(&spec, address)?;
         let base = Url::parse(&spec.fixed.base_url(address));
@@ -153,9 +163,18 @@ impl PlatformBuilder {
             Arc::clone(controller.admin_access()),
             controller.drain().clone(),
         );
+        let policy = client_policy(&spec.fixed.auth.allowed_networks);
         let audit = foundation.audit.clone();
         let running = Arc::new(Running::new(controller, spec, (merged, registry), audit));
-        let admin = admin::api(access, &running, &foundation).router();
+        let entries = match &foundation.store {
+            Some(store) if running.registry.is_some() => {
+                let entries = Entries::new(Arc::clone(store), library);
+                Some(EntryRegistry::new(entries, Arc::clone(store), policy))
+            }
+            _ => None,
+        };
+        let admin = admin::api(access, &running, &foundation, entries);
+        let published = admin.clone().registry_router();
         let landing = match &foundation.authority {
             Some(_) => Landing::Account,
             None => Landing::Description {
@@ -177,7 +196,9 @@ impl PlatformBuilder {
         let followed = Arc::clone(&running);
         background.spawn(async move { followed.follow().await });
         Ok(Platform {
-            front: front.with_admin(admin).with_landing(landing),
+            front: front
+                .with_admin(admin.router(), published)
+                .with_landing(landing),
             metrics,
             drain,
             address,
@@ -210,6 +231,7 @@ impl Platform {
             builtins: Builtins::new(),
             address,
             entries: None,
+            library: Vec::new(),
         }
     }
 

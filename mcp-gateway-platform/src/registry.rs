@@ -137,6 +137,11 @@ impl Registry {
         merged.with_gateways(&self.gateways.entries())
     }
 
+    /// Returns the violations of the configuration `entry`, whose secrets are in the clear.
+    pub(crate) fn check(&self, entry: &Value) -> Vec<Violation> {
+        self.reader.read(entry).err().unwrap_or_default()
+    }
+
     /// Reads `entry`, which may keep secrets of the stored server `before`. Returns the server, and
     /// the entry with sealed secrets.
     ///

@@ -54,7 +54,7 @@ impl AdminClient {
         segments: &[&str],
         body: Option<&Value>,
     ) -> anyhow::Result<Value> {
-        let url = self.url(segments)?;
+        let url = self.url(segments, &[])?;
         let (_, body) = self.request(method, &url, None, body).await?;
         Ok(body)
     }
@@ -70,7 +70,7 @@ impl AdminClient {
         segments: &[&str],
         change: impl FnOnce(&mut Value) -> anyhow::Result<()>,
     ) -> anyhow::Result<Value> {
-        let url = self.url(segments)?;
+        let url = self.url(segments, &[])?;
         let (headers, mut resource) = self.request(Method::GET, &url, None, None).await?;
         let mut entry = resource["entry"].take();
         if entry.is_null() {
@@ -84,31 +84,68 @@ impl AdminClient {
         changed.map(|(_, body)| body)
     }
 
+    /// Sends a request without a body, with the parameters of `query` that have a value.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the gateway is unreachable or rejects the request.
+    pub(crate) async fn query(
+        &self,
+        method: Method,
+        segments: &[&str],
+        query: &[(&str, Option<&str>)],
+    ) -> anyhow::Result<Value> {
+        let url = self.url(segments, query)?;
+        let (_, body) = self.request(method, &url, None, None).await?;
+        Ok(body)
+    }
+
     /// Returns all entries of the list at `segments`.
     ///
     /// # Errors
     ///
     /// Fails if the gateway is unreachable or rejects the request.
     pub(crate) async fn list(&self, segments: &[&str]) -> anyhow::Result<Vec<Value>> {
-        let (mut entries, mut url) = (Vec::new(), self.url(segments)?);
+        self.list_by(segments, &[]).await
+    }
+
+    /// Returns all entries of the list at `segments`, with the parameters of `query` that have a
+    /// value.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the gateway is unreachable or rejects the request.
+    pub(crate) async fn list_by(
+        &self,
+        segments: &[&str],
+        query: &[(&str, Option<&str>)],
+    ) -> anyhow::Result<Vec<Value>> {
+        let (mut entries, first) = (Vec::new(), self.url(segments, query)?);
+        let mut url = first.clone();
         loop {
             let (_, mut page) = self.request(Method::GET, &url, None, None).await?;
             if let Some(items) = page["items"].as_array_mut() {
                 entries.append(items);
             }
-            match page["next"].as_str() {
-                Some(next) => url.query_pairs_mut().clear().append_pair("after", next),
-                None => return Ok(entries),
+            let Some(next) = page["next"].as_str() else {
+                return Ok(entries);
             };
+            url = first.clone();
+            url.query_pairs_mut().append_pair("after", next);
         }
     }
 
-    fn url(&self, segments: &[&str]) -> anyhow::Result<Url> {
+    fn url(&self, segments: &[&str], query: &[(&str, Option<&str>)]) -> anyhow::Result<Url> {
         let mut url = self.base.clone();
         let path = url.path_segments_mut();
         let mut path = path.map_err(|()| anyhow!("{} has no paths below it", self.base))?;
         path.pop_if_empty().extend(["api", "v1"]).extend(segments);
         drop(path);
+        let given = query.iter();
+        let given = given.filter_map(|(name, value)| value.map(|value| (name, value)));
+        for (name, value) in given {
+            url.query_pairs_mut().append_pair(name, value);
+        }
         Ok(url)
     }
 

@@ -8,10 +8,12 @@ mod check;
 mod client;
 mod connect;
 mod connection;
+mod entry;
 mod files;
 mod gateway;
 mod login;
 mod program_state;
+mod request;
 mod secret;
 mod serve;
 mod server;
@@ -21,6 +23,7 @@ mod target;
 mod token;
 mod tools;
 mod user;
+mod values;
 
 use std::io;
 use std::path::PathBuf;
@@ -38,9 +41,11 @@ use self::check::CheckArgs;
 use self::client::OAuthClientArgs;
 use self::connect::ConnectArgs;
 use self::connection::ConnectionArgs;
+use self::entry::EntryArgs;
 use self::gateway::NamedGatewayArgs;
 use self::login::LoginArgs;
 use self::program_state::ProgramStateArgs;
+use self::request::RequestArgs;
 use self::serve::{ServeArgs, ServeCommand};
 use self::server::ServerArgs;
 use self::target::TargetArgs;
@@ -91,8 +96,12 @@ enum Command {
     Demo,
     /// Add, list, change and remove gateways of a running process
     Gateway(NamedGatewayArgs),
+    /// List, import and export entries of the registry of a running gateway
+    Entry(EntryArgs),
     /// Log in to a gateway as an MCP client, and report each step
     Login(LoginArgs),
+    /// Request entries of the registry, and decide requests
+    Request(RequestArgs),
     /// Serve the gateway
     Serve(ServeCommand),
     /// List and remove the files that programs keep for callers
@@ -158,7 +167,9 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Gateway(args) => gateway::run(args),
+        Command::Entry(args) => entry::run(&args),
         Command::Login(args) => login::run(&args),
+        Command::Request(args) => request::run(&args),
         Command::Serve(args) => serve::run(args),
         Command::State(args) => program_state::run(args),
         Command::Server(args) => server::run(&args),

@@ -20,6 +20,7 @@ use crate::signals::{SignalAction, Signals};
 use crate::source::{ConfigSource, ResolvedConfig};
 use crate::watch::{FileStamp, FileWatcher};
 use mcp_gateway_config::file::{Config, Serving};
+use mcp_gateway_config::library::Entry;
 use mcp_gateway_config::stored::StoredEntries;
 
 /// Serves the configuration `ready` of `source` until the process receives a signal to terminate, and
@@ -41,6 +42,7 @@ pub(crate) async fn run(
     let platform = Platform::builder(spec.clone(), address)
         .with_builtins(builtins())
         .with_registry(Arc::new(StoredEntries::new(NAMES)))
+        .with_library(Entry::all().iter().map(Entry::to_registry))
         .start()
         .await?;
     let serving = &ready.config.serving;

@@ -39,6 +39,8 @@ mod output;
 mod plain;
 #[path = "cli/recorded.rs"]
 mod recorded;
+#[path = "cli/registry.rs"]
+mod registry;
 #[path = "cli/revoked.rs"]
 mod revoked;
 #[path = "cli/servers.rs"]

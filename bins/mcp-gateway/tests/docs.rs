@@ -25,7 +25,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_mcp-gateway");
 /// Timeout of steps that take no time on an idle machine.
 const SOON: Duration = Duration::from_secs(60);
 
-const DOCUMENTS: [&str; 13] = [
+const DOCUMENTS: [&str; 14] = [
     "README.md",
     "bins/mcp-gateway/README.md",
     "docs/api.md",
@@ -39,6 +39,7 @@ const DOCUMENTS: [&str; 13] = [
     "docs/guides/identity-provider.md",
     "docs/guides/team-gateway.md",
     "docs/ready-servers.md",
+    "docs/registry.md",
 ];
 
 /// Guides that a test of their own follows.
@@ -246,7 +247,8 @@ impl Reader {
         let mut shell = self.desk.shell(command);
         let words: Vec<_> = command.split(' ').collect();
         let has = |word: &&str| words.contains(word);
-        let reaches = ["tools", "call", "server", "gateway"].iter().any(has);
+        let words_of_clients = ["tools", "call", "server", "gateway", "entry", "request"];
+        let reaches = words_of_clients.iter().any(has);
         if reaches && !["--config", "--mcp-config"].iter().any(has) {
             let (_, url) = self.running.as_ref().unwrap();
             shell.env("MORE", format!("--url {url}"));

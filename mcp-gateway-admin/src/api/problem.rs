@@ -14,7 +14,9 @@ use mcp_gateway_core::auth::AuthError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{CatalogError, ClientError, Violation};
+use mcp_gateway_registry::{EntriesError, RequestError, Violation};
+
+use crate::{CatalogError, ClientError};
 
 /// Error of a request.
 #[derive(Debug, thiserror::Error)]
@@ -188,6 +190,29 @@ impl From<ClientError> for ApiError {
                 Self::invalid("secret", error.to_string())
             }
             ClientError::Unknown => Self::NotFound,
+        }
+    }
+}
+
+impl From<EntriesError> for ApiError {
+    fn from(error: EntriesError) -> Self {
+        match error {
+            EntriesError::Changed => Self::PreconditionFailed,
+            EntriesError::Exists | EntriesError::ReadOnly | EntriesError::TooManyVersions => {
+                Self::Conflict(error.to_string())
+            }
+            EntriesError::Unknown => Self::NotFound,
+            error => Self::Unavailable(error.into()),
+        }
+    }
+}
+
+impl From<RequestError> for ApiError {
+    fn from(error: RequestError) -> Self {
+        match error {
+            RequestError::Decided | RequestError::TooMany => Self::Conflict(error.to_string()),
+            RequestError::Unknown => Self::NotFound,
+            error => Self::Unavailable(error.into()),
         }
     }
 }

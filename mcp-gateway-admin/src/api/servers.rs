@@ -5,19 +5,20 @@ use axum::extract::State;
 use axum::http::header::{ETAG, LOCATION};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use mcp_gateway_audit::Change;
+use mcp_gateway_audit::{Actor, Change};
 use mcp_gateway_store::Attachment;
 use serde_json::Value;
 
 use super::access::Admin;
 use super::extract::{Body, Filter, Id};
+use super::installation;
 use super::page::{Page, PageQuery};
 use super::problem::{ApiError, Problem};
 use super::version::{Expected, expected, tag};
 use super::{AdminApi, BASE, secrets};
 use crate::catalog::ServerDocument;
 
-/// Entry of a server: exactly one of `builtin`, `process` and `remote`, and further keys as in an
+/// Entry of a server: exactly one of `builtin`, `process`, `remote` and `entry`, and further keys as in an
 /// entry of `servers` in a configuration file. Secrets are `{ "secret": TEXT }`.
 #[derive(utoipa::ToSchema)]
 #[expect(dead_code, reason = "it documents the entry, which others read")]
@@ -35,6 +36,11 @@ pub(super) struct ServerEntry {
     /// Server over HTTP.
     #[schema(value_type = Option<Object>)]
     remote: Option<Value>,
+    /// Entry of the registry, as `NAME` or `NAME@VERSION`. Without `builtin`, `process` and
+    /// `remote`, it is installed.
+    entry: Option<String>,
+    /// Values of the inputs of the entry that is installed.
+    values: Option<std::collections::BTreeMap<String, String>>,
 }
 
 /// Returns servers, ordered by name.
@@ -48,11 +54,13 @@ pub(super) async fn list(
 ) -> Result<Json<Page<ServerDocument>>, ApiError> {
     let (limit, after) = (page.limit()?, page.after()?);
     let found = api.catalog()?.servers(after, limit + 1);
-    Ok(Json(Page::of(found, limit, |server| &server.name)))
+    let mut page = Page::of(found, limit, |server: &ServerDocument| &server.name);
+    installation::show(&api, &mut page.items).await?;
+    Ok(Json(page))
 }
 
 /// Adds a server: an entry of `servers` in a configuration file, with secrets as
-/// `{ "secret": TEXT }`.
+/// `{ "secret": TEXT }`; or an entry of the registry, with the values of its inputs.
 #[utoipa::path(
     post, path = "/servers", tag = "servers", operation_id = "createServer", request_body = ServerEntry,
     responses((status = 201, body = ServerDocument), (status = "default", body = Problem, description = "Problem", content_type = "application/problem+json")),
@@ -62,8 +70,10 @@ pub(super) async fn create(
     admin: Admin,
     Body(entry): Body<Value>,
 ) -> Result<Response, ApiError> {
-    let record = record(&api, &admin, "server.create", (None, Some(&entry)));
+    let entry = installation::resolve(&api, entry).await?;
+    let record = record(&api, &admin.actor(), "server.create", (None, Some(&entry)));
     let (server, version) = api.catalog()?.create_server(entry, &record).await?;
+    let server = installation::shown(&api, server).await?;
     let location = format!("{BASE}/servers/{}", server.name);
     let headers = [(LOCATION, location), (ETAG, tag(version))];
     Ok((StatusCode::CREATED, headers, Json(server)).into_response())
@@ -77,6 +87,7 @@ pub(super) async fn create(
 pub(super) async fn get(State(api): State<AdminApi>, Id(name): Id) -> Result<Response, ApiError> {
     let found = api.catalog()?.server(&name).ok_or(ApiError::NotFound)?;
     let (server, version) = found;
+    let server = installation::shown(&api, server).await?;
     Ok(match version {
         Some(version) => ([(ETAG, tag(version))], Json(server)).into_response(),
         None => Json(server).into_response(),
@@ -101,10 +112,11 @@ pub(super) async fn replace(
     let (before, _) = catalog.server(&name).ok_or(ApiError::NotFound)?;
     let version = expected(&headers)?.ok_or(ApiError::PreconditionRequired)?;
     let entries = (before.entry.as_ref(), Some(&entry));
-    let record = record(&api, &admin, "server.replace", entries);
+    let record = record(&api, &admin.actor(), "server.replace", entries);
     let (server, version) = catalog
         .replace_server(&name, entry, version.number(), &record)
         .await?;
+    let server = installation::shown(&api, server).await?;
     Ok(([(ETAG, tag(version))], Json(server)).into_response())
 }
 
@@ -123,21 +135,26 @@ pub(super) async fn delete(
     let version = expected(&headers)?.and_then(Expected::number);
     let catalog = api.catalog()?;
     let before = catalog.server(&name).and_then(|(server, _)| server.entry);
-    let record = record(&api, &admin, "server.delete", (before.as_ref(), None));
+    let record = record(
+        &api,
+        &admin.actor(),
+        "server.delete",
+        (before.as_ref(), None),
+    );
     catalog.delete_server(&name, version, &record).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Returns the record of `action` on a server, with its secrets that differ between the entries
 /// before and after the change.
-fn record(
+pub(super) fn record(
     api: &AdminApi,
-    admin: &Admin,
+    actor: &Actor,
     action: &'static str,
     (before, after): (Option<&Value>, Option<&Value>),
 ) -> Attachment {
     let fields = secrets::changes(before, after);
-    api.trail().attachment(&admin.actor(), move |name| {
+    api.trail().attachment(actor, move |name| {
         let change = Change::new(action, format!("server/{name}"));
         fields.iter().fold(change, Change::with_field)
     })

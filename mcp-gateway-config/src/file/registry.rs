@@ -1,4 +1,10 @@
-//! Section `registry`: rules for servers in the store. `processes` (a boolean) allows programs.
+//! Section `registry`: rules for entries, and for servers in the store.
+//!
+//! | Key | Type |
+//! |---|---|
+//! | `processes` | boolean: servers may be programs |
+//! | `cards` | boolean: gateways without teams have server cards |
+//! | `public` | boolean: everybody may read the entries of the organization |
 
 use mcp_gateway_platform::spec::Registry;
 
@@ -7,10 +13,11 @@ use crate::document::{Field, FromField};
 impl FromField for Registry {
     fn from_field(field: &Field<'_>) -> Option<Self> {
         let mut table = field.table()?;
-        let processes = table.get("processes").unwrap_or(false);
-        table.finish();
         let mut registry = Self::default();
-        registry.processes = processes;
+        registry.processes = table.get("processes").unwrap_or_default();
+        registry.public = table.get("public").unwrap_or_default();
+        registry.cards = table.get("cards").unwrap_or_default();
+        table.finish();
         Some(registry)
     }
 }

@@ -15,6 +15,7 @@
 //! | `results` | [`ResultBudgets`](mcp_gateway_core::results::ResultBudgets) |
 //! | `limits` | [`ServerLimits`](mcp_gateway_platform::spec::ServerLimits) |
 //! | `idle`, `connectTimeout` | duration |
+//! | `entry` | `NAME@VERSION` of the entry of the registry from which it has been installed |
 //!
 //! Exactly one of `builtin`, `process` and `remote` is required.
 
@@ -27,6 +28,7 @@ use mcp_gateway_core::catalog::lint::LintPolicy;
 use mcp_gateway_core::route::PrefixRouter;
 use mcp_gateway_core::upstream::{RootsPolicy, SessionPolicy};
 use mcp_gateway_platform::spec::{Input, Process, ServerRuntime, ServerSpec, ToolFilter, input_of};
+use mcp_gateway_registry::EntryReference;
 
 use super::input;
 use crate::document::{Field, FromField};
@@ -56,6 +58,7 @@ impl FromField for ServerSpec {
         let limits = table.get("limits").unwrap_or_default();
         let idle = table.get("idle");
         let connect_timeout = table.get("connectTimeout");
+        let entry = table.get_with("entry", |field| field.parse("an entry", entry));
         table.finish();
         if let Some(ServerRuntime::Process(process)) = &transport {
             check_sharing(process, sessions, field);
@@ -86,7 +89,16 @@ impl FromField for ServerSpec {
         server.limits = limits;
         server.idle = idle;
         server.connect_timeout = connect_timeout;
+        server.entry = entry;
         Some(server)
+    }
+}
+
+/// Parses the name and version of an entry of the registry.
+fn entry(text: &str) -> Result<Arc<str>, String> {
+    match text.parse::<EntryReference>()?.version {
+        Some(_) => Ok(text.into()),
+        None => Err("expected NAME@VERSION".to_owned()),
     }
 }
 

@@ -15,6 +15,8 @@ pub(super) enum RoutePath<'a> {
     Landing,
     /// Protected resource metadata (RFC 9728).
     Metadata,
+    /// Registry API.
+    Published,
     /// Gateway of this name.
     Named(&'a str),
     /// Management endpoint.
@@ -45,7 +47,7 @@ pub(super) enum Health {
 
 /// All paths of the platform, as patterns of `axum`. Landing paths are those of the program in which
 /// the platform is mounted.
-pub(crate) const ROUTES: [&str; 22] = [
+pub(crate) const ROUTES: [&str; 24] = [
     "/mcp",
     "/mcp/{*below}",
     "/v1/mcp",
@@ -64,6 +66,8 @@ pub(crate) const ROUTES: [&str; 22] = [
     "/connect/{*below}",
     "/api/v1",
     "/api/v1/{*below}",
+    "/v0.1/{*below}",
+    "/v0/{*below}",
     "/.well-known/{*below}",
     "/verify",
     "/verify/{*below}",
@@ -83,6 +87,7 @@ impl<'a> RoutePath<'a> {
                 None if is_authority(path) => Self::Authority,
                 None if matches!(path, "/" | "/account" | "/login") => Self::Landing,
                 None if path == "/api/v1" || path.starts_with("/api/v1/") => Self::Admin,
+                None if path.starts_with("/v0.1/") || path.starts_with("/v0/") => Self::Published,
                 None => Self::Operation(ManagementPath::of(path)),
             },
         }
@@ -97,7 +102,8 @@ impl<'a> RoutePath<'a> {
             | Self::Forward
             | Self::Landing
             | Self::Metadata
-            | Self::Named(_) => ManagementPath::Nothing,
+            | Self::Named(_)
+            | Self::Published => ManagementPath::Nothing,
             Self::Operation(operation) => operation,
         }
     }
@@ -182,6 +188,10 @@ mod tests {
             ("/api/v1", RoutePath::Admin),
             ("/api/v1/users", RoutePath::Admin),
             ("/api/v1x", nothing),
+            ("/v0.1/servers", RoutePath::Published),
+            ("/v0/servers", RoutePath::Published),
+            ("/v0.1", nothing),
+            ("/v0.2/servers", nothing),
             ("/verify", RoutePath::Forward),
             ("/verify/notes/mcp", RoutePath::Forward),
             ("/verifyx", nothing),

@@ -22,6 +22,7 @@ use mcp_gateway_core::{BoxError, Gateway};
 use tower::{Layer as _, ServiceExt as _};
 use tower_service::Service;
 
+use super::cards::ServerCards;
 use super::health;
 pub(crate) use super::health::ManagementEndpoints;
 use super::hidden::HiddenGateways;
@@ -50,6 +51,8 @@ pub(crate) struct RouteTable {
     pub(crate) confined: HashMap<Arc<str>, Vec<Arc<ReloadableVerifier>>>,
     /// Names without a gateway; `None` if there are no restricted gateways.
     pub(crate) hidden: Option<HiddenGateways>,
+    /// Server cards and their catalog, if they are enabled.
+    pub(crate) cards: Option<ServerCards>,
     /// Protected resource metadata.
     pub(crate) metadata: Option<Router>,
     /// Authorization server and login.
@@ -78,6 +81,7 @@ impl RouteTable {
             RoutePath::Default => &*self.default,
             RoutePath::Named(name) => name,
             RoutePath::Admin
+            | RoutePath::Published
             | RoutePath::Authority
             | RoutePath::Forward
             | RoutePath::Landing
@@ -124,6 +128,8 @@ pub struct HttpRouter {
     admin: Option<Router>,
     /// Answer to browsers at the landing paths.
     landing: Option<Router>,
+    /// Registry API.
+    published: Option<Router>,
 }
 
 impl HttpRouter {
@@ -137,13 +143,15 @@ impl HttpRouter {
             replica_service: None,
             admin: None,
             landing: None,
+            published: None,
         }
     }
 
-    /// Adds the admin API.
-    pub(crate) fn with_admin(self, admin: Router) -> Self {
+    /// Adds the admin API and the registry API.
+    pub(crate) fn with_admin(self, admin: Router, published: Router) -> Self {
         Self {
             admin: Some(admin),
+            published: Some(published),
             ..self
         }
     }
@@ -220,6 +228,7 @@ impl HttpRouter {
         }
         let (router, guard) = match path {
             RoutePath::Admin => (&self.admin, Some(&site.guard)),
+            RoutePath::Published => (&self.published, Some(&site.guard)),
             RoutePath::Authority => (&site.router, Some(&site.guard)),
             RoutePath::Metadata => (&site.metadata, Some(&site.metadata_guard)),
             // Some proxies send the `Host` of the original request. DNS rebinding is harmless here,
@@ -244,6 +253,9 @@ impl HttpRouter {
         let operation = path.to_operation();
         let (operations, site) = (Arc::clone(&self.operations), Arc::clone(&site));
         let (parts, _) = request.into_parts();
+        if let Some(response) = site.cards.as_ref().and_then(|cards| cards.response(&parts)) {
+            return Box::pin(ready(Ok(response)));
+        }
         Box::pin(async move { Ok(operations.handle(&parts, operation, &site).await) })
     }
 }

@@ -28,6 +28,8 @@ pub(crate) struct Listed {
     pub(crate) is_configured: bool,
     /// Violations for which the server of the store is not used.
     pub(crate) violations: Vec<Violation>,
+    /// Entry of the registry from which it has been installed.
+    pub(crate) entry: Option<Arc<str>>,
 }
 
 impl Merged {
@@ -46,6 +48,7 @@ impl Merged {
                 stored: stored.get(&server.name).cloned(),
                 is_configured: true,
                 violations: Vec::new(),
+                entry: server.entry.clone(),
             };
             (Arc::clone(&server.name), listed)
         });
@@ -71,6 +74,7 @@ impl Merged {
                 stored: Some(Arc::clone(entry)),
                 is_configured: false,
                 violations,
+                entry: entry.spec.as_ref().ok().and_then(|it| it.entry.clone()),
             };
             listing.insert(Arc::clone(name), listed);
         }

@@ -52,6 +52,8 @@ pub struct ServerSpec {
     pub idle: Option<Duration>,
     /// Timeout for connecting to it.
     pub connect_timeout: Option<Duration>,
+    /// Entry of the registry from which it has been installed, as `NAME@VERSION`.
+    pub entry: Option<Arc<str>>,
 }
 
 /// Transport of a server.
@@ -85,6 +87,7 @@ impl ServerSpec {
             results: ResultBudgets::default(),
             idle: None,
             connect_timeout: None,
+            entry: None,
         }
     }
 
@@ -98,6 +101,7 @@ impl ServerSpec {
             tools: self.tools.clone(),
             tool_aliases: self.tool_aliases.clone(),
             results: self.results.clone(),
+            entry: self.entry.clone(),
             limits: ServerLimits {
                 calls: self.limits.calls.clone(),
                 ..other.limits.clone()

@@ -18,13 +18,15 @@ use serde_json::{Value, json};
 
 use crate::authorization::REQUESTS;
 pub use crate::authorization::authorization;
+pub use crate::published::published;
+use crate::published::FILES;
 use crate::harness::{self, Got, Script};
 
 /// A name of a target, the target, and inputs to begin with.
 pub type Target = (&'static str, fn(&[u8]), &'static [&'static [u8]]);
 
 /// All targets.
-pub const ALL: [Target; 11] = [
+pub const ALL: [Target; 12] = [
     ("answer", answer, ANSWERS),
     ("authorization", authorization, REQUESTS),
     ("config", config, CONFIGS),
@@ -33,6 +35,7 @@ pub const ALL: [Target; 11] = [
     ("header", header, HEADERS),
     ("keys", keys, KEYS),
     ("listing", listing, LISTS),
+    ("published", published, FILES),
     ("request", request, MESSAGES),
     ("sealed", sealed, SEALED),
     ("token", token, TOKENS),

@@ -14,6 +14,7 @@ use mcp_gateway_config::file::{Config, Diagnostics};
 use mcp_gateway_config::library::{Entry, Prompt};
 
 use super::table::show;
+use super::values::assignment;
 use crate::output::{eprint_text, print_line, print_text};
 
 #[derive(Debug, Args)]
@@ -260,12 +261,6 @@ fn wrapped(text: &str) -> String {
         }
     }
     lines.join("\n")
-}
-
-/// Parses `NAME=VALUE`.
-fn assignment(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
-    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// Maximum length of a line.

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::admin::AdminArgs;
 use super::secret::read_secret;
 use super::table::show;
+use super::values::ValueArgs;
 use crate::output::print_json;
 
 #[derive(Debug, Args)]
@@ -44,8 +45,13 @@ struct AddArgs {
     /// Name of the server
     name: String,
     /// URL of a remote server
-    #[arg(required_unless_present = "program", conflicts_with = "program")]
+    #[arg(required_unless_present_any = ["program", "entry"], conflicts_with_all = ["program", "entry"])]
     remote: Option<String>,
+    /// Install this entry of the registry: NAME or NAME@VERSION
+    #[arg(long, conflicts_with = "program")]
+    entry: Option<String>,
+    #[command(flatten)]
+    values: ValueArgs,
     /// Read a bearer token for the remote server from the terminal or standard input
     #[arg(long, requires = "remote")]
     bearer: bool,
@@ -91,6 +97,10 @@ pub(super) fn run(args: &ServerArgs) -> anyhow::Result<ExitCode> {
 /// Returns the entry of a server.
 fn entry(args: &AddArgs) -> anyhow::Result<Value> {
     let name = &args.name;
+    if let Some(entry) = &args.entry {
+        let values = args.values.read()?;
+        return Ok(json!({ "name": name, "entry": entry, "values": values }));
+    }
     Ok(match (&args.remote, args.program.split_first()) {
         (Some(url), _) if args.bearer => {
             let bearer = read_secret("Bearer token: ")?;
@@ -104,14 +114,28 @@ fn entry(args: &AddArgs) -> anyhow::Result<Value> {
     })
 }
 
-fn table(servers: &[Value]) -> Vec<[String; 4]> {
-    let heading = ["NAME", "SOURCE", "STATE", "ERROR"].map(str::to_owned);
+fn table(servers: &[Value]) -> Vec<[String; 5]> {
+    let heading = ["NAME", "SOURCE", "STATE", "ENTRY", "ERROR"].map(str::to_owned);
     let row = |server: &Value| {
         let text = |key: &str| server[key].as_str().unwrap_or_default().to_owned();
         let violation = server["violations"][0]["message"].as_str();
         let error = violation.map_or_else(|| text("error"), str::to_owned);
-        [text("name"), text("source"), text("state"), error]
+        let entry = installed(&server["installed"]);
+        [text("name"), text("source"), text("state"), entry, error]
     };
     let rows = std::iter::once(heading).chain(servers.iter().map(row));
     rows.collect()
+}
+
+/// Returns the entry from which a server has been installed, with its status unless it is active.
+fn installed(installed: &Value) -> String {
+    let entry = installed["entry"].as_str().unwrap_or("-");
+    match (
+        installed["status"].as_str(),
+        installed["statusMessage"].as_str(),
+    ) {
+        (None | Some("active"), _) => entry.to_owned(),
+        (Some(status), None) => format!("{entry} ({status})"),
+        (Some(status), Some(message)) => format!("{entry} ({status}: {message})"),
+    }
 }

@@ -41,7 +41,7 @@ pub(crate) async fn request(
 ) -> Answer {
     let mut request = Request::builder()
         .method(method)
-        .uri(format!("{}/api/v1{path}", gateway.url))
+        .uri(format!("{}{}{path}", gateway.url, base(path)))
         .header(CONTENT_TYPE, "application/json");
     for (name, value) in headers {
         request = request.header(name, *value);
@@ -55,6 +55,14 @@ pub(crate) async fn request(
         status: parts.status.as_u16(),
         headers: parts.headers,
         body: serde_json::from_slice(&body).unwrap_or_default(),
+    }
+}
+
+/// Returns the path of the API that has `path`.
+fn base(path: &str) -> &'static str {
+    match path.starts_with("/v0") {
+        true => "",
+        false => "/api/v1",
     }
 }
 

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 /// # Example
 ///
 /// ```
-/// use mcp_gateway_admin::Violation;
+/// use mcp_gateway_registry::Violation;
 ///
 /// let violation = Violation::new("remote.url", "expected a URL");
 /// assert_eq!(violation.path, "remote.url");
