@@ -146,7 +146,10 @@ impl Shared {
             return self.scoped_resource(&inner, &call, &uri).await;
         }
         let subject: Arc<str> = call.principal().subject().into();
-        if let Some(server) = self.resources.server(&subject, &uri) {
+        // The gateway may have lost the server since.
+        let known = self.resources.server(&subject, &uri);
+        let known = known.filter(|server| self.router.servers().contains(server));
+        if let Some(server) = known {
             let reply = self.read_from(&inner, &call, &server, &uri).await?;
             if is_found(&reply) {
                 return Ok(reply);
