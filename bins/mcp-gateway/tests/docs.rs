@@ -34,10 +34,10 @@ const DOCUMENTS: [&str; 14] = [
     "docs/clients-and-servers.md",
     "docs/configuration.md",
     "docs/connect.md",
+    "docs/guides/team-gateway.md",
     "docs/guides/own-github-token.md",
     "docs/performance.md",
     "docs/guides/identity-provider.md",
-    "docs/guides/team-gateway.md",
     "docs/ready-servers.md",
     "docs/registry.md",
 ];
