@@ -457,6 +457,11 @@ async fn call(
             "ttlMs": 0,
             "cacheScope": "private",
         }),
+        "completion/complete" | "prompts/get" | "resources/read" => {
+            let error = json!({ "code": -32601, "message": "method not found" });
+            let response = json!({ "jsonrpc": "2.0", "id": request["id"], "error": error });
+            return (StatusCode::NOT_FOUND, Json(response)).into_response();
+        }
         _ => json!({ "content": [{ "type": "text", "text": user }] }),
     };
     let mut response = json!({ "jsonrpc": "2.0", "id": request["id"], "result": result });

@@ -78,6 +78,8 @@ pub(crate) struct Granted {
     /// Connected servers whose tool is assigned, and whose connection is missing, with the owner to
     /// whom it is pinned.
     pub(crate) missing: Vec<(&'static str, Option<String>)>,
+    /// Set if the name of a tool does not depend on the lists of others.
+    pub(crate) has_fixed_names: bool,
 }
 
 impl World {
@@ -111,7 +113,10 @@ impl World {
         connections: &Connections,
     ) -> Option<Granted> {
         gateway.visibility.admits(user).then(|| {
-            let mut granted = Granted::default();
+            let mut granted = Granted {
+                has_fixed_names: gateway.prefix == "always",
+                ..Granted::default()
+            };
             for (server, assignment) in &gateway.assignments {
                 match PLAIN.contains(server) {
                     true => self.grant_plain(server, assignment, &mut granted),
