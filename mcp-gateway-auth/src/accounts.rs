@@ -74,6 +74,7 @@ mod observer;
 mod owner;
 mod pages;
 mod registrations;
+mod removals;
 mod renewals;
 mod revocations;
 mod server;

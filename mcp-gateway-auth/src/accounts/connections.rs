@@ -12,7 +12,6 @@ use super::{
     ProbeError, SuppliedInputs,
 };
 use crate::AuthServerError;
-use crate::client::token;
 
 /// Connection, without its tokens and values.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -132,27 +131,20 @@ impl AccountCredentials {
         Ok(())
     }
 
-    /// Removes the connection `id` on behalf of `actor`, and revokes its tokens. Returns `false` if
-    /// it does not exist.
+    /// Removes the connection `id` on behalf of `actor`. Returns `false` if it does not exist.
+    ///
+    /// Its tokens are revoked by [`PendingRevocations`](super::PendingRevocations).
     ///
     /// # Errors
     ///
     /// [`AuthServerError::Store`] if the store is unavailable.
     pub async fn disconnect(&self, actor: &str, id: &AccountId) -> Result<bool, AuthServerError> {
         let renewals = self.renewals();
-        let found = renewals.accounts().get(id).await?;
         let accounts = renewals.accounts().clone().acting_as(actor);
         let removed = accounts.remove(id).await?;
         renewals.cache().invalidate(&id.document());
         self.inputs().invalidate(Some(&id.document()));
-        if let Some(account) = removed {
-            let (client, token) = (account.client(), account.revocable_token());
-            let revoked = token::revoke(renewals.egress(), client, token).await;
-            if let Err(error) = revoked {
-                tracing::warn!(account = %id, %error, "tokens of a disconnected account not revoked");
-            }
-        }
-        Ok(found.is_some())
+        Ok(removed)
     }
 
     /// Returns the record of a stored connection.

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use mcp_gateway_core::Sealer;
 use mcp_gateway_store::{
-    Attachment, Batch, CommitOutcome, DocumentVersion, Documents, Store, Versioned, WatchStream,
+    Batch, CommitOutcome, DocumentVersion, Documents, Store, Versioned, WatchStream,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::inputs::SuppliedInputs;
-use super::{AccountChange, AccountId, AccountObserver, ConnectedAccount, Owner, revocations};
+use super::{AccountChange, AccountId, AccountObserver, ConnectedAccount, Owner};
 use crate::{AuthServerError, Clock, Keyring};
 
 /// Connected accounts in a store. Cheap to clone.
@@ -237,67 +237,8 @@ impl ConnectedAccounts {
         Ok(outcome == CommitOutcome::Committed)
     }
 
-    /// Removes the connection `id`, and returns it if it is an account, without revoking its tokens.
-    ///
-    /// # Errors
-    ///
-    /// [`AuthServerError::Store`] if the store is unavailable.
-    pub async fn remove(
-        &self,
-        id: &AccountId,
-    ) -> Result<Option<ConnectedAccount>, AuthServerError> {
-        let account = self.find(id).await?;
-        let exists = self.documents.get(&id.document()).await?.is_some();
-        let batch = Batch::new().delete(self.documents.key(&id.document()));
-        let batch = match exists {
-            true => self.attached(batch, id, AccountChange::Disconnected),
-            false => batch,
-        };
-        let _ = self.documents.store().commit(batch).await?;
-        if exists {
-            self.report(id, AccountChange::Disconnected);
-        }
-        Ok(account.map(|account| account.value))
-    }
-
-    /// Removes all accounts of `owner`, each in one write with `attachment` for its [`AccountId`]. Their
-    /// tokens are revoked by [`PendingRevocations`](super::PendingRevocations).
-    ///
-    /// # Errors
-    ///
-    /// [`AuthServerError::Store`] if the store is unavailable. Some accounts may have been removed
-    /// already; the call may be repeated.
-    pub async fn remove_all(
-        &self,
-        owner: &Owner,
-        attachment: &Attachment,
-    ) -> Result<(), AuthServerError> {
-        let below = format!("{}/", owner.key());
-        loop {
-            let page = self.documents.list(&below, None, PAGE).await?;
-            if page.is_empty() {
-                return Ok(());
-            }
-            for (document, stored) in page {
-                let server = document.strip_prefix(&below).unwrap_or_default();
-                let id = AccountId::new(owner.clone(), server);
-                let key = self.documents.key(&document);
-                let batch = Batch::new().if_version(Arc::clone(&key), stored.version);
-                let batch = attachment.add_to(batch.delete(key), &id.to_string());
-                let batch = match self.open(&id.purpose(), &stored.value.sealed) {
-                    Some(account) => revocations::enqueue(self, batch, &account)?,
-                    None => batch,
-                };
-                // On a conflict, its tokens have been refreshed. The next page has it.
-                if self.documents.store().commit(batch).await? == CommitOutcome::Committed {
-                    tracing::info!(account = %id, "connected account removed");
-                }
-            }
-        }
-    }
-
     /// Adds to `batch` what the observer adds to `change`.
-    fn attached(&self, batch: Batch, id: &AccountId, change: AccountChange) -> Batch {
+    pub(super) fn attached(&self, batch: Batch, id: &AccountId, change: AccountChange) -> Batch {
         match &self.observer {
             Some(observer) => {
                 let attachment = observer.attachment(id, change, self.actor(id, change));
@@ -385,6 +326,3 @@ pub(super) fn is_connection(value: &[u8]) -> bool {
 
 /// Store prefix of connected accounts.
 const PREFIX: &str = "account/connected/";
-
-/// Number of accounts per read.
-const PAGE: usize = 100;

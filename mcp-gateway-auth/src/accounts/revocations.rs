@@ -18,9 +18,10 @@ use crate::{AuthServerError, Clock};
 
 /// Tokens that wait for their revocation (RFC 7009) in a store, by all replicas. Cheap to clone.
 ///
-/// Accounts whose users are deleted leave the store at once; their tokens remain valid at the
-/// authorization server until [`run`](Self::run) of any replica has revoked them. A revocation that
-/// fails is repeated after increasing pauses, up to eight times within a day. Restarts do not matter.
+/// Accounts that are disconnected, or whose users are deleted, leave the store at once; their tokens
+/// remain valid at the authorization server until [`run`](Self::run) of any replica has revoked
+/// them. A revocation that fails is repeated after increasing pauses, up to eight times within a
+/// day. Restarts do not matter.
 /// Nothing waits for a server without a revocation endpoint.
 #[derive(Clone)]
 pub struct PendingRevocations {

@@ -244,10 +244,10 @@ async fn o52_users_see_and_end_their_connections() {
     let page = browser.post(&disconnect, &[("csrf", &csrf)]).await;
     assert_eq!(page.next().unwrap(), site.url("/connect"));
     assert!(site.replica.token(&ada).await.is_err());
-    assert_eq!(site.harness.provider.user(&token), None);
-    let [revocation] = &site.harness.provider.revocations()[..] else {
+    let [revocation] = &site.harness.provider.revoked(1).await[..] else {
         panic!("one revocation");
     };
+    assert_eq!(site.harness.provider.user(&token), None);
     assert!(revocation["token"].starts_with("r-"));
     let changes = site.harness.changes();
     let changes: Vec<_> = changes
@@ -260,7 +260,7 @@ async fn o52_users_see_and_end_their_connections() {
 #[tokio::test]
 async fn a_secret_that_the_metadata_asks_for_is_empty() {
     let site = Site::start().await;
-    for wants_secret in [false, true] {
+    for (at, wants_secret) in [false, true].into_iter().enumerate() {
         site.harness
             .provider
             .habits(|habits| habits.wants_secret = wants_secret);
@@ -272,7 +272,7 @@ async fn a_secret_that_the_metadata_asks_for_is_empty() {
         browser
             .post(&format!("{connect}/disconnect"), &[("csrf", &csrf)])
             .await;
-        let revocations = site.harness.provider.revocations();
+        let revocations = site.harness.provider.revoked(at + 1).await;
         let secret = revocations.last().unwrap().get("client_secret");
         assert_eq!(secret.map(String::as_str), wants_secret.then_some(""));
     }
@@ -313,7 +313,7 @@ async fn a_connection_of_a_removed_server_can_be_ended() {
     let csrf = page.field("csrf");
     let disconnect = site.url(&format!("/connect/{SERVER}/disconnect"));
     browser.post(&disconnect, &[("csrf", &csrf)]).await;
-    assert_eq!(site.harness.provider.revocations().len(), 1);
+    assert_eq!(site.harness.provider.revoked(1).await.len(), 1);
     let page = browser.get(&site.url("/connect")).await;
     assert!(page.body.contains("No server requires an account."));
 }

@@ -15,7 +15,7 @@ use http::{HeaderMap, StatusCode, Uri};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use url::Url;
 
 pub(crate) type Parameters = HashMap<String, String>;
@@ -249,6 +249,20 @@ impl Provider {
 
     pub(crate) fn revocations(&self) -> Vec<Parameters> {
         self.shared.lock().unwrap().revocations.clone()
+    }
+
+    /// Waits until there are `count` revocations, and returns them.
+    pub(crate) async fn revoked(&self, count: usize) -> Vec<Parameters> {
+        let waiting = async {
+            loop {
+                let revocations = self.revocations();
+                if revocations.len() >= count {
+                    return revocations;
+                }
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(Duration::from_secs(30), waiting).await.unwrap()
     }
 
     /// Forgets all clients.

@@ -126,7 +126,7 @@ async fn a_disconnected_account_is_used_by_no_replica() {
         replica.token("alice").await.unwrap();
     }
     let id = AccountId::new(user("alice"), SERVER);
-    assert!(harness.accounts().remove(&id).await.unwrap().is_some());
+    assert!(harness.accounts().remove(&id).await.unwrap());
     for replica in [&one, &other] {
         replica.until("alice", is_not_connected).await;
     }

@@ -75,6 +75,25 @@ async fn category_deleted_user_tokens_are_revoked_after_an_outage_and_a_restart(
 }
 
 #[tokio::test]
+async fn o86_tokens_of_a_disconnected_account_are_revoked_after_an_outage_and_a_restart() {
+    let harness = Harness::start().await;
+    harness.connect_user("ada").await;
+    let replica = harness.replica().await;
+    let id = AccountId::new(user("ada"), SERVER);
+    let disconnected = replica.credentials.disconnect("ada", &id).await;
+    assert!(disconnected.unwrap());
+    assert!(!replica.credentials.disconnect("ada", &id).await.unwrap());
+    drop(replica);
+    assert_eq!(attempts(&harness).await, [0]);
+    run_until(&harness, &blocked(), &[1]).await;
+    assert!(harness.provider.revocations().is_empty());
+
+    harness.clock.advance(DAY);
+    run_until(&harness, &egress(), &[]).await;
+    assert_eq!(harness.provider.revocations().len(), 1);
+}
+
+#[tokio::test]
 async fn a_revocation_that_always_fails_ends() {
     let harness = Harness::start().await;
     remove(&harness).await;
@@ -93,8 +112,8 @@ async fn each_change_is_written_with_its_attachment() {
     harness.clock.advance(HOUR);
     replica.token("ada").await.unwrap();
     let id = AccountId::new(user("ada"), SERVER);
-    assert!(harness.accounts().remove(&id).await.unwrap().is_some());
-    assert!(harness.accounts().remove(&id).await.unwrap().is_none());
+    assert!(harness.accounts().remove(&id).await.unwrap());
+    assert!(!harness.accounts().remove(&id).await.unwrap());
     let recorded = harness.store.list("recorded/", None, 10).await.unwrap();
     let keys = recorded
         .iter()

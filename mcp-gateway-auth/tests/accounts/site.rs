@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use http::StatusCode;
 use mcp_gateway_auth::Keyring;
-use mcp_gateway_auth::accounts::{AccountPages, ConnectLinks, ConnectionProbe};
+use mcp_gateway_auth::accounts::{AccountPages, ConnectLinks, ConnectionProbe, PendingRevocations};
 use mcp_gateway_auth::login::{LoginPages, LoginSessions};
 use mcp_gateway_auth::users::{Role, UserUpdate, Users};
 use mcp_gateway_core::credential::CredentialError;
@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::browser::{self, Browser, Page};
-use crate::harness::{Harness, Replica};
+use crate::harness::{Harness, Replica, egress};
 
 /// A gateway with users, whose pages are served.
 pub(crate) struct Site {
@@ -55,6 +55,8 @@ impl Site {
             .into_make_service_with_connect_info::<SocketAddr>();
         let mut server = JoinSet::new();
         server.spawn(async move { axum::serve(listener, router).await.unwrap() });
+        let revocations = PendingRevocations::new(harness.accounts(), egress());
+        server.spawn(async move { revocations.run().await });
         Self {
             address,
             harness,

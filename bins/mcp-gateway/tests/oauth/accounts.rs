@@ -86,7 +86,7 @@ async fn o38_each_caller_uses_the_own_account() {
         admin.call(&endpoint, TOOL).await["content"][0]["text"],
         "admin"
     );
-    assert_eq!(provider.revocations().len(), 1);
+    assert_eq!(provider.revoked(1).await.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
