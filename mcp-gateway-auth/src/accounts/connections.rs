@@ -5,11 +5,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use mcp_gateway_core::auth::Principal;
+use mcp_gateway_store::Attachment;
 
 use super::lists::StoredConnection;
 use super::{
-    AccountCredentials, AccountId, ConnectionProbe, EndReason, InputValues, InputViolation,
-    ProbeError, SuppliedInputs,
+    AccountCredentials, AccountId, ConnectionProbe, EndReason, InputServer, InputValues,
+    InputViolation, ProbeError, SuppliedInputs,
 };
 use crate::AuthServerError;
 
@@ -115,18 +116,48 @@ impl AccountCredentials {
     ) -> Result<(), SupplyError> {
         let server = self.inputs().servers().get(&id.server);
         let server = server.ok_or(SupplyError::NoInputs)?;
+        let tested = self.tested(principal, (&server, id), values, probe);
+        let (actor, supplied) = (principal.subject(), tested.await?);
+        let stored = self.store(actor, id, &supplied, Attachment::default());
+        Ok(stored.await?)
+    }
+
+    /// Returns `values` for the connection `id` at `server`, after a test with `probe` on behalf of
+    /// `principal`.
+    pub(super) async fn tested(
+        &self,
+        principal: &Principal,
+        (server, id): (&InputServer, &AccountId),
+        values: &BTreeMap<String, String>,
+        probe: Option<&dyn ConnectionProbe>,
+    ) -> Result<SuppliedInputs, SupplyError> {
         let given = |name: &str| values.get(name).cloned();
         let values = InputValues::read(server.inputs(), given).map_err(SupplyError::Invalid)?;
         let now = self.renewals().accounts().clock().now();
-        let supplied = SuppliedInputs::new(&server, values, now)?;
+        let supplied = SuppliedInputs::new(server, values, now)?;
         if let Some(probe) = probe {
             let credential = server.credential(id, &supplied);
             let tried = probe.probe(principal.clone(), &id.server, credential);
             tried.await?;
         }
-        let accounts = self.renewals().accounts().clone();
-        let accounts = accounts.acting_as(principal.subject());
-        accounts.supply(id, &supplied).await?;
+        Ok(supplied)
+    }
+
+    /// Stores `supplied` as the connection `id` on behalf of `actor`, in one write with `attachment`.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthServerError::Busy`] if a condition of `attachment` does not hold.
+    pub(super) async fn store(
+        &self,
+        actor: &str,
+        id: &AccountId,
+        supplied: &SuppliedInputs,
+        attachment: Attachment,
+    ) -> Result<(), AuthServerError> {
+        let accounts = self.renewals().accounts().clone().acting_as(actor);
+        let accounts = accounts.with_attachment(attachment);
+        accounts.supply(id, supplied).await?;
         self.inputs().invalidate(Some(&id.document()));
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mcp_gateway_core::Sealer;
 use mcp_gateway_store::{
-    Batch, CommitOutcome, DocumentVersion, Documents, Store, Versioned, WatchStream,
+    Attachment, Batch, CommitOutcome, DocumentVersion, Documents, Store, Versioned, WatchStream,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -42,6 +42,7 @@ use crate::{AuthServerError, Clock, Keyring};
 pub struct ConnectedAccounts {
     /// Subject of whoever connects and disconnects.
     actor: Option<Arc<str>>,
+    attachment: Attachment,
     clock: Clock,
     pub(super) documents: Documents<SealedAccount>,
     observer: Option<Arc<dyn AccountObserver>>,
@@ -96,6 +97,7 @@ impl ConnectedAccounts {
         let sealer = keys.fold(sealer, |sealer, key| sealer?.with_previous(&key));
         Ok(Self {
             actor: None,
+            attachment: Attachment::default(),
             clock,
             documents: Documents::new(store, PREFIX),
             observer: None,
@@ -114,6 +116,15 @@ impl ConnectedAccounts {
     #[must_use]
     pub fn acting_as(mut self, actor: impl Into<Arc<str>>) -> Self {
         self.actor = Some(actor.into());
+        self
+    }
+
+    /// Adds `attachment` to the write of each connection, for its [`AccountId`].
+    ///
+    /// Methods that connect return [`AuthServerError::Busy`] if one of its conditions does not hold.
+    #[must_use]
+    pub fn with_attachment(mut self, attachment: Attachment) -> Self {
+        self.attachment = attachment;
         self
     }
 
@@ -208,7 +219,10 @@ impl ConnectedAccounts {
             .documents
             .put(Batch::new(), &id.document(), &stored, None)?;
         let batch = self.attached(batch, id, AccountChange::Connected);
-        let _ = self.documents.store().commit(batch).await?;
+        let batch = self.attachment.add_to(batch, &id.to_string());
+        if self.documents.store().commit(batch).await? == CommitOutcome::Conflict {
+            return Err(AuthServerError::Busy);
+        }
         self.report(id, AccountChange::Connected);
         Ok(())
     }

@@ -97,6 +97,20 @@ impl ConnectLinks {
         self.keyring.verify(PURPOSE, handle).map(|handle| handle.id)
     }
 
+    /// Returns the field of a form that is shown to `user` for values that are sent to `recipient`.
+    ///
+    /// It is a keyed digest: users cannot guess the recipient from it.
+    pub(super) fn recipient_field(&self, recipient: &str, user: &str) -> String {
+        let handle = Handle::new(user, 0);
+        self.keyring.issue(&recipient_purpose(recipient), handle)
+    }
+
+    /// Returns `true` if `field` is of a form that was shown to `user` for `recipient`.
+    pub(super) fn is_recipient_field(&self, field: &str, recipient: &str, user: &str) -> bool {
+        let shown = self.keyring.verify(&recipient_purpose(recipient), field);
+        shown.is_some_and(|handle| handle.id == user)
+    }
+
     /// Returns the origin of the pages.
     pub(super) fn origin(&self) -> &PublicOrigin {
         &self.origin
@@ -110,6 +124,11 @@ impl fmt::Debug for ConnectLinks {
             .field("login", &self.login)
             .finish_non_exhaustive()
     }
+}
+
+/// Returns the purpose of the handles in forms for values that are sent to `recipient`.
+fn recipient_purpose(recipient: &str) -> String {
+    format!("recipient {recipient}")
 }
 
 /// Purpose of the handles in links.

@@ -27,7 +27,7 @@ use crate::client::ResponseParameters;
 use crate::egress::{Egress, EgressPolicy};
 use crate::login::{BrowserId, LoginSessions, see_other};
 use crate::pages::{CONNECT, MessagePage, page};
-use crate::users::Role;
+use crate::users::{Role, Users};
 use crate::{LoginProvider as _, UserInfo};
 
 /// Pages on which users connect and disconnect their accounts of servers.
@@ -211,6 +211,16 @@ impl AccountPages {
         checked.map_err(|_| ConnectError::Forged)?;
         let visitor = self.visitor(request).await?;
         visitor.map_err(|_| ConnectError::Forged)
+    }
+
+    /// Returns the links to the pages.
+    pub(super) fn links(&self) -> &ConnectLinks {
+        &self.links
+    }
+
+    /// Returns the user accounts.
+    pub(super) fn users(&self) -> &Users {
+        self.sessions.users()
     }
 
     /// Returns the credentials of the accounts and values.

@@ -15,6 +15,8 @@ pub(crate) struct InputsPage<'a> {
     /// Segment of paths.
     pub(crate) path: &'a str,
     pub(crate) csrf: &'a str,
+    /// Proof of what the values are sent to.
+    pub(crate) recipient: &'a str,
     pub(crate) fields: &'a [InputField<'a>],
     /// Reason for which the values are not stored.
     pub(crate) problem: Option<&'a str>,

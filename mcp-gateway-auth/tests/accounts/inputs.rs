@@ -1,17 +1,20 @@
 //! Values that each owner supplies for a server.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use async_trait::async_trait;
 use http::StatusCode;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use mcp_gateway_auth::AuthServerError;
 use mcp_gateway_auth::accounts::{
     AccountId, ConnectionProbe, Input, InputServer, InputValues, Owner, ProbeError, SuppliedInputs,
     Template,
 };
+use mcp_gateway_auth::users::{UserUpdate, Users};
 use mcp_gateway_core::Credential;
 use mcp_gateway_core::auth::Principal;
+use mcp_gateway_store::{Attachment, Batch, CommitOutcome, Store as _};
 use proptest::prelude::*;
 
 use crate::browser::{Browser, Page};
@@ -170,10 +173,17 @@ impl Form {
     /// Opens the form, and submits `fields`.
     async fn submit(&mut self, fields: &[(&str, &str)]) -> Page {
         let url = self.site.url(&format!("/connect/{SERVER}"));
-        let csrf = self.browser.get(&url).await.field("csrf");
-        let mut form = vec![("csrf", &*csrf)];
+        let shown = self.browser.get(&url).await;
+        self.submit_shown(&shown, fields).await
+    }
+
+    /// Submits `fields` with the form on the page `shown`.
+    async fn submit_shown(&mut self, shown: &Page, fields: &[(&str, &str)]) -> Page {
+        let url = self.site.url(&format!("/connect/{SERVER}/inputs"));
+        let (csrf, recipient) = (shown.field("csrf"), shown.field("recipient"));
+        let mut form = vec![("csrf", &*csrf), ("recipient", &*recipient)];
         form.extend(fields);
-        self.browser.post(&format!("{url}/inputs"), &form).await
+        self.browser.post(&url, &form).await
     }
 
     async fn token(&self) -> Option<String> {
@@ -269,6 +279,113 @@ async fn values_for_an_unreachable_server_are_stored_on_request() {
     form.submit(&[("input.token", "later"), ("untested", "1")])
         .await;
     assert_eq!(form.token().await.as_deref(), Some("Bearer later"));
+}
+
+#[tokio::test]
+async fn o81_a_form_of_a_changed_server_is_shown_again() {
+    let mut form = Form::start().await;
+    let url = form.site.url(&format!("/connect/{SERVER}"));
+    let old = form.browser.get(&url).await;
+    let moved = server("https://other.example.com/mcp");
+    let credentials = &form.site.replica.credentials;
+    credentials.replace_input_servers([moved]);
+    let fields = [
+        ("input.token", "valid"),
+        ("input.region", "us"),
+        ("untested", "1"),
+    ];
+    for fields in [&fields[..2], &fields] {
+        let page = form.submit_shown(&old, fields).await;
+        assert_eq!(page.status, StatusCode::CONFLICT);
+        let sentence = "The server has changed since this page was opened.";
+        assert!(page.body.contains(sentence), "{}", page.body);
+        assert!(page.body.contains("value=\"us\" selected"), "{}", page.body);
+        assert!(!page.body.contains("valid\""), "{}", page.body);
+    }
+    // A form without the field, and with that of another user.
+    let csrf = old.field("csrf");
+    let without = [("csrf", &*csrf), ("input.token", "valid")];
+    let inputs = format!("{url}/inputs");
+    let page = form.browser.post(&inputs, &without).await;
+    assert_eq!(page.status, StatusCode::CONFLICT);
+    let (_, mut of_bob) = form.site.user("bob").await;
+    let recipient = of_bob.get(&url).await.field("recipient");
+    let of_bob = [&without[..], &[("recipient", &*recipient)]].concat();
+    let page = form.browser.post(&inputs, &of_bob).await;
+    assert_eq!(page.status, StatusCode::CONFLICT);
+    assert!(form.probe.0.lock().unwrap().is_empty());
+    assert!(form.site.harness.changes().is_empty());
+    // The form that is shown again is for the new address.
+    let page = form.submit_shown(&page, &fields[..2]).await;
+    assert_eq!(page.title(), "Your account is connected", "{}", page.body);
+    assert_eq!(form.token().await.as_deref(), Some("Bearer valid"));
+}
+
+/// Server that disables or deletes the user who supplies a value, while it is tested.
+#[derive(Debug, Default)]
+struct Ending(OnceLock<(Users, bool)>);
+
+#[async_trait]
+impl ConnectionProbe for Ending {
+    async fn probe(&self, user: Principal, _: &str, _: Credential) -> Result<(), ProbeError> {
+        let (users, is_deleted) = self.0.get().unwrap();
+        let (user, disabled) = (user.subject(), UserUpdate::new().with_disabled(true));
+        match is_deleted {
+            true => users.delete(user).await.unwrap(),
+            false => drop(users.update(user, &disabled).await.unwrap()),
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn o85_values_of_a_user_who_ends_during_the_test_are_not_stored() {
+    for is_deleted in [false, true] {
+        let probe = Arc::new(Ending::default());
+        let site = Site::with_probe(Some(probe.clone())).await;
+        probe.0.set((site.users.clone(), is_deleted)).unwrap();
+        let credentials = &site.replica.credentials;
+        credentials.replace_input_servers([server(URL)]);
+        // The last administrator stays.
+        let (admin, _) = site.user("admin").await;
+        site.promote(&admin).await;
+        let (_, mut browser) = site.user("ada").await;
+        let url = site.url(&format!("/connect/{SERVER}"));
+        let page = browser.get(&url).await;
+        let (csrf, recipient) = (page.field("csrf"), page.field("recipient"));
+        let form = [
+            ("csrf", &*csrf),
+            ("recipient", &*recipient),
+            ("input.token", "valid"),
+        ];
+        let page = browser.post(&format!("{url}/inputs"), &form).await;
+        assert_eq!(page.status, StatusCode::FORBIDDEN, "{}", page.body);
+        let stored = site.harness.store.list("account/connected/", None, 10);
+        assert!(stored.await.unwrap().is_empty());
+        assert!(site.harness.changes().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn values_are_not_stored_while_a_condition_fails() {
+    let harness = Harness::start().await;
+    let replica = replica(&harness).await;
+    let server = server(URL);
+    let given = |name: &str| (name == "token").then(|| "valid".to_owned());
+    let values = InputValues::read(server.inputs(), given).unwrap();
+    let supplied = SuppliedInputs::new(&server, values, harness.clock.now()).unwrap();
+    let id = AccountId::new(user("ada"), SERVER);
+    let absent = Attachment::new(|batch, _| batch.if_absent("changed"));
+    let accounts = harness.accounts().with_attachment(absent);
+    let outcome = harness.store.commit(Batch::new().put("changed", "")).await;
+    assert_eq!(outcome.unwrap(), CommitOutcome::Committed);
+    let conflict = accounts.supply(&id, &supplied).await;
+    assert!(matches!(conflict, Err(AuthServerError::Busy)));
+    assert!(is_not_connected(&replica.token("ada").await));
+    let outcome = harness.store.commit(Batch::new().delete("changed")).await;
+    assert_eq!(outcome.unwrap(), CommitOutcome::Committed);
+    accounts.supply(&id, &supplied).await.unwrap();
+    replica.until("ada", Result::is_ok).await;
 }
 
 #[tokio::test]

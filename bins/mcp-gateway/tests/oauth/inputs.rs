@@ -33,8 +33,24 @@ async fn harness(kind: Kind, github: &GitHub) -> Harness {
 async fn supply(person: &mut Person, endpoint: &Endpoint, token: &str) -> Page {
     let page = person.follow_link(endpoint, TOOL).await;
     assert_eq!(page.title(), "Connect github", "{}", page.body);
-    let form = [("csrf", &*page.field("csrf")), ("input.token", token)];
-    let url = format!("{}/connect/github/inputs", endpoint.url);
+    submit(person, endpoint, &page, ("github", "token", token)).await
+}
+
+/// Submits the form on `page` with the value of an input of a server.
+async fn submit(
+    person: &mut Person,
+    endpoint: &Endpoint,
+    page: &Page,
+    (server, input, value): (&str, &str, &str),
+) -> Page {
+    let (csrf, recipient) = (page.field("csrf"), page.field("recipient"));
+    let input = format!("input.{input}");
+    let form = [
+        ("csrf", &*csrf),
+        ("recipient", &*recipient),
+        (&*input, value),
+    ];
+    let url = format!("{}/connect/{server}/inputs", endpoint.url);
     person.browser.post(&url, &form).await
 }
 
@@ -123,16 +139,15 @@ async fn each_person_has_a_program_with_the_own_values() {
         let replica = harness.start().await;
         let endpoint = replica.endpoint();
         let mut people = people(&harness, &replica).await;
-        let url = format!("{}/connect/who/inputs", endpoint.url);
         // Values with which the program ends are not stored, and do not delay others.
         let page = people[0].follow_link(&endpoint, "who__whoami").await;
-        let form = [("csrf", &*page.field("csrf")), ("input.name", "nobody")];
-        let page = people[0].browser.post(&url, &form).await;
+        let nobody = ("who", "name", "nobody");
+        let page = submit(&mut people[0], &endpoint, &page, nobody).await;
         assert_eq!(page.status, 502, "{}", page.body);
         for person in &mut people {
             let page = person.follow_link(&endpoint, "who__whoami").await;
-            let form = [("csrf", &*page.field("csrf")), ("input.name", person.name)];
-            let page = person.browser.post(&url, &form).await;
+            let name = ("who", "name", person.name);
+            let page = submit(person, &endpoint, &page, name).await;
             assert_eq!(page.title(), "Your account is connected", "{}", page.body);
         }
         for person in &people {
@@ -190,10 +205,9 @@ async fn members_of_a_team_call_with_its_token_until_they_have_their_own() {
         assert_eq!(result["isError"], true, "{result}");
     }
     let page = format!("{}/connect/github", endpoint.url);
-    let csrf = mia.browser.get(&page).await.field("csrf");
+    let page = mia.browser.get(&page).await;
     let own = github.issue("mia");
-    let form = [("csrf", &*csrf), ("input.token", &*own)];
-    mia.browser.post(&format!("{page}/inputs"), &form).await;
+    submit(&mut mia, &endpoint, &page, ("github", "token", &own)).await;
     let result = mia.call(&endpoint, TOOL).await;
     assert_eq!(result["content"][0]["text"], "mia", "{result}");
 

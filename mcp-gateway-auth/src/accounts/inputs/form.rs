@@ -22,6 +22,8 @@ pub(in crate::accounts) struct InputForm {
     violations: Vec<(Arc<str>, InputViolation)>,
     /// Failed test of the values.
     failure: Option<ProbeError>,
+    /// Set if the values were entered for another recipient.
+    is_outdated: bool,
 }
 
 impl Submission {
@@ -69,7 +71,7 @@ impl InputForm {
         Self {
             submission: Some(submission),
             violations,
-            failure: None,
+            ..Self::default()
         }
     }
 
@@ -77,22 +79,32 @@ impl InputForm {
     pub(in crate::accounts) fn failed(submission: Submission, failure: ProbeError) -> Self {
         Self {
             submission: Some(submission),
-            violations: Vec::new(),
             failure: Some(failure),
+            ..Self::default()
         }
     }
 
-    /// Returns the page with the form for the connection of `owner` at `server`.
+    /// Creates the form for a `submission` of a form that was shown before the server has changed.
+    pub(in crate::accounts) fn outdated(submission: Submission) -> Self {
+        Self {
+            submission: Some(submission),
+            is_outdated: true,
+            ..Self::default()
+        }
+    }
+
+    /// Returns the page with the form for the connection of `owner` at `server`, and the hidden
+    /// fields `csrf` and `recipient`.
     pub(in crate::accounts) fn page(
         &self,
         server: &InputServer,
         owner: &Owner,
-        csrf: &str,
+        (csrf, recipient): (&str, &str),
     ) -> Response {
         let path: String = byte_serialize(server.name().as_bytes()).collect();
         let inputs = server.inputs().iter();
         let fields: Vec<_> = inputs.map(|input| self.field(input)).collect();
-        let problem = self.failure.as_ref().map(ToString::to_string);
+        let problem = self.problem();
         let can_skip = matches!(self.failure, Some(ProbeError::Unreachable(_)));
         let shown = InputsPage {
             server: server.name(),
@@ -100,6 +112,7 @@ impl InputForm {
             lead: &lead(owner),
             path: &path,
             csrf,
+            recipient,
             fields: &fields,
             problem: problem.as_deref(),
             can_skip,
@@ -107,8 +120,17 @@ impl InputForm {
         page(self.status(), &shown, None)
     }
 
+    /// Returns the reason for which the values are not stored.
+    fn problem(&self) -> Option<String> {
+        match self.is_outdated {
+            true => Some(OUTDATED.to_owned()),
+            false => self.failure.as_ref().map(ToString::to_string),
+        }
+    }
+
     fn status(&self) -> StatusCode {
         match (&self.failure, self.violations.is_empty()) {
+            _ if self.is_outdated => StatusCode::CONFLICT,
             (Some(_), _) => StatusCode::BAD_GATEWAY,
             (None, false) => StatusCode::UNPROCESSABLE_ENTITY,
             (None, true) => StatusCode::OK,
@@ -152,6 +174,11 @@ fn lead(owner: &Owner) -> String {
             .to_owned(),
     }
 }
+
+/// Sentence for values that were entered for another recipient.
+const OUTDATED: &str = "The server has changed since this page was opened. Nothing was stored or \
+                        sent. Ask your administrator if you did not expect this, or enter the \
+                        values again.";
 
 /// Prefix of the names of fields, apart from those of the form itself.
 const PREFIX: &str = "input.";

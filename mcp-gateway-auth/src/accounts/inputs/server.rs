@@ -113,7 +113,7 @@ impl InputServer {
     }
 
     /// Returns the digest of what values are sent to.
-    pub(super) fn recipient(&self) -> &str {
+    pub(in crate::accounts) fn recipient(&self) -> &str {
         &self.recipient
     }
 
