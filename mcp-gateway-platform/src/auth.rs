@@ -10,10 +10,13 @@ use axum::Router;
 use ipnet::IpNet;
 use mcp_gateway_admin::AuditTrail;
 use mcp_gateway_audit::{Actor, AuditLog, Change};
+use mcp_gateway_auth::accounts::AccountCredentials;
 use mcp_gateway_auth::egress::{Egress, EgressPolicy};
 use mcp_gateway_auth::jwks::RemoteJwks;
 use mcp_gateway_auth::login::LoginPages;
-use mcp_gateway_auth::server::{AssertionIssuer, AuthorizationServer, Resource};
+use mcp_gateway_auth::server::{
+    AssertionIssuer, AuthorizationServer, ProtectedResources, Resource,
+};
 use mcp_gateway_auth::users::{NewUser, Role, UserError, Users};
 use mcp_gateway_auth::{Clock, Keyring, Secret, TrustedProxies};
 use mcp_gateway_store::Store;
@@ -66,6 +69,20 @@ impl Services {
             protocols: None,
             first_account: None,
             location: None,
+        }
+    }
+
+    /// Returns the accounts of callers; `None` if callers cannot log in.
+    pub(crate) fn accounts(&self) -> Option<Arc<AccountCredentials>> {
+        let authority = self.authority.as_ref();
+        authority.map(|authority| Arc::clone(&authority.accounts.credentials))
+    }
+
+    /// Returns the protected resource metadata of the platform.
+    pub(crate) fn protected_resources(&self) -> ProtectedResources {
+        match &self.authority {
+            Some(authority) => authority.server.protected_resources().clone(),
+            None => ProtectedResources::new(self.base.clone()),
         }
     }
 

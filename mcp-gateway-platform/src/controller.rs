@@ -20,7 +20,7 @@ use mcp_gateway_core::host_policy::HostPolicy;
 use mcp_gateway_core::layer::dispatch::Implementation;
 use mcp_gateway_core::session::Sessions;
 use mcp_gateway_core::upstream::ServerPool;
-use mcp_gateway_core::{Drain, Gateway, Sealer};
+use mcp_gateway_core::{Drain, Gateway};
 use url::Url;
 
 use self::client_state::ClientState;
@@ -40,10 +40,7 @@ use crate::reload::pins::ReloadablePins;
 use crate::reload::router::ReloadableRouter;
 use crate::reload::tool_names::ReloadableToolNames;
 use crate::reload::verifier::{ReloadableVerifier, VerifierFactory};
-use crate::servers::{
-    Builtins, ClientCredentialsFactory, CredentialFactory, ServerFactory, ServerSet,
-    SharedHttpClient,
-};
+use crate::servers::{Builtins, CredentialFactory, ServerFactory, ServerSet, SharedHttpClient};
 use crate::spec::{Assignment, Auth, DynamicSpec, Metrics as Published, PlatformSpec};
 use crate::state::StateStore;
 use crate::status::ServerStatus;
@@ -127,37 +124,26 @@ impl Controller {
         foundation: &Services,
     ) -> Result<Self, PlatformError> {
         let (fixed, dynamic) = (&spec.fixed, &spec.dynamic);
-        let sealer = match (&fixed.session_key, &foundation.key) {
-            (Some(key), _) | (None, Some(key)) => Sealer::new(key.bytes()),
-            (None, None) => Sealer::random(),
-        };
-        let sealer = Arc::new(sealer.map_err(|error| PlatformError::Sealer(error.into()))?);
         let web = SharedHttpClient::default();
         let ClientState {
             sessions,
             parked_calls,
             kept_results,
             replica_service,
-        } = ClientState::new(fixed, sealer, &web)?;
+        } = ClientState::new(fixed, foundation.key.as_ref(), &web)?;
         let authority = foundation.authority.clone();
-        let accounts = authority.as_ref();
-        let accounts = accounts.map(|authority| Arc::clone(&authority.accounts.credentials));
-        let protected = match &authority {
-            Some(authority) => authority.server.protected_resources().clone(),
-            None => ProtectedResources::new(foundation.base.clone()),
-        };
+        let networks = &fixed.auth.allowed_networks;
+        let credentials = CredentialFactory::new(foundation.accounts(), networks);
         let mut issuers = VerifierFactory::new(authority.clone(), foundation.egress.clone());
         let access = ReloadableVerifier::new(issuers.rules(&dynamic.auth, None, &[]));
         let admin_access = ReloadableVerifier::new(issuers.admin_rules(&dynamic.auth));
-        let factory = ServerFactory::new(builtins, Vec::new());
-        let factory = factory
+        let factory = ServerFactory::new(builtins, Vec::new())
             .with_web(web)
             .with_parked_calls(parked_calls)
             .with_protocols(foundation.protocols.clone())
             .with_kept_results(kept_results)
             .with_audit(foundation.audit.clone())
             .with_data_folder(StateStore::folder_of(&fixed.store));
-        let (generations, pins) = <(Arc<Generations>, Arc<ReloadablePins>)>::default();
         let metrics = Metrics::new();
         let mut controller = Self {
             observer: CallObserver {
@@ -177,21 +163,11 @@ impl Controller {
             issuers,
             base: foundation.base.clone(),
             authority,
-            protected,
-            servers: ServerSet::new(
-                factory,
-                CredentialFactory {
-                    accounts: accounts.clone(),
-                    generations: Arc::clone(&generations),
-                    own: Arc::new(ClientCredentialsFactory::new(
-                        fixed.auth.allowed_networks.clone(),
-                    )),
-                    pins: Arc::clone(&pins),
-                },
-            ),
-            accounts,
-            generations,
-            pins,
+            protected: foundation.protected_resources(),
+            accounts: credentials.accounts.clone(),
+            generations: Arc::clone(&credentials.generations),
+            pins: Arc::clone(&credentials.pins),
+            servers: ServerSet::new(factory, credentials),
             tool_names: Arc::default(),
             gateways: Vec::new(),
             routes: Arc::default(),

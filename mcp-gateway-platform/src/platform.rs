@@ -18,7 +18,7 @@ use url::Url;
 
 use crate::admin;
 use crate::audit;
-use crate::auth::{InitialAccount, Services, client_policy};
+use crate::auth::{AuthorizationServices, InitialAccount, Services, client_policy};
 use crate::controller::Controller;
 use crate::error::PlatformError;
 use crate::http::router::{HttpRouter, MetricsService};
@@ -146,15 +146,7 @@ impl PlatformBuilder {
         let base = Url::parse(&spec.fixed.base_url(address));
         let base = base.map_err(|error| PlatformError::BaseUrl(error.into()))?;
         let foundation = Services::lay(&spec, base).await?;
-        let registry = match (&foundation.store, &foundation.keyring, entries) {
-            (Some(store), Some(keyring), Some(entries)) => {
-                let registry = Registry::new(Arc::clone(store), keyring.clone(), entries);
-                let registry = registry.with_accounts(foundation.authority.is_some());
-                registry.load().await.map_err(StateError::read)?;
-                Some(registry)
-            }
-            _ => None,
-        };
+        let registry = servers_of_store(&foundation, entries).await?;
         let merged = running::merge(&spec.dynamic, registry.as_ref());
         let whole = PlatformSpec::new(spec.fixed.clone(), merged.spec.clone());
         let controller = Controller::new(&whole, builtins, &foundation)?;
@@ -181,18 +173,7 @@ impl PlatformBuilder {
                 base: foundation.base.to_string(),
             },
         };
-        let mut background = JoinSet::new();
-        if let Some(authority) = foundation.authority {
-            let accounts = Arc::clone(&authority.accounts.credentials);
-            background.spawn(async move { accounts.follow().await });
-            let revocations = authority.accounts.revocations.clone();
-            background.spawn(async move { revocations.run().await });
-            background.spawn(async move { authority.server.maintain().await });
-        }
-        if let Some(audit) = foundation.audit.clone() {
-            audit.append(&audit::started());
-            background.spawn(async move { audit.run().await });
-        }
+        let mut background = background(foundation.authority, foundation.audit.clone());
         let followed = Arc::clone(&running);
         background.spawn(async move { followed.follow().await });
         Ok(Platform {
@@ -367,6 +348,41 @@ impl Platform {
             store.close().await;
         }
     }
+}
+
+/// Returns the servers in the state store, if there is one that `entries` can read.
+async fn servers_of_store(
+    services: &Services,
+    entries: Option<Arc<dyn EntryReader>>,
+) -> Result<Option<Registry>, PlatformError> {
+    let (Some(store), Some(keyring), Some(entries)) = (&services.store, &services.keyring, entries)
+    else {
+        return Ok(None);
+    };
+    let registry = Registry::new(Arc::clone(store), keyring.clone(), entries);
+    let registry = registry.with_accounts(services.authority.is_some());
+    registry.load().await.map_err(StateError::read)?;
+    Ok(Some(registry))
+}
+
+/// Starts the work of the authorization server and of the audit log.
+fn background(
+    authority: Option<Arc<AuthorizationServices>>,
+    audit: Option<AuditLog>,
+) -> JoinSet<()> {
+    let mut background = JoinSet::new();
+    if let Some(authority) = authority {
+        let accounts = Arc::clone(&authority.accounts.credentials);
+        background.spawn(async move { accounts.follow().await });
+        let revocations = authority.accounts.revocations.clone();
+        background.spawn(async move { revocations.run().await });
+        background.spawn(async move { authority.server.maintain().await });
+    }
+    if let Some(audit) = audit {
+        audit.append(&audit::started());
+        background.spawn(async move { audit.run().await });
+    }
+    background
 }
 
 /// Rejects a spec with [`Anonymous::Local`](crate::spec::Anonymous::Local) that other machines

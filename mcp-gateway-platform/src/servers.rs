@@ -16,7 +16,6 @@ use mcp_gateway_core::results::KeptResults;
 use mcp_gateway_core::runtime::{PooledHttpClient, Remote};
 use mcp_gateway_core::upstream::{PooledServer, RuntimeBackend, ServerPool, UpstreamServer};
 
-pub(crate) use self::client_credentials::ClientCredentialsFactory;
 pub(crate) use self::credentials::CredentialFactory;
 pub(crate) use self::managed::ManagedServer;
 use self::secret_use::RecordedSecrets;

@@ -204,14 +204,14 @@ mod tests {
     }
 
     #[test]
-    fn r10_a_cursor_that_does_not_advance_ends_the_list() {
+    fn r13_a_cursor_that_does_not_advance_ends_the_list() {
         let response = json!({ "servers": [], "metadata": { "nextCursor": "a" } });
         assert_eq!(read(response.clone(), Some("a")).unwrap().next, None);
         assert!(read(response, Some("b")).unwrap().next.is_some());
     }
 
     #[tokio::test]
-    async fn r10_a_registry_on_this_machine_is_out_of_reach() {
+    async fn r13_a_registry_on_this_machine_is_out_of_reach() {
         let egress = Egress::new(EgressPolicy::new()).unwrap();
         for url in [
             "http://127.0.0.1:1",

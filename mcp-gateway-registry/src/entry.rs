@@ -152,82 +152,62 @@ impl Entry {
     /// Returns the violations of the entry itself; the server of its template is checked elsewhere.
     #[must_use]
     pub fn violations(&self) -> Vec<Violation> {
-        let mut found = Vec::new();
-        let mut require = |holds: bool, path: &str, message: &str| {
-            if !holds {
-                found.push(Violation::new(path, message));
-            }
-        };
-        require(
-            is_name(&self.name),
-            "name",
-            "expected letters, digits, '.', '_', '-', and at most one '/'",
-        );
-        require(
-            version::is_valid(&self.version),
-            "version",
-            "expected a version without spaces, and not latest",
-        );
-        for (path, text, max) in [
-            ("title", self.title.as_deref().unwrap_or("-"), 200),
-            ("description", &*self.description, 4096),
-            (
-                "websiteUrl",
-                self.website_url.as_deref().unwrap_or("-"),
-                2048,
-            ),
-            (
-                "statusMessage",
-                self.status_message.as_deref().unwrap_or("-"),
-                500,
-            ),
-        ] {
-            let is_valid = !text.trim().is_empty() && text.chars().count() <= max;
-            require(
-                is_valid,
-                path,
-                &format!("expected text of up to {max} characters"),
-            );
+        let mut found = Violations::default();
+        let name = "expected letters, digits, '.', '_', '-', and at most one '/'";
+        found.require(is_name(&self.name), "name", name);
+        let version = "expected a version without spaces, and not latest";
+        found.require(version::is_valid(&self.version), "version", version);
+        let texts = [
+            ("title", self.title.as_deref(), 200),
+            ("description", Some(&*self.description), 4096),
+            ("websiteUrl", self.website_url.as_deref(), 2048),
+            ("statusMessage", self.status_message.as_deref(), 500),
+        ];
+        for (path, text, max) in texts {
+            let is_valid = |text: &str| !text.trim().is_empty() && text.chars().count() <= max;
+            let message = format!("expected text of up to {max} characters");
+            found.require(text.is_none_or(is_valid), path, &message);
         }
-        require(self.inputs.len() <= MAX_INPUTS, "inputs", "too many inputs");
+        self.check_inputs(&mut found);
+        let mut teams = self.teams.iter().flatten();
+        let are_names = teams.all(|team| !team.is_empty() && team.len() <= 256);
+        found.require(are_names, "teams", "expected names of teams");
+        let has_server = self.server.is_some() || self.unsupported.is_some();
+        let server = "required, unless the entry is unsupported";
+        found.require(has_server, "server", server);
+        found.0
+    }
+
+    /// Adds the violations of the inputs to `found`.
+    fn check_inputs(&self, found: &mut Violations) {
+        found.require(self.inputs.len() <= MAX_INPUTS, "inputs", "too many inputs");
         for (at, input) in self.inputs.iter().enumerate() {
             let path = format!("inputs[{at}].name");
-            require(
-                input::is_name(&input.name),
-                &path,
-                "expected letters, digits, '_', '.', ':' and '-'",
-            );
-            let is_first = self.inputs[..at]
-                .iter()
-                .all(|before| before.name != input.name);
-            require(is_first, &path, "duplicate name");
-            let default = input.default.as_deref().map(|default| input.check(default));
-            require(
-                default.is_none_or(|checked| checked.is_ok()),
-                &format!("inputs[{at}].default"),
-                "not a valid value of the input",
-            );
-            let is_public = !input.secret || input.default.is_none();
-            require(
-                is_public,
-                &format!("inputs[{at}].default"),
-                "a secret has no default",
-            );
+            let name = "expected letters, digits, '_', '.', ':' and '-'";
+            found.require(input::is_name(&input.name), &path, name);
+            let mut before = self.inputs[..at].iter();
+            let is_first = before.all(|before| before.name != input.name);
+            found.require(is_first, &path, "duplicate name");
+            let path = format!("inputs[{at}].default");
+            let default = input.default.as_deref();
+            let is_valid = default.is_none_or(|default| input.check(default).is_ok());
+            found.require(is_valid, &path, "not a valid value of the input");
+            let is_public = !input.secret || default.is_none();
+            found.require(is_public, &path, "a secret has no default");
         }
-        let teams = self.teams.iter().flatten();
-        require(
-            teams
-                .clone()
-                .all(|team| !team.is_empty() && team.len() <= 256),
-            "teams",
-            "expected names of teams",
-        );
-        require(
-            self.server.is_some() || self.unsupported.is_some(),
-            "server",
-            "required, unless the entry is unsupported",
-        );
-        found
+    }
+}
+
+/// Violations that have been found.
+#[derive(Debug, Default)]
+struct Violations(Vec<Violation>);
+
+impl Violations {
+    /// Adds a violation at `path` unless the rule `holds`.
+    fn require(&mut self, holds: bool, path: &str, message: &str) {
+        if !holds {
+            self.0.push(Violation::new(path, message));
+        }
     }
 }
 

@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn r11_a_registry_does_not_replace_the_entries_of_another() {
+    async fn r14_a_registry_does_not_replace_the_entries_of_another() {
         let entries = Entries::new(Arc::new(MemoryStore::new()), []);
         let accept = |_: &Value| Vec::new();
         let documents = [file("com.example/a", "active")];
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn r11_new_versions_keep_the_visibility_of_the_name() {
+    async fn r14_new_versions_keep_the_visibility_of_the_name() {
         let entries = Entries::new(Arc::new(MemoryStore::new()), []);
         let options = ImportOptions::new(None, Some(vec!["ops".to_owned()]));
         let reject = |_: &Value| vec![Violation::new("remote", "no")];

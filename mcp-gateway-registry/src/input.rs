@@ -101,7 +101,7 @@ impl Input {
         let own = self
             .default
             .as_deref()
-            .or(self.choices.first().map(|choice| &**choice));
+            .or_else(|| self.choices.first().map(|choice| &**choice));
         own.unwrap_or(match self.format {
             InputFormat::String => "sample",
             InputFormat::Number => "1",

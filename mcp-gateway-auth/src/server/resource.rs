@@ -175,7 +175,7 @@ impl Resources {
             Some(found) if found.teams.is_none() && found.user.is_none() => {
                 Some(Cow::Borrowed(found))
             }
-            found => hidden().or(found.map(Cow::Borrowed)),
+            found => hidden().or_else(|| found.map(Cow::Borrowed)),
         }
     }
 

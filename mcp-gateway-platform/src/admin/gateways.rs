@@ -71,7 +71,7 @@ impl Running {
         let id = new_id()?;
         self.check_gateway(registry, &id, &entry)?;
         let written = registry.put_gateway(&id, &entry, None, attachment).await?;
-        self.applied_gateway(written.ok_or(CatalogError::Exists)?)
+        self.applied_gateway(&*written.ok_or(CatalogError::Exists)?)
     }
 
     /// Replaces the entry of the gateway `key`, which keeps its identifier.
@@ -100,7 +100,7 @@ impl Running {
         let written = registry
             .put_gateway(id, &entry, Some(&before), attachment)
             .await?;
-        self.applied_gateway(written.ok_or(CatalogError::Changed)?)
+        self.applied_gateway(&*written.ok_or(CatalogError::Changed)?)
     }
 
     /// Deletes the gateway `key`.
@@ -175,7 +175,7 @@ impl Running {
     /// [`CatalogError::Changed`] if another request has deleted it in the meantime.
     fn applied_gateway(
         &self,
-        written: Arc<StoredGateway>,
+        written: &StoredGateway,
     ) -> Result<(GatewayDocument, u64), CatalogError> {
         self.refresh();
         let (document, _) = self

@@ -10,7 +10,7 @@ use mcp_gateway_core::{BoxError, Replica, Sealer};
 
 use crate::error::PlatformError;
 use crate::servers::SharedHttpClient;
-use crate::spec::StaticSpec;
+use crate::spec::{SessionKey, StaticSpec};
 
 /// State that waits for clients, and the endpoint at which other replicas reach it.
 #[derive(Debug)]
@@ -26,16 +26,23 @@ pub(super) struct ClientState {
 }
 
 impl ClientState {
-    /// Creates the state of a platform, which is sealed by `sealer`.
+    /// Creates the state of a platform, which is sealed with the configured key, otherwise with
+    /// `stored`, that of the state store.
     ///
     /// # Errors
     ///
-    /// [`PlatformError::Replica`] if the client or the URL for other replicas is unusable.
+    /// - [`PlatformError::Sealer`] if there is no randomness for a key.
+    /// - [`PlatformError::Replica`] if the client or the URL for other replicas is unusable.
     pub(super) fn new(
         fixed: &StaticSpec,
-        sealer: Arc<Sealer>,
+        stored: Option<&SessionKey>,
         web: &SharedHttpClient,
     ) -> Result<Self, PlatformError> {
+        let sealer = match fixed.session_key.as_ref().or(stored) {
+            Some(key) => Sealer::new(key.bytes()),
+            None => Sealer::random(),
+        };
+        let sealer = Arc::new(sealer.map_err(|error| PlatformError::Sealer(error.into()))?);
         let state = Self {
             sessions: Sessions::with_limits(Arc::clone(&sealer), fixed.sessions),
             parked_calls: ParkedCalls::with_limits(Arc::clone(&sealer), fixed.parked),

@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn r12_gateways_of_teams_have_no_card() {
+    fn r15_gateways_of_teams_have_no_card() {
         assert!(cards(false).is_none());
         let cards = cards(true).unwrap();
         let catalog: Value = serde_json::from_slice(&cards.catalog.body).unwrap();

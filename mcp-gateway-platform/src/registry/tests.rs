@@ -203,44 +203,25 @@ async fn gateways_of_the_store_join_those_of_the_spec() {
     let merged = registry.merge(&spec());
     assert_eq!(gateways(&merged), [("1", "team"), ("2", "all")]);
     let servers = |at: usize| merged.spec.gateways[at].servers.join(" ");
-    assert_eq!(
-        (servers(1), servers(2)),
-        ("b missing".into(), "own a b".into())
-    );
+    let expected = ("b missing".into(), "own a b".into());
+    assert_eq!((servers(1), servers(2)), expected);
 
     // A new name leaves the identifier, and frees the old name.
     let renamed = put("1", json!({ "name": "crew" }), Some(&written))
         .await
         .unwrap();
-    assert!(
-        put("2", json!({ "name": "crew" }), Some(&all))
-            .await
-            .is_none()
-    );
-    assert!(
-        put("1", json!({ "name": "late" }), Some(&written))
-            .await
-            .is_none()
-    );
-    assert_eq!(
-        gateways(&registry.merge(&spec())),
-        [("1", "crew"), ("2", "all")]
-    );
-    put("2", json!({ "name": "team" }), Some(&all))
-        .await
-        .unwrap();
-    assert!(
-        !registry
-            .delete_gateway(&written, &Attachment::default())
-            .await
-            .unwrap()
-    );
-    assert!(
-        registry
-            .delete_gateway(&renamed, &Attachment::default())
-            .await
-            .unwrap()
-    );
+    let taken = put("2", json!({ "name": "crew" }), Some(&all)).await;
+    let late = put("1", json!({ "name": "late" }), Some(&written)).await;
+    assert!(taken.is_none() && late.is_none());
+    let merged = registry.merge(&spec());
+    assert_eq!(gateways(&merged), [("1", "crew"), ("2", "all")]);
+    let team = put("2", json!({ "name": "team" }), Some(&all)).await;
+    assert!(team.is_some());
+    let delete = async |gateway: &StoredGateway| {
+        let audit = Attachment::default();
+        registry.delete_gateway(gateway, &audit).await.unwrap()
+    };
+    assert!(!delete(&written).await && delete(&renamed).await);
     assert_eq!(gateways(&registry.merge(&spec())), [("2", "team")]);
     put("6", json!({ "name": "crew" }), None).await.unwrap();
 

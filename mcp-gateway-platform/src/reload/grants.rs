@@ -140,7 +140,7 @@ mod tests {
         grants.decide(&PolicyRequest::listing(&caller, &target)) == Decision::Allow
     }
 
-    fn spec(filter: ToolFilter) -> DynamicSpec {
+    fn spec(filter: &ToolFilter) -> DynamicSpec {
         let servers = ["a", "b"].map(|name| {
             let mut server = ServerSpec::new(name, ServerRuntime::Builtin("demo".into()));
             if name == "a" {
@@ -159,7 +159,7 @@ mod tests {
         let allows = |server: &str, feature| allows(&grants, server, feature);
         assert!(allows("a", Feature::Tool("echo".into())));
         assert!(grants.permits_all("a", ListKind::Tools));
-        let filtered = spec(ToolFilter::default().with_denied(["ec*".into()]));
+        let filtered = spec(&ToolFilter::default().with_denied(["ec*".into()]));
         grants.replace(&filtered, &filtered.gateways[0]);
         assert!(!allows("a", Feature::Tool("echo".into())));
         assert!(allows("a", Feature::Tool("add".into())));
@@ -168,7 +168,7 @@ mod tests {
         assert!(!grants.permits_all("a", ListKind::Tools));
         assert!(grants.permits_all("a", ListKind::Prompts));
         assert!(grants.permits_all("b", ListKind::Tools));
-        let all = spec(ToolFilter::default());
+        let all = spec(&ToolFilter::default());
         grants.replace(&all, &all.gateways[0]);
         assert!(allows("a", Feature::Tool("echo".into())));
     }
@@ -177,7 +177,7 @@ mod tests {
     fn assigned_tools_are_all_that_a_gateway_has_of_a_server() {
         let grants = ReloadableGrants::default();
         let allows = |feature| allows(&grants, "a", feature);
-        let spec = spec(ToolFilter::default().with_denied(["hidden".into()]));
+        let spec = spec(&ToolFilter::default().with_denied(["hidden".into()]));
         let tools = ["echo".into(), "hidden".into()];
         let gateway = GatewaySpec::new("team")
             .with_assignment(Assignment::new("a").with_tools(tools))

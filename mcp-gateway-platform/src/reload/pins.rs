@@ -11,9 +11,12 @@ use crate::spec::{AssignedConnection, DynamicSpec, GatewaySpec};
 /// Owners of the connections that gateways have pinned, replaceable while calls are in flight.
 #[derive(Debug, Default)]
 pub(crate) struct ReloadablePins {
-    /// Owners by server, by the identifier of the gateway.
-    owners: ArcSwap<HashMap<Arc<str>, HashMap<Arc<str>, SharedOwner>>>,
+    /// Owners, by the identifier of the gateway.
+    owners: ArcSwap<HashMap<Arc<str>, PinnedOwners>>,
 }
+
+/// Owners of the pinned connections of one gateway, by server.
+type PinnedOwners = HashMap<Arc<str>, SharedOwner>;
 
 impl ReloadablePins {
     /// Replaces all pins by those of `spec`.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use ipnet::IpNet;
 use mcp_gateway_auth::accounts::{
     AccountCredentials, Owner, ServerAccounts, ServerInputs, SharedOwner,
 };
@@ -58,6 +59,16 @@ enum CredentialSource {
 }
 
 impl CredentialFactory {
+    /// Creates the factory of a platform with `accounts` of callers, whose authorization servers may
+    /// be in the private `networks`.
+    pub(crate) fn new(accounts: Option<Arc<AccountCredentials>>, networks: &[IpNet]) -> Self {
+        Self {
+            accounts,
+            own: Arc::new(ClientCredentialsFactory::new(networks.to_vec())),
+            ..Self::default()
+        }
+    }
+
     /// Creates the credentials of a new server with the spec `definition`.
     pub(crate) fn create(&self, definition: &ServerSpec) -> Arc<ServerCredentials> {
         Arc::new(ServerCredentials {

@@ -123,7 +123,7 @@ fn transport(remote: &Value) -> Option<Value> {
     let kind = remote::kind(remote).ok()?;
     let url = text(remote, "url").filter(|url| is_template(url))?;
     let variables = field(remote, "variables").and_then(Value::as_object);
-    let variables = variables.map(|it| inputs(it));
+    let variables = variables.map(inputs);
     Some(json!({
         "type": kind,
         "url": url,

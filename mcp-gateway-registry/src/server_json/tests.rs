@@ -21,13 +21,13 @@ fn entry(file: &Value) -> Entry {
     found.entry
 }
 
-fn package(package: Value) -> Entry {
+fn package(package: &Value) -> Entry {
     entry(
         &json!({ "name": "com.example/a", "description": "A", "version": "1.0.0", "packages": [package] }),
     )
 }
 
-fn remote(remote: Value) -> Entry {
+fn remote(remote: &Value) -> Entry {
     entry(
         &json!({ "name": "com.example/a", "description": "A", "version": "1.0.0", "remotes": [remote] }),
     )
@@ -76,7 +76,7 @@ fn packages_are_run_by_their_programs() {
             r#"dnx ["--yes","Example.A@1.0.0"]"#,
         ),
     ] {
-        assert_eq!(args(&package(stdio(kind, identifier, version))), expected);
+        assert_eq!(args(&package(&stdio(kind, identifier, version))), expected);
     }
     for (reason, file) in [
         (
@@ -95,7 +95,7 @@ fn packages_are_run_by_their_programs() {
             json!({ "registryType": "npm", "identifier": "a", "fileSha256": "0".repeat(64) }),
         ),
     ] {
-        let entry = package(file);
+        let entry = package(&file);
         let unsupported = entry.unsupported.clone().unwrap();
         assert!(
             unsupported.contains(reason) && !entry.is_installable(),
@@ -105,14 +105,14 @@ fn packages_are_run_by_their_programs() {
 }
 
 #[test]
-fn r9_a_package_passes_no_options_to_its_program() {
+fn r12_a_package_passes_no_options_to_its_program() {
     for (identifier, version) in [
         ("--registry=https://evil", "1"),
         ("a", "-1"),
         ("a b", "1"),
         ("a", "1 2"),
     ] {
-        let entry = package(stdio("npm", identifier, version));
+        let entry = package(&stdio("npm", identifier, version));
         assert!(
             entry.unsupported.unwrap().contains("invalid"),
             "{identifier}"
@@ -121,16 +121,16 @@ fn r9_a_package_passes_no_options_to_its_program() {
     let mut other = stdio("npm", "a", "1.0.0");
     other["registryBaseUrl"] = "https://npm.example.com/".into();
     assert_eq!(
-        args(&package(other.clone())),
+        args(&package(&other)),
         r#"npx ["-y","--registry","https://npm.example.com","a@1.0.0"]"#
     );
     other["registryBaseUrl"] = "http://npm.example.com".into();
-    assert!(package(other).unsupported.is_some());
+    assert!(package(&other).unsupported.is_some());
 }
 
 #[test]
 fn undeclared_names_in_headers_are_secret_inputs() {
-    let entry = remote(json!({
+    let entry = remote(&json!({
         "type": "streamable-http", "url": "https://{tenant}.example.com/mcp",
         "variables": { "tenant": { "default": "eu" } },
         "headers": [
@@ -184,7 +184,7 @@ fn older_and_deviating_files_are_read() {
             .iter()
             .any(|it| it.name == "OLD_TOKEN" && it.secret && it.required)
     );
-    let http = remote(json!({ "transportType": "http", "url": "https://a.example.com" }));
+    let http = remote(&json!({ "transportType": "http", "url": "https://a.example.com" }));
     assert_eq!(
         http.server.unwrap()["remote"]["url"],
         "https://a.example.com"
@@ -219,9 +219,9 @@ fn older_and_deviating_files_are_read() {
 fn entries_with_visible_secrets_are_not_installable() {
     let mut file = stdio("npm", "a", "1.0.0");
     file["packageArguments"] = json!([{ "type": "named", "name": "--api-key", "isSecret": true }]);
-    assert!(package(file).unsupported.unwrap().contains("visible"));
+    assert!(package(&file).unsupported.unwrap().contains("visible"));
     let url = remote(
-        json!({ "type": "sse", "url": "https://a.example.com/{key}", "variables": { "key": { "isSecret": true } } }),
+        &json!({ "type": "sse", "url": "https://a.example.com/{key}", "variables": { "key": { "isSecret": true } } }),
     );
     assert!(url.unsupported.unwrap().contains("visible"));
 }

@@ -153,6 +153,21 @@ async fn legacy(
     reply.unwrap().answer()
 }
 
+/// Requests that concern other features of `demo` than its tools.
+fn requests_beside_tools() -> [(&'static str, Value); 4] {
+    let explain = json!({ "name": "demo__explain", "arguments": { "topic": "x" } });
+    let completion = json!({
+        "ref": { "type": "ref/prompt", "name": "demo__explain" },
+        "argument": { "name": "topic", "value": "x" },
+    });
+    [
+        ("prompts/get", explain),
+        ("completion/complete", completion),
+        ("resources/read", json!({ "uri": "demo://about" })),
+        ("vendor/read", json!({})),
+    ]
+}
+
 #[tokio::test]
 async fn r9_assigned_tools_are_all_that_can_be_listed_and_called() {
     let folder = Folder::new();
@@ -205,17 +220,7 @@ async fn r9_assigned_tools_are_all_that_can_be_listed_and_called() {
             );
         }
     }
-    let explain = json!({ "name": "demo__explain", "arguments": { "topic": "x" } });
-    let completion = json!({
-        "ref": { "type": "ref/prompt", "name": "demo__explain" },
-        "argument": { "name": "topic", "value": "x" },
-    });
-    for (method, params) in [
-        ("prompts/get", explain.clone()),
-        ("completion/complete", completion),
-        ("resources/read", json!({ "uri": "demo://about" })),
-        ("vendor/read", json!({})),
-    ] {
+    for (method, params) in requests_beside_tools() {
         for answer in both(method, params.clone()).await {
             assert!(answer["error"].is_object(), "{method}: {answer}");
         }
@@ -347,11 +352,9 @@ async fn replicas_share_gateways_which_outlive_the_process() {
     eventually(async || tools(&second, path, BOB).await.is_none()).await;
 }
 
-#[tokio::test]
-async fn invalid_gateways_are_rejected_and_those_of_the_file_are_read_only() {
-    let folder = Folder::new();
-    let gateway = serve_with(&folder, "gateways: [{ name: main }]").await;
-    for (entry, path) in [
+/// Invalid gateways, each with the path of its violation.
+fn invalid_gateways() -> Vec<(Value, &'static str)> {
+    vec![
         (json!({}), ""),
         (json!({ "name": "A b" }), "name"),
         (json!({ "name": "../users" }), "name"),
@@ -396,7 +399,14 @@ async fn invalid_gateways_are_rejected_and_those_of_the_file_are_read_only() {
             json!({ "name": "a", "assignments": [{ "server": "demo", "connection": "organization" }] }),
             "",
         ),
-    ] {
+    ]
+}
+
+#[tokio::test]
+async fn invalid_gateways_are_rejected_and_those_of_the_file_are_read_only() {
+    let folder = Folder::new();
+    let gateway = serve_with(&folder, "gateways: [{ name: main }]").await;
+    for (entry, path) in invalid_gateways() {
         let refused = api(&gateway, "POST", "/gateways", entry.clone()).await;
         assert_eq!(refused.status, 422, "{entry}: {}", refused.body);
         assert_eq!(

@@ -65,7 +65,7 @@ fn names(answer: &Answer) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn r12_entries_of_a_team_do_not_exist_for_others() {
+async fn r15_entries_of_a_team_do_not_exist_for_others() {
     let folder = Folder::new();
     let gateway = serve(&folder, "").await;
     for (name, teams) in [
@@ -94,20 +94,10 @@ async fn r12_entries_of_a_team_do_not_exist_for_others() {
     ] {
         let listed = as_user(&gateway, token, "GET", list, Value::Null).await;
         assert_eq!(names(&listed), expected);
-        let published = as_user(
-            &gateway,
-            token,
-            "GET",
-            "/v0.1/servers?search=com.example",
-            Value::Null,
-        )
-        .await;
-        assert_eq!(
-            published.body["metadata"]["count"],
-            expected.len(),
-            "{}",
-            published.body
-        );
+        let all = "/v0.1/servers?search=com.example";
+        let published = as_user(&gateway, token, "GET", all, Value::Null).await;
+        let count = &published.body["metadata"]["count"];
+        assert_eq!(count, expected.len(), "{}", published.body);
         for path in [path, "/entries/com.example%2Fops/server.json", hidden] {
             let shown = as_user(&gateway, token, "GET", path, Value::Null).await;
             assert_eq!(shown.status, status, "{path} {}", shown.body);
@@ -124,67 +114,49 @@ async fn r12_entries_of_a_team_do_not_exist_for_others() {
         let refused = as_user(&gateway, BOB, method, path, json!({})).await;
         assert_eq!(refused.status, 403, "{method} {path}");
     }
-    assert_eq!(
-        request(&gateway, ("GET", "/v0.1/servers"), &[], Value::Null)
-            .await
-            .status,
-        401
-    );
+    let anonymous = request(&gateway, ("GET", "/v0.1/servers"), &[], Value::Null).await;
+    assert_eq!(anonymous.status, 401);
+}
+
+/// Returns the names that `gateway` publishes to everybody, of all pages.
+async fn published(gateway: &Gateway, base: &str) -> Vec<String> {
+    let (mut found, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let path = format!("{base}/servers?version=latest&limit=4{cursor}");
+        let page = request(gateway, ("GET", &path), &[], Value::Null).await;
+        assert_eq!(page.status, 200, "{}", page.body);
+        assert_eq!(page.headers["access-control-allow-origin"], "*");
+        for item in page.body["servers"].as_array().unwrap() {
+            found.push(item["server"]["name"].as_str().unwrap().to_owned());
+            let official = &item["_meta"]["io.modelcontextprotocol.registry/official"];
+            assert_eq!(
+                (&official["status"], &official["isLatest"]),
+                (&json!("active"), &json!(true))
+            );
+        }
+        match page.body["metadata"]["nextCursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return found,
+        }
+    }
 }
 
 #[tokio::test]
 async fn clients_of_the_official_registry_read_a_public_one() {
     let folder = Folder::new();
     let gateway = serve(&folder, "registry: { public: true }").await;
-    let documents: Vec<_> = (0..5)
-        .map(|number| {
-            remote(
-                &format!("com.example/a{number}"),
-                "1.0.0",
-                "https://a.example.com/mcp",
-            )
-        })
-        .collect();
-    let ops = [remote(
-        "com.example/ops",
-        "1.0.0",
-        "https://a.example.com/mcp",
-    )];
-    root(
-        &gateway,
-        "POST",
-        "/imports",
-        json!({ "documents": documents }),
-    )
-    .await;
-    root(
-        &gateway,
-        "POST",
-        "/imports",
-        json!({ "documents": ops, "teams": ["ops"] }),
-    )
-    .await;
+    let url = "https://a.example.com/mcp";
+    let names = (0..5).map(|number| format!("com.example/a{number}"));
+    let documents: Vec<_> = names.map(|name| remote(&name, "1.0.0", url)).collect();
+    let documents = json!({ "documents": documents });
+    root(&gateway, "POST", "/imports", documents).await;
+    let ops = [remote("com.example/ops", "1.0.0", url)];
+    let ops = json!({ "documents": ops, "teams": ["ops"] });
+    root(&gateway, "POST", "/imports", ops).await;
     let anonymous = async |path: &str| request(&gateway, ("GET", path), &[], Value::Null).await;
 
     for base in ["/v0.1", "/v0"] {
-        let (mut found, mut cursor) = (Vec::new(), String::new());
-        loop {
-            let page = anonymous(&format!("{base}/servers?version=latest&limit=4{cursor}")).await;
-            assert_eq!(page.status, 200, "{}", page.body);
-            assert_eq!(page.headers["access-control-allow-origin"], "*");
-            for item in page.body["servers"].as_array().unwrap() {
-                found.push(item["server"]["name"].as_str().unwrap().to_owned());
-                let official = &item["_meta"]["io.modelcontextprotocol.registry/official"];
-                assert_eq!(
-                    (&official["status"], &official["isLatest"]),
-                    (&json!("active"), &json!(true))
-                );
-            }
-            match page.body["metadata"]["nextCursor"].as_str() {
-                Some(next) => cursor = format!("&cursor={next}"),
-                None => break,
-            }
-        }
+        let found = published(&gateway, base).await;
         // Eight of them are ready entries.
         assert_eq!(found.len(), 13, "{found:?}");
         assert!(found.contains(&"local/memory".to_owned()), "{found:?}");
@@ -283,24 +255,14 @@ async fn an_entry_of_another_registry_is_installed_and_deprecated() {
         "{imported:?}"
     );
     assert!(imported.stderr.contains("MCPB archive"), "{imported:?}");
-    let listed = run(&[&["entry", "list", "--search", "com.example"], &cli[..]].concat()).await;
-    assert!(
-        listed
-            .stdout
-            .contains("com.example/second  2.0.0    not installable"),
-        "{listed:?}"
-    );
+    let list = [&["entry", "list", "--search", "com.example"], &cli[..]].concat();
+    let listed = run(&list).await.stdout;
+    let second = "com.example/second  2.0.0    not installable";
+    assert!(listed.contains(second), "{listed}");
 
-    let add = [
-        "server",
-        "add",
-        "mine",
-        "--entry",
-        "com.example/first",
-        "--secret",
-        "token",
-    ];
-    let added = run_with_input(&[&add, &cli[..]].concat(), "hunter2-of-the-server\n").await;
+    let add = "server add mine --entry com.example/first --secret token";
+    let add: Vec<_> = add.split(' ').chain(cli).collect();
+    let added = run_with_input(&add, "hunter2-of-the-server\n").await;
     assert!(added.code == Some(0), "{added:?}");
     let answer = gateway.call("mine__echo", json!({ "text": "x" })).await;
     assert_eq!(
@@ -326,13 +288,9 @@ async fn an_entry_of_another_registry_is_installed_and_deprecated() {
     let shown = root(&gateway, "GET", "/servers/mine", Value::Null).await;
     let expected = json!({ "entry": "com.example/first@1.0.0", "status": "deleted", "statusMessage": "use another" });
     assert_eq!(shown.body["installed"], expected);
-    let servers = run(&[&["server", "list"], &cli[..]].concat()).await;
-    assert!(
-        servers
-            .stdout
-            .contains("com.example/first@1.0.0 (deleted: use another)"),
-        "{servers:?}"
-    );
+    let servers = run(&[&["server", "list"], &cli[..]].concat()).await.stdout;
+    let deleted = "com.example/first@1.0.0 (deleted: use another)";
+    assert!(servers.contains(deleted), "{servers}");
     let answer = gateway.call("mine__echo", json!({ "text": "y" })).await;
     assert_eq!(
         answer["result"]["structuredContent"]["text"], "y",
@@ -370,22 +328,7 @@ async fn an_entry_is_written_replaced_exported_and_deleted() {
         409,
         "it is a ready entry"
     );
-    for (path, value) in [
-        ("/name", json!("a b")),
-        ("/version", json!("latest")),
-        ("/server/remote/url", json!("ftp://a")),
-        ("/server/remote/url", json!("https://a/{key}")),
-        (
-            "/server",
-            json!({ "remote": { "url": "https://a" }, "unknown": 1 }),
-        ),
-        ("/inputs/0/default", json!("asia")),
-    ] {
-        let mut invalid = entry.clone();
-        *invalid.pointer_mut(path).unwrap() = value;
-        let refused = root(&gateway, "POST", "/entries", invalid).await;
-        assert_eq!(refused.status, 422, "{path} {}", refused.body);
-    }
+    assert_violations_are_found(&gateway, &entry).await;
     let mut next = entry.clone();
     next["status"] = "deprecated".into();
     let put = async |headers: &[(http::HeaderName, &str)]| {
@@ -402,6 +345,45 @@ async fn an_entry_is_written_replaced_exported_and_deleted() {
     assert_eq!(replaced.status, 200, "{}", replaced.body);
     assert_ne!(replaced.headers[ETAG], created.headers[ETAG]);
 
+    assert_is_exported(&gateway).await;
+    let remove = ["entry", "remove", "notes@1.0.0", "--url", &gateway.url];
+    let removed = run(&[&remove[..], &["--token", ROOT]].concat()).await;
+    assert!(removed.code == Some(0), "{removed:?}");
+    assert_eq!(
+        root(&gateway, "GET", "/entries/notes", Value::Null)
+            .await
+            .status,
+        404
+    );
+    let is_recorded = async || {
+        let records = root(&gateway, "GET", "/audit?action=entry.delete", Value::Null).await;
+        records.body["items"].to_string().contains("root")
+    };
+    eventually(is_recorded).await;
+}
+
+/// Asserts that invalid variants of `entry` are rejected.
+async fn assert_violations_are_found(gateway: &Gateway, entry: &Value) {
+    for (path, value) in [
+        ("/name", json!("a b")),
+        ("/version", json!("latest")),
+        ("/server/remote/url", json!("ftp://a")),
+        ("/server/remote/url", json!("https://a/{key}")),
+        (
+            "/server",
+            json!({ "remote": { "url": "https://a" }, "unknown": 1 }),
+        ),
+        ("/inputs/0/default", json!("asia")),
+    ] {
+        let mut invalid = entry.clone();
+        *invalid.pointer_mut(path).unwrap() = value;
+        let refused = root(gateway, "POST", "/entries", invalid).await;
+        assert_eq!(refused.status, 422, "{path} {}", refused.body);
+    }
+}
+
+/// Asserts that the entry `notes` can be read by other registries.
+async fn assert_is_exported(gateway: &Gateway) {
     let exported = run(&[
         "entry",
         "export",
@@ -421,32 +403,10 @@ async fn an_entry_is_written_replaced_exported_and_deleted() {
         file["remotes"][0]["headers"][0]["variables"]["key"]["isSecret"], true,
         "{file}"
     );
-    let removed = run(&[
-        "entry",
-        "remove",
-        "notes@1.0.0",
-        "--url",
-        &gateway.url,
-        "--token",
-        ROOT,
-    ])
-    .await;
-    assert!(removed.code == Some(0), "{removed:?}");
-    assert_eq!(
-        root(&gateway, "GET", "/entries/notes", Value::Null)
-            .await
-            .status,
-        404
-    );
-    let is_recorded = async || {
-        let records = root(&gateway, "GET", "/audit?action=entry.delete", Value::Null).await;
-        records.body["items"].to_string().contains("root")
-    };
-    eventually(is_recorded).await;
 }
 
 #[tokio::test]
-async fn r13_a_request_is_decided_once() {
+async fn r16_a_request_is_decided_once() {
     let folder = Folder::new();
     let gateway = serve(&folder, "").await;
     for (name, teams) in [("a", Value::Null), ("b", json!(["ops"]))] {
@@ -460,13 +420,7 @@ async fn r13_a_request_is_decided_once() {
     assert_eq!(ask(BOB, "b").await.status, 422, "bob does not see it");
     assert_eq!(ask(BOB, "c").await.status, 422);
     let (bob, olga) = (ask(BOB, "a").await, ask(OLGA, "b@1.0.0").await);
-    assert_eq!(
-        (bob.status, olga.status),
-        (201, 201),
-        "{} {}",
-        bob.body,
-        olga.body
-    );
+    assert_eq!((bob.status, olga.status), (201, 201));
     let (bob, olga) = (
         bob.body["id"].as_str().unwrap(),
         olga.body["id"].as_str().unwrap(),
@@ -504,25 +458,23 @@ async fn r13_a_request_is_decided_once() {
         "one has been installed: {}",
         servers.body
     );
-    let shown = as_user(
-        &gateway,
-        BOB,
-        "GET",
-        &format!("/requests/{bob}"),
-        Value::Null,
-    )
-    .await;
+    let decided = format!("/requests/{bob}");
+    let shown = as_user(&gateway, BOB, "GET", &decided, Value::Null).await;
     assert_eq!(shown.body["decision"]["by"], "root", "{}", shown.body);
 
+    deny(&gateway, olga).await;
+    let shown = as_user(&gateway, OLGA, "GET", &path, Value::Null).await;
+    assert_eq!(shown.body["decision"]["message"], "not yet");
+}
+
+/// Denies the request `id` on the command line.
+async fn deny(gateway: &Gateway, id: &str) {
     let cli = ["--url", &gateway.url, "--token", ROOT];
-    let denied =
-        run(&[&["request", "deny", olga, "--message", "not yet"], &cli[..]].concat()).await;
+    let denied = run(&[&["request", "deny", id, "--message", "not yet"], &cli[..]].concat()).await;
     assert!(denied.code == Some(0), "{denied:?}");
     let listed = run(&[&["request", "list"], &cli[..]].concat()).await;
     assert!(
         listed.stdout.contains("approved") && listed.stdout.contains("denied"),
         "{listed:?}"
     );
-    let shown = as_user(&gateway, OLGA, "GET", &path, Value::Null).await;
-    assert_eq!(shown.body["decision"]["message"], "not yet");
 }

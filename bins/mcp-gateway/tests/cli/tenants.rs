@@ -89,7 +89,7 @@ impl Callers {
         let (list, _) = path.split_once("/{")?;
         let list = self.read(list).await;
         let item = list["items"].get(0)?;
-        let id = item["id"].as_str().or(item["name"].as_str())?;
+        let id = item["id"].as_str().or_else(|| item["name"].as_str())?;
         Some(id.to_owned())
     }
 }

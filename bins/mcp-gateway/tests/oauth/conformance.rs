@@ -32,7 +32,7 @@ async fn act(scenario: ScenarioServer) -> bool {
     let servers = json!([{ "name": "suite", "remote": remote }]);
     let context = &scenario.context;
     let secret = context["client_secret"].as_str();
-    let secret = secret.or(context["private_key_pem"].as_str());
+    let secret = secret.or_else(|| context["private_key_pem"].as_str());
     let harness = Harness::new(Kind::Sqlite).await;
     let harness = harness
         .with_servers(servers)

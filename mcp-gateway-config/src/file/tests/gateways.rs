@@ -5,9 +5,8 @@ use mcp_gateway_platform::spec::{Assignment, Visibility};
 
 use super::parse;
 
-#[test]
-fn gateways_have_assignments_and_a_visibility() {
-    let text = "
+/// Gateways with all keys of assignments and visibility.
+const TEXT: &str = "
 servers:
   - { name: demo, builtin: demo }
   - { name: notes, remote: { url: 'https://notes.example.com', auth: { oauth: {} } } }
@@ -24,7 +23,10 @@ gateways:
   - { name: all, visibility: organization }
   - { name: old, teams: [ops] }
 ";
-    let config = parse(text).unwrap();
+
+#[test]
+fn gateways_have_assignments_and_a_visibility() {
+    let config = parse(TEXT).unwrap();
     let [team, own, all, old] = &*config.platform.dynamic.gateways else {
         panic!("{:?}", config.platform.dynamic.gateways);
     };
@@ -38,6 +40,10 @@ gateways:
     assert_eq!(own.assignments, [Assignment::new("notes")]);
     assert_eq!(own.visibility, Visibility::User("usr_1".into()));
     assert!(all.has_all && !own.has_all && !team.has_all);
+}
+
+#[test]
+fn assignments_and_visibility_are_checked() {
     for (change, path) in [
         (
             ("[search, read]", "[search, search]"),
@@ -62,7 +68,7 @@ gateways:
         (("    visibility: { teams: [ops] }\n", ""), "gateways[0]"),
         ((", auth: { oauth: {} } } }", " } }"), "gateways[0]"),
     ] {
-        let text = text.replacen(change.0, change.1, 1);
+        let text = TEXT.replacen(change.0, change.1, 1);
         let found = parse(&text).unwrap_err();
         let lines: Vec<_> = found.lines("f").collect();
         let expected = format!(": {path}: ");
