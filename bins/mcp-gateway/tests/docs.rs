@@ -308,10 +308,7 @@ async fn every_command_does_what_it_says() {
     for path in DOCUMENTS {
         let mut reader = Reader::new().await;
         let examples = examples(path).unwrap();
-        assert!(
-            examples.iter().any(|example| example.language == "sh"),
-            "{path}"
-        );
+        assert!(!examples.is_empty(), "{path}");
         for example in examples {
             reader.follow(&example).await;
         }

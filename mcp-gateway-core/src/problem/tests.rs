@@ -246,7 +246,7 @@ fn every_error_has_its_place_on_the_wire() {
         assert_eq!(found, (status, code, reason), "{error:?}");
         assert_eq!(
             problem.challenge.is_some(),
-            matches!(status, 401) || reason == "insufficient_scope"
+            status == 401 || (status, reason) == (403, "insufficient_scope")
         );
         let data = problem.error.data.unwrap_or_default();
         if reason == "unsupported_protocol_version" {
