@@ -140,7 +140,12 @@ impl Check {
                 let holds = argument["value"].is_string() || argument["valueHint"].is_string();
                 self.require(holds, path, "a value or a hint is required");
             }
-            _ => self.require(false, &join(path, "type"), "expected named or positional"),
+            // Anything else than an object has been reported.
+            _ => self.require(
+                !argument.is_object(),
+                &join(path, "type"),
+                "expected named or positional",
+            ),
         }
     }
 

@@ -475,9 +475,9 @@ async fn servers_are_added_listed_and_removed_from_the_command_line() {
     assert_eq!(
         lines,
         [
-            "NAME  SOURCE  STATE  ERROR",
-            "demo  file    idle",
-            "far   store   up"
+            "NAME  SOURCE  STATE  ENTRY  ERROR",
+            "demo  file    idle   -",
+            "far   store   up     -"
         ]
     );
     let done = run(&[&["server", "remove", "far"][..], &target].concat()).await;

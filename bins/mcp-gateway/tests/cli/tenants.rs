@@ -113,6 +113,16 @@ fn filled(path: &str, id: &str) -> String {
     segments.join("/")
 }
 
+/// Operations for everybody who is authenticated.
+const SHARED: [(&str, &str); 6] = [
+    ("get", "/entries"),
+    ("get", "/entries/{name}"),
+    ("get", "/entries/{name}/server.json"),
+    ("get", "/requests"),
+    ("post", "/requests"),
+    ("get", "/requests/{id}"),
+];
+
 #[tokio::test]
 async fn r1_whoever_is_no_administrator_changes_nothing_and_learns_nothing() {
     let callers = Callers::new().await;
@@ -136,7 +146,10 @@ async fn r1_whoever_is_no_administrator_changes_nothing_and_learns_nothing() {
         let missing = filled(path, "missing");
         let methods = operations.as_object().unwrap().keys();
         for method in methods.filter(|method| *method != "parameters") {
-            for (caller, (token, status)) in &callers.others {
+            let is_shared = SHARED.contains(&(method, path));
+            let others = callers.others.iter();
+            // Whoever is authenticated may send these; what they see is tested with the registry.
+            for (caller, (token, status)) in others.filter(|(_, it)| !is_shared || it.1 == 401) {
                 let mut answers = Vec::new();
                 for path in [&known, &missing] {
                     let body = json!({ "name": "x", "disabled": true });
