@@ -77,7 +77,6 @@ pub use self::oidc::OidcProvider;
 pub(crate) use self::origin::PublicOrigin;
 pub use self::origin::PublicUrlError;
 pub use self::pages::LoginPages;
-#[cfg(feature = "accounts")]
 pub(crate) use self::return_to::see_other;
 pub use self::sessions::LoginSessions;
 pub use crate::authorized_client::{AuthorizedClient, AuthorizedClients};

@@ -33,11 +33,14 @@ impl ReloadableRouter {
         })
     }
 
-    /// Replaces the router, and notifies subscribers if it differs or servers were replaced
+    /// Replaces the router and notifies subscribers, if it differs or servers were replaced
     /// (`others`).
+    ///
+    /// Otherwise what servers have listed is kept: names of tools may depend on it, and a call may
+    /// be resolved at this moment.
     pub(crate) fn replace(&self, router: PrefixRouter, others: bool) {
-        let before = self.router.swap(Arc::new(router));
-        if others || *before != **self.router.load() {
+        if others || **self.router.load() != router {
+            self.router.store(Arc::new(router));
             self.changed.send_replace(());
         }
     }
@@ -114,8 +117,28 @@ impl ToolRouter for ReloadableRouter {
 #[cfg(test)]
 mod tests {
     use futures_util::{FutureExt as _, StreamExt as _};
+    use mcp_gateway_core::route::PrefixMode;
 
     use super::*;
+
+    #[test]
+    fn a_router_that_is_configured_alike_keeps_what_servers_have_listed() {
+        let router = || {
+            let router = PrefixRouter::by_name(["a", "b"]).unwrap();
+            router.with_tool_prefix(PrefixMode::OnCollision)
+        };
+        let routing = ReloadableRouter::new(router(), Arc::default());
+        let name: Arc<str> = "x".into();
+        for server in ["a", "b"] {
+            let mut tools = [ListedTool::permitted(&name)].into_iter();
+            routing.record_tools(server, &mut tools, true);
+        }
+        assert!(routing.resolve_tool("a__x").is_some());
+        routing.replace(router(), false);
+        assert!(routing.resolve_tool("a__x").is_some());
+        routing.replace(router(), true);
+        assert!(routing.resolve_tool("a__x").is_none());
+    }
 
     #[test]
     fn names_change_while_the_router_stays() {
