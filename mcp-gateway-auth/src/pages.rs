@@ -36,7 +36,9 @@ pub(crate) use self::connections::{ConnectionItem, ConnectionsPage, OwnerLink};
 #[cfg(feature = "server")]
 pub(crate) use self::consent::ConsentPage;
 #[cfg(any(feature = "login", feature = "server"))]
-pub(crate) use self::error::{ErrorPage, PageLink};
+pub(crate) use self::error::ErrorPage;
+#[cfg(any(feature = "accounts", feature = "server"))]
+pub(crate) use self::error::PageLink;
 #[cfg(feature = "accounts")]
 pub(crate) use self::inputs::{InputField, InputsPage};
 #[cfg(feature = "login")]

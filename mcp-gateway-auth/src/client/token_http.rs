@@ -21,6 +21,10 @@ pub(crate) struct TokenFailure {
     pub(crate) error: ClientError,
     /// Time after which the server accepts requests, if it responded with 429 or 503; zero if it
     /// does not name one.
+    #[cfg_attr(
+        not(any(feature = "accounts", feature = "client-credentials")),
+        expect(dead_code, reason = "only they try again later")
+    )]
     pub(crate) overload: Option<Duration>,
 }
 

@@ -22,6 +22,7 @@ pub(crate) struct PageLink {
 
 impl PageLink {
     /// Link to the account page.
+    #[cfg(any(feature = "accounts", feature = "server"))]
     pub(crate) const ACCOUNT: Self = Self {
         label: "Your account",
         href: super::ACCOUNT,
