@@ -276,7 +276,7 @@ fn invalid_files_are_found() {
         ("/remotes/0/type", json!("http")),
         ("/remotes/0/url", json!("a")),
         ("/remotes/0/variables/a", json!([])),
-        ("/repository", json!({})),
+        ("/repository", json!({ "url": "https://a.example.com" })),
         ("/icons/0/src", json!("a")),
         ("/packages", json!({})),
     ] {
