@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use foldhash::HashMap;
+use tokio::time::timeout;
 
 pub use self::builder::UpstreamServerBuilder;
 use self::eviction::{evict, sweep};
@@ -115,6 +116,30 @@ impl UpstreamServer {
     pub fn connections(&self) -> usize {
         let views = self.views.read().unwrap_or_else(PoisonError::into_inner);
         views.values().filter(|view| view.is_connected()).count()
+    }
+
+    /// Lists with a credential that is on trial: what was opened for it is closed afterwards, unless
+    /// other calls have begun to use it.
+    ///
+    /// # Errors
+    ///
+    /// As [`list`](Upstream::list), and [`UpstreamError::Timeout`] after `limit`.
+    ///
+    /// # Cancel safety
+    ///
+    /// What was opened stays open until it is idle.
+    pub async fn list_on_trial(
+        &self,
+        kind: ListKind,
+        call: Call<Prepared>,
+        limit: Duration,
+    ) -> Result<Arc<Listing>, UpstreamError> {
+        let view = self.view(&call)?;
+        let listed = timeout(limit, view.list(kind, &call)).await;
+        // Its lease on the view ends with the call.
+        drop(call);
+        self.close_unused(&view).await;
+        listed.unwrap_or(Err(UpstreamError::Timeout))
     }
 
     /// Returns the error of the last connection attempt, if it failed.

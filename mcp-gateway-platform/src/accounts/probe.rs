@@ -1,7 +1,7 @@
 //! Test of supplied values at the running servers.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -9,25 +9,61 @@ use async_trait::async_trait;
 use mcp_gateway_auth::accounts::{ConnectionProbe, ProbeError};
 use mcp_gateway_core::auth::Principal;
 use mcp_gateway_core::call::Prepared;
-use mcp_gateway_core::catalog::ListKind;
+use mcp_gateway_core::catalog::{ListKind, Listing};
 use mcp_gateway_core::jsonrpc::{Id, Request};
 use mcp_gateway_core::protocol::{Capabilities, Method, ProtocolVersion};
 use mcp_gateway_core::route::{Feature, Target};
-use mcp_gateway_core::upstream::{Upstream as _, UpstreamError, UpstreamServer};
+use mcp_gateway_core::upstream::{UpstreamError, UpstreamServer};
 use mcp_gateway_core::{Call, Caller, ClientInfo, Credential, error_chain};
-use tokio::time::timeout;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::task::JoinSet;
 
 /// Running servers, whose tools are listed with supplied values.
 ///
 /// The circuit breakers and limits of the servers do not apply: invalid values of one person are no
-/// evidence for the calls of others.
-#[derive(Debug, Default)]
-pub(crate) struct ServerProbe(ArcSwap<HashMap<Arc<str>, Weak<UpstreamServer>>>);
+/// evidence for the calls of others. A few tests run at a time, and each ends the program that it has
+/// started.
+#[derive(Debug)]
+pub(crate) struct ServerProbe {
+    servers: ArcSwap<HashMap<Arc<str>, Weak<UpstreamServer>>>,
+    slots: Arc<Semaphore>,
+    tests: Mutex<JoinSet<()>>,
+}
+
+impl Default for ServerProbe {
+    fn default() -> Self {
+        Self {
+            servers: ArcSwap::default(),
+            slots: Arc::new(Semaphore::new(MAX_TESTS)),
+            tests: Mutex::default(),
+        }
+    }
+}
 
 impl ServerProbe {
     /// Replaces the running servers.
     pub(crate) fn replace(&self, servers: impl Iterator<Item = (Arc<str>, Weak<UpstreamServer>)>) {
-        self.0.store(Arc::new(servers.collect()));
+        self.servers.store(Arc::new(servers.collect()));
+    }
+}
+
+impl ServerProbe {
+    /// Starts a test, which ends its program also if nobody waits for it any more.
+    fn test(
+        &self,
+        server: Arc<UpstreamServer>,
+        call: Call<Prepared>,
+    ) -> oneshot::Receiver<Result<Arc<Listing>, UpstreamError>> {
+        let (done, result) = oneshot::channel();
+        let slots = Arc::clone(&self.slots);
+        let mut tests = self.tests.lock().unwrap_or_else(PoisonError::into_inner);
+        while tests.try_join_next().is_some() {}
+        tests.spawn(async move {
+            let _slot = slots.acquire_owned().await;
+            let listed = server.list_on_trial(ListKind::Tools, call, LIMIT).await;
+            let _ = done.send(listed);
+        });
+        result
     }
 }
 
@@ -39,17 +75,20 @@ impl ConnectionProbe for ServerProbe {
         server: &str,
         credential: Credential,
     ) -> Result<(), ProbeError> {
-        let running = self.0.load().get(server).and_then(Weak::upgrade);
+        let running = self.servers.load().get(server).and_then(Weak::upgrade);
         let running = running.ok_or_else(|| unreachable("the server has been removed"))?;
         let client = ClientInfo::new(ProtocolVersion::LATEST, Capabilities::default());
         let caller = Arc::new(Caller::new(principal, "connect", client));
         let request = Request::new(&Id::from("connect"), &Method::ToolsList, "{}");
         let stage = Prepared::trusted(Target::new(server, Feature::Server), credential);
         let call = Call::trusted(request, caller).prepared(stage);
-        match timeout(LIMIT, running.list(ListKind::Tools, call)).await {
+        match self.test(running, call).await {
             Ok(Ok(_)) => Ok(()),
+            Ok(Err(UpstreamError::Timeout)) => {
+                Err(unreachable("the server did not respond in time"))
+            }
             Ok(Err(error)) => Err(failure(&error)),
-            Err(_) => Err(unreachable("the server did not respond in time")),
+            Err(_) => Err(unreachable("the test was interrupted")),
         }
     }
 }
@@ -74,6 +113,8 @@ fn unreachable(reason: &str) -> ProbeError {
 
 /// Time of a test; programs may be downloaded first.
 const LIMIT: Duration = Duration::from_secs(60);
+/// Number of tests at the same time.
+const MAX_TESTS: usize = 4;
 
 #[cfg(test)]
 mod tests {
@@ -89,6 +130,38 @@ mod tests {
         assert!(matches!(rejected, ProbeError::Rejected(text) if text.contains("401")));
         let refused = failure(&UpstreamError::connect("connection refused"));
         assert!(matches!(refused, ProbeError::Unreachable(text) if text.contains("refused")));
+    }
+
+    /// MCP server of the legacy era, which leaves a file when its input ends.
+    const PROGRAM: &str = r#"while read -r line; do
+        id=$(printf %s "$line" | sed -n 's/.*"id":\("[^"]*"\|[0-9]*\).*/\1/p')
+        case $line in
+            *'"initialize"'*) answer='"result":{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"n","version":"1"}}' ;;
+            *'"tools/list"'*) answer='"result":{"tools":[]}' ;;
+            *) answer='"error":{"code":-32601,"message":"unknown method"}' ;;
+        esac
+        [ -z "$id" ] || echo "{\"jsonrpc\":\"2.0\",\"id\":$id,$answer}"
+    done
+    touch "$0""#;
+
+    #[tokio::test]
+    async fn o87_a_test_ends_the_program_that_it_has_started() {
+        let folder = tempfile::tempdir().unwrap();
+        let ended = folder.path().join("ended");
+        let arguments = ["-c", PROGRAM, ended.to_str().unwrap()];
+        let server = UpstreamServer::process("notes", "sh").args(arguments);
+        let server: Arc<UpstreamServer> = server.into();
+        let probe = ServerProbe::default();
+        probe.replace([("notes".into(), Arc::downgrade(&server))].into_iter());
+        let tried = probe.probe(Principal::new("ada"), "notes", Credential::none());
+        tried.await.unwrap();
+        let end = async {
+            while !ended.exists() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(LIMIT, end).await.unwrap();
+        assert_eq!(server.connections(), 0);
     }
 
     #[tokio::test]

@@ -48,9 +48,9 @@ impl UpstreamServer {
         }));
     }
 
-    /// Closes `view`, whose credential is revoked, unless it is in use; returns `true` if it is
-    /// closed.
-    async fn close_unused(&self, view: &Arc<View>) -> bool {
+    /// Closes `view`, whose credential is not used any more, unless it is in use; returns `true` if it
+    /// is closed.
+    pub(super) async fn close_unused(&self, view: &Arc<View>) -> bool {
         {
             let mut views = self.views.write().unwrap_or_else(PoisonError::into_inner);
             if views
@@ -64,7 +64,7 @@ impl UpstreamServer {
             }
             views.remove(view.key());
         }
-        tracing::info!(server = %self.name, instance = ?view.key().instance, "credential revoked, view closed");
+        tracing::info!(server = %self.name, instance = ?view.key().instance, "credential ended, view closed");
         self.release_view(view).await;
         true
     }
