@@ -70,6 +70,7 @@ mod links;
 mod list_page;
 mod lists;
 mod locks;
+mod members;
 mod observer;
 mod owner;
 mod pages;

@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use http::{HeaderName, HeaderValue};
 use url::Url;
 
+use super::members::Members;
 use crate::UserInfo;
 use crate::client::ClientIdentity;
 
@@ -34,10 +35,7 @@ pub struct AccountServer {
     scope: Option<String>,
     sends_resource: bool,
     headers: Vec<(HeaderName, HeaderValue)>,
-    /// Teams whose members may use the server; all users if `None`.
-    teams: Option<Vec<Arc<str>>>,
-    /// Users who may use the server besides those of the teams.
-    users: Vec<Arc<str>>,
+    members: Members,
 }
 
 impl AccountServer {
@@ -53,8 +51,7 @@ impl AccountServer {
             scope: None,
             sends_resource: true,
             headers: Vec::new(),
-            teams: None,
-            users: Vec::new(),
+            members: Members::default(),
         }
     }
 
@@ -91,14 +88,14 @@ impl AccountServer {
     /// Restricts the server to members of `teams`.
     #[must_use]
     pub fn with_teams(mut self, teams: impl IntoIterator<Item = Arc<str>>) -> Self {
-        self.teams = Some(teams.into_iter().collect());
+        self.members.restrict(teams);
         self
     }
 
     /// Allows `users` to use a server that is restricted to teams.
     #[must_use]
     pub fn with_users(mut self, users: impl IntoIterator<Item = Arc<str>>) -> Self {
-        self.users.extend(users);
+        self.members.add(users);
         self
     }
 
@@ -111,12 +108,12 @@ impl AccountServer {
     /// Returns `true` if `user` may use the server.
     #[must_use]
     pub fn allows(&self, user: &UserInfo) -> bool {
-        is_member(user, self.teams.as_deref()) || self.users.contains(&user.id)
+        self.members.contains(user)
     }
 
     /// Returns the teams to which it is restricted; none if it is for all users.
     pub(super) fn teams(&self) -> &[Arc<str>] {
-        self.teams.as_deref().unwrap_or_default()
+        self.members.teams()
     }
 
     /// Returns the URL.
@@ -152,14 +149,9 @@ impl fmt::Debug for AccountServer {
             .field("host", &self.url.host_str())
             .field("client", &self.client)
             .field("scope", &self.scope)
-            .field("teams", &self.teams)
+            .field("members", &self.members)
             .finish_non_exhaustive()
     }
-}
-
-/// Returns `true` if `user` is a member of one of `teams`, or they are `None`.
-pub(super) fn is_member(user: &UserInfo, teams: Option<&[Arc<str>]>) -> bool {
-    teams.is_none_or(|teams| teams.iter().any(|team| user.teams.contains(team)))
 }
 
 /// Servers by their names, replaceable while calls are in flight.

@@ -8,7 +8,7 @@ use mcp_gateway_core::Credential;
 
 use super::{Input, SuppliedInputs, Template};
 use crate::accounts::AccountId;
-use crate::accounts::server::is_member;
+use crate::accounts::members::Members;
 use crate::{SecretHash, UserInfo};
 
 /// Server that is called with the values that each owner has supplied.
@@ -32,10 +32,7 @@ pub struct InputServer {
     recipient: String,
     headers: Vec<(HeaderName, HeaderValue)>,
     templates: Vec<(HeaderName, Template)>,
-    /// Teams whose members may use the server; all users if `None`.
-    teams: Option<Vec<Arc<str>>>,
-    /// Users who may use the server besides those of the teams.
-    users: Vec<Arc<str>>,
+    members: Members,
 }
 
 impl InputServer {
@@ -55,8 +52,7 @@ impl InputServer {
             recipient: SecretHash::digest(recipient).as_str().to_owned(),
             headers: Vec::new(),
             templates: Vec::new(),
-            teams: None,
-            users: Vec::new(),
+            members: Members::default(),
         }
     }
 
@@ -78,14 +74,14 @@ impl InputServer {
     /// Restricts the server to members of `teams`.
     #[must_use]
     pub fn with_teams(mut self, teams: impl IntoIterator<Item = Arc<str>>) -> Self {
-        self.teams = Some(teams.into_iter().collect());
+        self.members.restrict(teams);
         self
     }
 
     /// Allows `users` to use a server that is restricted to teams.
     #[must_use]
     pub fn with_users(mut self, users: impl IntoIterator<Item = Arc<str>>) -> Self {
-        self.users.extend(users);
+        self.members.add(users);
         self
     }
 
@@ -104,12 +100,12 @@ impl InputServer {
     /// Returns `true` if `user` may use the server.
     #[must_use]
     pub fn allows(&self, user: &UserInfo) -> bool {
-        is_member(user, self.teams.as_deref()) || self.users.contains(&user.id)
+        self.members.contains(user)
     }
 
     /// Returns the teams to which it is restricted; none if it is for all users.
     pub(in crate::accounts) fn teams(&self) -> &[Arc<str>] {
-        self.teams.as_deref().unwrap_or_default()
+        self.members.teams()
     }
 
     /// Returns the digest of what values are sent to.
@@ -147,7 +143,7 @@ impl fmt::Debug for InputServer {
         f.debug_struct("InputServer")
             .field("name", &self.name)
             .field("inputs", &self.inputs)
-            .field("teams", &self.teams)
+            .field("members", &self.members)
             .finish_non_exhaustive()
     }
 }
