@@ -16,13 +16,6 @@ impl AuditTrail {
         Self(log)
     }
 
-    /// Records `change` by `actor`, which is not a change in the store of the log.
-    pub fn record(&self, actor: &Actor, change: Change) {
-        if let Some(log) = &self.0 {
-            log.append(&AuditRecord::new(actor.clone(), AuditEvent::Change(change)));
-        }
-    }
-
     /// Returns the record of a change by `actor`, to be added to the batch of the change: the store has
     /// both or neither.
     ///
