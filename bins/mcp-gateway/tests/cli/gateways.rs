@@ -86,7 +86,7 @@ async fn a_gateway_of_the_store_is_served_at_its_name_and_its_identifier() {
     }
 
     // A session outlives the change of the name, at the address with the identifier.
-    let session = initialize(&gateway, &by_id).await;
+    let session = gateway.initialize_at(&by_id).await;
     let shown = api(&gateway, "GET", "/gateways/team", Value::Null).await;
     let renamed = json!({ "name": "crew", "servers": ["demo", "other"] });
     let path = format!("/gateways/{id}");
@@ -111,26 +111,6 @@ async fn a_gateway_of_the_store_is_served_at_its_name_and_its_identifier() {
             .status,
         404
     );
-}
-
-/// Begins a session of the legacy era at `path`.
-async fn initialize(gateway: &Gateway, path: &str) -> String {
-    let request = json!({
-        "jsonrpc": "2.0",
-        "id": 1,
-        "method": "initialize",
-        "params": {
-            "protocolVersion": "2025-11-25",
-            "capabilities": {},
-            "clientInfo": { "name": "test", "version": "1" },
-        },
-    });
-    let reply = gateway
-        .wire_at(path)
-        .post(request.to_string(), &[])
-        .await
-        .unwrap();
-    reply.headers["mcp-session-id"].to_str().unwrap().to_owned()
 }
 
 /// Returns the answer to a request in a session of the legacy era.
@@ -194,7 +174,7 @@ async fn r9_assigned_tools_are_all_that_can_be_listed_and_called() {
     for kind in ["prompts", "resources"] {
         assert_eq!(listed(&wire, kind).await.unwrap(), [""; 0], "{kind}");
     }
-    let session = initialize(&gateway, "/v1/mcp/few").await;
+    let session = gateway.initialize_at("/v1/mcp/few").await;
     let both = async |method: &str, params: Value| {
         let modern = wire.request(method, params.clone()).await.unwrap().answer();
         [
@@ -307,7 +287,7 @@ async fn changes_of_assignments_are_heard() {
     let gateway = serve(&folder).await;
     let entry = |tools: Value| json!({ "name": "team", "assignments": [{ "server": "demo", "tools": tools }] });
     create(&gateway, entry(json!(["echo"]))).await;
-    let session = initialize(&gateway, "/v1/mcp/team").await;
+    let session = gateway.initialize_at("/v1/mcp/team").await;
     let replacing = async {
         let replaced = change(
             &gateway,

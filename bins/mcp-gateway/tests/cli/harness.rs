@@ -150,6 +150,11 @@ impl Gateway {
 
     /// Begins a session of the legacy era; returns its identifier.
     pub(crate) async fn initialize(&self) -> String {
+        self.initialize_at("/mcp").await
+    }
+
+    /// Begins a session of the legacy era at `path`; returns its identifier.
+    pub(crate) async fn initialize_at(&self, path: &str) -> String {
         let request = json!({
             "jsonrpc": "2.0",
             "id": 1,
@@ -160,7 +165,8 @@ impl Gateway {
                 "clientInfo": { "name": "test", "version": "1" },
             },
         });
-        let reply = self.wire().post(request.to_string(), &[]).await.unwrap();
+        let wire = self.wire_at(path);
+        let reply = wire.post(request.to_string(), &[]).await.unwrap();
         reply.headers["mcp-session-id"].to_str().unwrap().to_owned()
     }
 
