@@ -1,5 +1,5 @@
-//! What is listed can be called, and is what was granted: for random users, teams, gateways,
-//! assignments and connections, in all ways to call.
+//! Comparison of what is listed, what can be called and what was granted: for random users, teams,
+//! gateways, assignments and connections, in all ways to call.
 
 #![expect(
     clippy::panic,

@@ -127,7 +127,7 @@ impl UpstreamServer {
     ///
     /// # Cancel safety
     ///
-    /// What was opened stays open until it is idle.
+    /// A connection that was opened stays open until it is idle.
     pub async fn list_on_trial(
         &self,
         kind: ListKind,

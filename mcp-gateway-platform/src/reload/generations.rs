@@ -34,7 +34,7 @@ pub(crate) struct Generations {
     applied: ArcSwap<AppliedState>,
 }
 
-/// Which gateway has which servers, after an apply.
+/// Servers of each gateway after an apply.
 #[derive(Debug, Default)]
 pub(crate) struct AppliedState {
     /// Generation.

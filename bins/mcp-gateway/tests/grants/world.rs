@@ -66,7 +66,7 @@ struct Assignment {
     pinned: Option<String>,
 }
 
-/// What a caller may see and use of a gateway.
+/// Features of a gateway that a caller may see and use.
 #[derive(Debug, Default, Eq, PartialEq)]
 pub(crate) struct Granted {
     /// Texts that calls of tools return: server, and tool or owner of the connection.
