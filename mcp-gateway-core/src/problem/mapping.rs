@@ -344,7 +344,7 @@ fn insufficient_scope(server: &str, scopes: &str, url: Option<&str>) -> Problem 
 fn shared_not_connected(server: &str, owner: &str) -> Problem {
     let message = format!(
         "The server {server:?} is called here with the account of {owner}, which is not connected; \
-         ask an administrator of the gateway to connect it"
+         ask an administrator of {owner} to connect it"
     );
     let reason = "not_connected";
     Problem::new(StatusCode::OK, code::INTERNAL_ERROR, reason, message)

@@ -1,13 +1,14 @@
-//! Lists in place of those of servers whose account a caller has not connected.
+//! Lists in place of those of servers whose account is not connected.
 //!
 //! Such a server lists nothing to the caller. Its placeholder is a tool that has the name of the
 //! server and describes what is missing. A call of the placeholder, like that of any tool of the
 //! server, fails for the same reason, so that its result has the link with which the user connects
-//! an account. With an account, the server has its own tools, and no placeholder.
+//! an account, or tells whose administrator must connect a pinned one. With an account, the server
+//! has its own tools, and no placeholder.
 
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::fan_out::FanOutResults;
 use super::{Listings, Shared};
@@ -18,7 +19,7 @@ use crate::{Call, Error};
 
 impl Shared {
     /// Returns `answers` as [`recorded`](Self::recorded) does, with a placeholder for each server
-    /// that requires an account which the caller has not connected.
+    /// that requires an account which is not connected.
     pub(super) fn recorded_or_placeholders(
         &self,
         kind: ListKind,
@@ -49,17 +50,15 @@ impl Shared {
         error: &Error,
         call: &Call,
     ) -> Option<Listing> {
-        let Error::Credential {
-            source: CredentialError::NotConnected { .. },
-            ..
-        } = error
-        else {
+        let Error::Credential { source, .. } = error else {
             return None;
         };
+        let tool = tool(server, source)?;
         if kind != ListKind::Tools {
             return Some(Listing::empty(kind));
         }
-        let listing = Listing::placeholder(server, &list(server)).ok()?;
+        let list = json!({ "tools": [tool] }).to_string();
+        let listing = Listing::placeholder(server, &list).ok()?;
         self.calls_placeholder(server, &listing, call)
             .then_some(listing)
     }
@@ -81,21 +80,34 @@ impl Shared {
     }
 }
 
-/// Returns the result of `tools/list` with the placeholder of `server`.
-fn list(server: &str) -> String {
-    let description = format!(
-        "You have not connected an account of the server {server:?}, so that its tools are not \
-         listed. Call this tool for the link with which the user connects one."
-    );
-    let tool = json!({
+/// Returns the placeholder of `server`, if `error` is that of a missing account.
+fn tool(server: &str, error: &CredentialError) -> Option<Value> {
+    let mut problem = json!({ "reason": "not_connected", "server": server });
+    let description = match error {
+        CredentialError::NotConnected { .. } => format!(
+            "You have not connected an account of the server {server:?}, so that its tools are not \
+             listed. Call this tool for the link with which the user connects one."
+        ),
+        CredentialError::SharedNotConnected { owner } => {
+            problem["owner"] = (&**owner).into();
+            format!(
+                "The server {server:?} is called with the account of {owner}, which is not \
+                 connected, so that its tools are not listed. An administrator of {owner} must \
+                 connect it."
+            )
+        }
+        CredentialError::InsufficientScope { .. }
+        | CredentialError::Replaced
+        | CredentialError::Unavailable(_) => return None,
+    };
+    Some(json!({
         "name": NAME,
         "title": format!("Connect {server}"),
         "description": description,
         "inputSchema": { "type": "object", "properties": {} },
         "annotations": { "readOnlyHint": true },
-        "_meta": { meta::PROBLEM: { "reason": "not_connected", "server": server } },
-    });
-    json!({ "tools": [tool] }).to_string()
+        "_meta": { meta::PROBLEM: problem },
+    }))
 }
 
 /// Name of a placeholder at its server.
@@ -103,7 +115,6 @@ const NAME: &str = "connect";
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
     use tower::{Layer, ServiceExt, service_fn};
 
     use super::super::DispatchLayer;
@@ -147,8 +158,14 @@ mod tests {
         async fn send(&self, method: Method, params: &str) -> Result<Value, Error> {
             let inner = service_fn(async |call: Call<Permitted>| {
                 let server = Arc::clone(&call.target().server);
-                if *server != *"open" {
-                    let source = CredentialError::NotConnected { url: None };
+                let source = match &*server {
+                    "open" => None,
+                    "pinned" => Some(CredentialError::SharedNotConnected {
+                        owner: "the team \"platform\"".into(),
+                    }),
+                    _ => Some(CredentialError::NotConnected { url: None }),
+                };
+                if let Some(source) = source {
                     return Err(Error::Credential { server, source });
                 }
                 let tools = r#"{"tools":[{"name":"echo","inputSchema":{}}],"cacheScope":"public"}"#;
@@ -222,6 +239,24 @@ mod tests {
         let router = PrefixRouter::by_name(["notes", "calendar"]).unwrap();
         let (names, missing) = Gateway::new(router, AllowAll::new()).tools().await;
         assert_eq!((names.len(), missing.len()), (2, 2));
+    }
+
+    #[tokio::test]
+    async fn a_missing_pinned_account_has_a_placeholder_that_names_its_owner() {
+        for servers in [&["pinned"][..], &["pinned", "open"]] {
+            let router = PrefixRouter::by_name(servers.iter().copied()).unwrap();
+            let gateway = Gateway::new(router, AllowAll::new());
+            let list = gateway.send(Method::ToolsList, "{}").await.unwrap();
+            let tool = &list["tools"][0];
+            assert_eq!(tool["name"], "pinned__connect", "{list}");
+            let description = tool["description"].as_str().unwrap();
+            let expected = "An administrator of the team \"platform\" must connect it";
+            assert!(description.contains(expected), "{description}");
+            let problem = &tool["_meta"][meta::PROBLEM];
+            assert_eq!(problem["owner"], "the team \"platform\"");
+            let (_, missing) = gateway.tools().await;
+            assert_eq!(missing, ["pinned__connect"]);
+        }
     }
 
     #[tokio::test]
