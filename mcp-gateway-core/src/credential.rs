@@ -34,7 +34,8 @@ use std::fmt;
 use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
-use http::{HeaderName, HeaderValue};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 
 pub use crate::challenge::Challenge;
 pub use crate::error::CredentialError;
@@ -167,6 +168,54 @@ impl CredentialResolver for NoCredentials {
     }
 }
 
+/// Signs the HTTP requests that are sent with a credential, for servers that require a proof of
+/// possession with each of them ([RFC 9449](https://www.rfc-editor.org/rfc/rfc9449)).
+///
+/// # Example
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use bytes::Bytes;
+/// use http::{HeaderMap, HeaderValue, Request, StatusCode};
+/// use mcp_gateway_core::Credential;
+/// use mcp_gateway_core::credential::RequestSigner;
+///
+/// /// Repeats the method of each request.
+/// #[derive(Debug)]
+/// struct Echo;
+///
+/// impl RequestSigner for Echo {
+///     fn sign(&self, request: &mut Request<Bytes>) {
+///         let method = HeaderValue::from_str(request.method().as_str());
+///         request.headers_mut().extend(method.map(|method| (http::header::FROM, method)));
+///     }
+///
+///     fn is_challenged(&self, _: StatusCode, _: &HeaderMap) -> bool {
+///         false
+///     }
+/// }
+///
+/// let credential = Credential::new("alice@notes").with_signer(Arc::new(Echo));
+/// let mut request = Request::new(Bytes::new());
+/// credential.signer().unwrap().sign(&mut request);
+/// assert_eq!(request.headers()["from"], "GET");
+/// ```
+#[doc(alias("DPoP", "proof of possession"))]
+pub trait RequestSigner: fmt::Debug + Send + Sync + 'static {
+    /// Adds the signature to the headers of a complete request, which is sent immediately.
+    ///
+    /// Called for each request, redirected and repeated ones included. A signer that fails leaves
+    /// the request unsigned, and the server rejects it.
+    fn sign(&self, request: &mut Request<Bytes>);
+
+    /// Reads the head of the response to a signed request.
+    ///
+    /// Returns `true` if the server has rejected the signature alone, and accepts another one: the
+    /// request is signed again and repeated once.
+    fn is_challenged(&self, status: StatusCode, headers: &HeaderMap) -> bool;
+}
+
 /// A credential for a server: headers and values, and the account to which they belong.
 ///
 /// Headers are presented to HTTP servers. Values are for backends that start a program with them,
@@ -195,13 +244,15 @@ pub struct Credential {
     presented: Arc<Presented>,
 }
 
-/// Headers and values for a server. Shared, because it is cloned for each call.
+/// Headers, values and signer for a server. Shared, because it is cloned for each call.
 #[derive(Clone, Default)]
 struct Presented {
     /// Headers, marked as sensitive.
     headers: Vec<(HeaderName, HeaderValue)>,
     /// Values by their names.
     values: Vec<(Arc<str>, Arc<str>)>,
+    /// Signer of HTTP requests.
+    signer: Option<Arc<dyn RequestSigner>>,
 }
 
 impl Credential {
@@ -244,6 +295,23 @@ impl Credential {
         self
     }
 
+    /// Signs each HTTP request with `signer`.
+    ///
+    /// A connection signs its requests with the credential that has opened it, so that all
+    /// credentials of one account must have equivalent signers.
+    #[must_use]
+    pub fn with_signer(mut self, signer: Arc<dyn RequestSigner>) -> Self {
+        Arc::make_mut(&mut self.presented).signer = Some(signer);
+        self
+    }
+
+    /// Replaces the account.
+    #[must_use]
+    pub fn with_account(self, account: impl Into<Arc<str>>) -> Self {
+        let account = account.into();
+        Self { account, ..self }
+    }
+
     /// Returns the account.
     #[must_use]
     pub fn account(&self) -> &Arc<str> {
@@ -254,6 +322,12 @@ impl Credential {
     #[must_use]
     pub fn headers(&self) -> &[(HeaderName, HeaderValue)] {
         &self.presented.headers
+    }
+
+    /// Returns the signer of HTTP requests.
+    #[must_use]
+    pub fn signer(&self) -> Option<&Arc<dyn RequestSigner>> {
+        self.presented.signer.as_ref()
     }
 
     /// Returns the value `name`.
@@ -267,13 +341,18 @@ impl Credential {
 
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Presented { headers, values } = &*self.presented;
+        let Presented {
+            headers,
+            values,
+            signer,
+        } = &*self.presented;
         let headers: Vec<_> = headers.iter().map(|(name, _)| name).collect();
         let values: Vec<_> = values.iter().map(|(name, _)| name).collect();
         f.debug_struct("Credential")
             .field("account", &self.account)
             .field("headers", &headers)
             .field("values", &values)
+            .field("signer", signer)
             .finish()
     }
 }

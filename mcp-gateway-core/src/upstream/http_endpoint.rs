@@ -14,8 +14,8 @@ use http::uri::Scheme;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::BodyExt;
 
-use crate::Reply;
 use crate::challenge::Challenge;
+use crate::credential::RequestSigner;
 use crate::error::UpstreamError;
 use crate::jsonrpc::{Id, Scanner};
 use crate::protocol::{
@@ -24,6 +24,7 @@ use crate::protocol::{
 };
 use crate::reply::{JsonBody, RejectedBody};
 use crate::transport::{HttpBody, HttpTransport};
+use crate::{Credential, Reply};
 
 /// Client of one MCP endpoint, with the headers that every request carries.
 ///
@@ -34,6 +35,8 @@ pub(super) struct HttpEndpoint {
     transport: HttpTransport,
     /// Headers of every request.
     headers: HeaderMap,
+    /// Signer of every request.
+    signer: Option<Arc<dyn RequestSigner>>,
     /// Maximum size of a message in bytes.
     limit: usize,
 }
@@ -60,16 +63,15 @@ impl HttpEndpoint {
         Self {
             transport,
             headers,
+            signer: None,
             limit,
         }
     }
 
     /// Adds the header `MCP-Protocol-Version` to every request.
     pub(super) fn with_version(mut self, version: ProtocolVersion) -> Self {
-        self.headers.insert(
-            MCP_PROTOCOL_VERSION,
-            HeaderValue::from_static(version.as_str()),
-        );
+        let version = HeaderValue::from_static(version.as_str());
+        self.headers.insert(MCP_PROTOCOL_VERSION, version);
         self
     }
 
@@ -81,11 +83,13 @@ impl HttpEndpoint {
         self
     }
 
-    /// Adds headers to every request, replacing those of the same name.
-    pub(super) fn with_headers(mut self, headers: &[(http::HeaderName, HeaderValue)]) -> Self {
-        for (name, value) in headers {
+    /// Adds the headers of `credential` to every request, replacing those of the same name, and its
+    /// signature.
+    pub(super) fn with_credential(mut self, credential: &Credential) -> Self {
+        for (name, value) in credential.headers() {
             self.headers.insert(name, value.clone());
         }
+        self.signer = credential.signer().cloned();
         self
     }
 
@@ -116,7 +120,7 @@ impl HttpEndpoint {
     /// Sends a POST request with `headers` and `body`, and returns the response with its body
     /// unread.
     ///
-    /// `headers` is called once, and again for each redirect.
+    /// `headers` is called once, and again for each redirect and for another signature.
     ///
     /// # Errors
     ///
@@ -160,8 +164,8 @@ impl HttpEndpoint {
         self.request(Method::DELETE, headers, Bytes::new()).await
     }
 
-    /// Sends a request with exactly these headers, and follows redirects that preserve it (307 and
-    /// 308) within the origin of the server.
+    /// Sends a request with exactly these headers and the signature, and follows redirects that
+    /// preserve it (307 and 308) within the origin of the server.
     ///
     /// Another origin would receive the credential, so that a redirect to it is an error.
     async fn request(
@@ -170,7 +174,7 @@ impl HttpEndpoint {
         headers: impl Fn() -> Result<HeaderMap, UpstreamError>,
         body: Bytes,
     ) -> Result<Response<HttpBody>, UpstreamError> {
-        let mut target = None;
+        let (mut target, mut may_sign_again) = (None, true);
         for _ in 0..MAX_REDIRECTS {
             let uri = target.as_ref().unwrap_or_else(|| self.transport.uri());
             let mut request = Request::new(body.clone());
@@ -178,9 +182,19 @@ impl HttpEndpoint {
             *request.uri_mut() = uri.clone();
             // Redirects are rare: a copy for them would cost every call.
             *request.headers_mut() = headers()?;
+            let signer = self.signer.as_ref();
+            if let Some(signer) = signer {
+                signer.sign(&mut request);
+            }
             let response = self.transport.client().request(request).await?;
+            let is_challenged = |signer: &Arc<dyn RequestSigner>| {
+                signer.is_challenged(response.status(), response.headers())
+            };
             match redirected(uri, &response) {
                 Some(uri) => target = Some(uri),
+                None if may_sign_again && signer.is_some_and(is_challenged) => {
+                    may_sign_again = false
+                }
                 None => return Ok(response),
             }
         }
@@ -281,7 +295,7 @@ pub(super) fn no_message(status: StatusCode) -> UpstreamError {
 /// of the request.
 pub(super) fn wants_session(status: StatusCode, code: Option<i64>) -> bool {
     let without_code = code.is_none() || code == Some(0);
-    matches!(code, Some(NO_SESSION | SESSION_NOT_FOUND))
+    code.is_some_and(|code| NO_SESSION.contains(&code))
         || (status == StatusCode::NOT_FOUND && without_code)
 }
 
@@ -379,13 +393,13 @@ const MAX_REDIRECTS: usize = 4;
 /// Content type of JSON documents.
 const JSON: &str = "application/json";
 
-/// Code of the reference implementation for a request without a session.
-const NO_SESSION: i64 = -32000;
-/// Code of the reference implementation for an unknown session.
-const SESSION_NOT_FOUND: i64 = -32001;
+/// Codes of the reference implementation for a request without a session, or of an unknown one.
+const NO_SESSION: [i64; 2] = [-32000, -32001];
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use async_trait::async_trait;
 
     use super::*;
@@ -419,6 +433,53 @@ mod tests {
             let response = endpoint.delete().await.unwrap();
             let host = read_text(response.into_body(), 100).await.unwrap();
             assert_eq!(host, expected, "{url}");
+        }
+    }
+
+    /// Rejects each signature but the second one, with the status 401.
+    #[derive(Debug, Default)]
+    struct Signatures(AtomicUsize);
+
+    impl RequestSigner for Signatures {
+        fn sign(&self, request: &mut Request<Bytes>) {
+            let number = self.0.fetch_add(1, Ordering::Relaxed);
+            let method = request.method().as_str().to_owned();
+            let signature = HeaderValue::try_from(format!("{method} {number}")).unwrap();
+            request.headers_mut().insert("signature", signature);
+        }
+
+        fn is_challenged(&self, status: StatusCode, _: &HeaderMap) -> bool {
+            status == StatusCode::UNAUTHORIZED
+        }
+    }
+
+    #[async_trait]
+    impl HttpClient for Signatures {
+        async fn request(&self, it: Request<Bytes>) -> Result<Response<HttpBody>, UpstreamError> {
+            let signature = it.headers().get("signature").unwrap().to_str().unwrap();
+            let mut response = Response::new(HttpBody::full(signature.to_owned()));
+            if self.0.load(Ordering::Relaxed) != 2 {
+                *response.status_mut() = StatusCode::UNAUTHORIZED;
+            }
+            Ok(response)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_challenged_signature_is_replaced_once() {
+        let client = Arc::new(Signatures::default());
+        let url = "http://a.example/mcp".parse().unwrap();
+        let transport = HttpTransport::new(url, Arc::clone(&client) as Arc<dyn HttpClient>);
+        let credential = Credential::new("alice").with_signer(client);
+        let endpoint = HttpEndpoint::new(transport, 100).with_credential(&credential);
+        for (status, expected) in [(200, "DELETE 1"), (401, "GET 3")] {
+            let response = match status {
+                200 => endpoint.delete().await.unwrap(),
+                _ => endpoint.get(None).await.unwrap(),
+            };
+            assert_eq!(response.status(), status);
+            let signature = read_text(response.into_body(), 100).await.unwrap();
+            assert_eq!(signature, expected);
         }
     }
 

@@ -328,7 +328,7 @@ impl Wire {
         Ok(match transport {
             Transport::Http(transport) => {
                 let endpoint = HttpEndpoint::new(transport.clone(), handshake.limit)
-                    .with_headers(handshake.credential.headers());
+                    .with_credential(&handshake.credential);
                 Self::Http {
                     endpoint: Box::new(endpoint),
                     transport,
