@@ -14,6 +14,7 @@
 //! | [`users::Users`] | stores users | local accounts and external identities |
 //! | [`forward::ForwardAuth`] | authenticates callers of a server behind a reverse proxy | any verifier |
 //! | [`jose::JwtVerifier`] | verifies a JWT | strict checks without opt-outs |
+//! | [`dpop::DpopKey`] | binds tokens to a key of their client | proofs of possession (RFC 9449) |
 //! | [`jwks::RemoteJwks`] | provides the keys of an issuer | its JWK set, fetched on demand and cached |
 //! | [`accounts::AccountCredentials`] | selects credentials for servers | the account that each caller has connected, with OAuth |
 //! | [`egress::Egress`] | fetches from untrusted addresses | requests that cannot reach the gateway's own network |
@@ -94,6 +95,8 @@ mod bearer;
 #[cfg(feature = "client")]
 pub mod client;
 mod clock;
+#[cfg(feature = "jwt")]
+pub mod dpop;
 #[cfg(feature = "egress")]
 pub mod egress;
 mod error;
@@ -109,7 +112,7 @@ mod landing;
 #[cfg(feature = "login")]
 pub mod login;
 mod login_provider;
-#[cfg(any(feature = "client", feature = "jwt"))]
+#[cfg(feature = "jwt")]
 mod metadata;
 #[cfg(any(feature = "login", feature = "loopback", feature = "server"))]
 mod pages;

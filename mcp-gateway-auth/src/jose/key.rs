@@ -15,6 +15,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::pki_types::pem::PemObject as _;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::algorithm::Algorithm;
 use super::error::JwtError;
@@ -175,10 +176,31 @@ impl SigningKey {
         typ: &str,
         claims: &impl Serialize,
     ) -> Result<String, JwtError> {
+        self.sign_naming(KeyReference::Kid(kid), typ, claims)
+    }
+
+    /// Signs a JWT as [`sign`](Self::sign) does, with the public key itself in the header.
+    pub(crate) fn sign_with_public_key(
+        &self,
+        typ: &str,
+        claims: &impl Serialize,
+    ) -> Result<String, JwtError> {
+        let jwk = serde_json::from_str(&self.0.public.canonical());
+        let jwk = jwk.map_err(|_| JwtError::Sign)?;
+        self.sign_naming(KeyReference::Jwk(jwk), typ, claims)
+    }
+
+    /// Signs a JWT whose header has `key`.
+    fn sign_naming(
+        &self,
+        key: KeyReference<'_>,
+        typ: &str,
+        claims: &impl Serialize,
+    ) -> Result<String, JwtError> {
         let header = Head {
             alg: self.algorithm().name(),
             typ,
-            kid,
+            key,
         };
         let mut token = encode(&header)?;
         token.push('.');
@@ -243,7 +265,16 @@ impl fmt::Debug for SigningKey {
 struct Head<'a> {
     alg: &'a str,
     typ: &'a str,
-    kid: &'a str,
+    #[serde(flatten)]
+    key: KeyReference<'a>,
+}
+
+/// The parameter of a header that determines the key.
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+enum KeyReference<'a> {
+    Jwk(Value),
+    Kid(&'a str),
 }
 
 /// Encodes a part of a token as base64url JSON.
