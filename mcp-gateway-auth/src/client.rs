@@ -48,6 +48,7 @@ mod http;
 #[cfg(feature = "loopback")]
 mod loopback;
 mod policy;
+pub(crate) mod presented;
 mod registration;
 #[cfg(feature = "client-credentials")]
 mod service_client;
@@ -92,6 +93,8 @@ use crate::egress::Egress;
 pub struct OAuthClient {
     reach: Reach,
     url: Url,
+    /// Set if tokens may be bound to a key.
+    may_bind: bool,
 }
 
 impl OAuthClient {
@@ -104,7 +107,17 @@ impl OAuthClient {
         Ok(Self {
             reach: Reach::new(egress, &url)?,
             url,
+            may_bind: true,
         })
+    }
+
+    /// Requests bearer tokens only, also from servers that bind tokens to a key (RFC 9449).
+    ///
+    /// For tokens that another program presents.
+    #[must_use]
+    pub fn with_bearer_tokens(mut self) -> Self {
+        self.may_bind = false;
+        self
     }
 
     /// Probes the server with a `ping`, and returns its challenge.
@@ -143,7 +156,9 @@ impl OAuthClient {
         &self,
         challenge: &Challenge,
     ) -> Result<AuthorizationTarget, ClientError> {
-        discovery::discover(&self.reach, &self.url, challenge).await
+        let mut found = discovery::discover(&self.reach, &self.url, challenge).await?;
+        found.accepts_bound_tokens &= self.may_bind;
+        Ok(found)
     }
 
     /// Registers a public client with `name`, and with an initial access token if present.
@@ -196,7 +211,7 @@ impl OAuthClient {
         identity: &ClientIdentity,
         redirect_uri: &Url,
     ) -> Result<bool, ClientError> {
-        let code = token::Code::unissued(redirect_uri)?;
+        let code = token::Code::unissued(found, redirect_uri)?;
         let redeemed = token::redeem(self.reach.egress(), (found, identity), code).await;
         Ok(!redeemed.is_err_and(|error| error.is_invalid_client()))
     }

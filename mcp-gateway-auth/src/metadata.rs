@@ -19,6 +19,8 @@ use crate::egress::{Egress, EgressError};
 pub(crate) struct ServerMetadata {
     pub(crate) auth_methods: Vec<String>,
     pub(crate) authorization_endpoint: Option<String>,
+    /// Support for tokens that are bound to ES256 keys (RFC 9449, section 5.1).
+    pub(crate) binds_tokens: bool,
     pub(crate) challenge_methods: Vec<String>,
     pub(crate) client_documents: bool,
     pub(crate) issuer: String,
@@ -97,7 +99,7 @@ impl ServerMetadata {
     pub(crate) fn parse(issuer: &str, json: &[u8]) -> Result<Self, MetadataError> {
         let document: Value = serde_json::from_slice(json).map_err(|_| MetadataError::Malformed)?;
         let text = |key: &str| document.get(key)?.as_str().map(str::to_owned);
-        let list = |key: &str| {
+        let list = |key: &str| -> Vec<String> {
             let items = document.get(key).and_then(Value::as_array);
             let items = items.into_iter().flatten().filter_map(Value::as_str);
             items.map(str::to_owned).collect()
@@ -110,6 +112,7 @@ impl ServerMetadata {
         Ok(Self {
             auth_methods: list("token_endpoint_auth_methods_supported"),
             authorization_endpoint: text("authorization_endpoint"),
+            binds_tokens: list(DPOP_ALGORITHMS).iter().any(|name| name == "ES256"),
             challenge_methods: list("code_challenge_methods_supported"),
             client_documents: flag("client_id_metadata_document_supported"),
             issuer: found,
@@ -153,6 +156,9 @@ pub(crate) fn is_absent(error: &EgressError) -> bool {
         EgressError::TooLarge { .. } | EgressError::Unavailable => false,
     }
 }
+
+/// Member with the signature algorithms of proofs (RFC 9449, section 5.1; RFC 9728, section 2).
+pub(crate) const DPOP_ALGORITHMS: &str = "dpop_signing_alg_values_supported";
 
 /// Maximum size of a document, in bytes.
 const MAX_DOCUMENT: usize = 64 * 1024;

@@ -5,6 +5,8 @@
     reason = "helpers of tests fail tests"
 )]
 
+#[path = "accounts/bound.rs"]
+mod bound;
 #[path = "login/browser.rs"]
 mod browser;
 #[path = "accounts/habits.rs"]

@@ -3,12 +3,14 @@
 use std::fmt;
 use std::time::Duration;
 
-use http::HeaderValue;
+use mcp_gateway_core::Credential;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::AuthServerError;
+use crate::client::presented::with_token;
 use crate::client::{AuthorizationTarget, ClientIdentity, Grant, TokenSet};
+use crate::dpop::DpopKey;
 use crate::secret::random_id;
 
 /// Connected account: tokens that its owner has authorized, and what refreshes them.
@@ -24,6 +26,9 @@ pub struct ConnectedAccount {
     target: AuthorizationTarget,
     identity: ClientIdentity,
     access_token: String,
+    /// Key to which the tokens are bound.
+    #[serde(default)]
+    key: Option<DpopKey>,
     refresh_token: Option<String>,
     scope: Option<String>,
     /// Scopes that the owner was asked for, separated by spaces.
@@ -78,6 +83,7 @@ impl ConnectedAccount {
             identity,
             expires_at: expiry(&tokens, now),
             access_token: tokens.access_token,
+            key: tokens.key,
             refresh_token: tokens.refresh_token,
             scope: tokens.scope,
             requested,
@@ -157,12 +163,15 @@ impl ConnectedAccount {
         self.refresh_token.as_ref().unwrap_or(&self.access_token)
     }
 
-    /// Returns the value of the `Authorization` header, or `None` if the token has invalid
-    /// characters.
-    pub(super) fn bearer(&self) -> Option<HeaderValue> {
-        let mut value = HeaderValue::try_from(format!("Bearer {}", self.access_token)).ok()?;
-        value.set_sensitive(true);
-        Some(value)
+    /// Returns the key to which the tokens are bound.
+    pub(super) fn key(&self) -> Option<&DpopKey> {
+        self.key.as_ref()
+    }
+
+    /// Adds the access token to `rest`, unless it has invalid characters.
+    pub(super) fn credential(&self, rest: Credential) -> Credential {
+        let credential = with_token(rest.clone(), &self.access_token, self.key());
+        credential.unwrap_or(rest)
     }
 
     /// Returns `true` if the access token has expired at `now`.
@@ -208,6 +217,7 @@ impl ConnectedAccount {
         self.expires_at = expiry(&tokens, now);
         self.generation += 1;
         self.access_token = tokens.access_token;
+        self.key = tokens.key;
         self.refresh_token = tokens.refresh_token;
         self.scope = tokens.scope.or(self.scope);
         self.issued_at = now;

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::HeaderValue;
-use http::header::AUTHORIZATION;
 use mcp_gateway_core::Credential;
 use moka::sync::Cache;
 
 use super::server::AccountServer;
 use super::{AccountId, ConnectedAccount};
+use crate::client::presented::presented_token;
 
 /// Account in memory, with its credential.
 #[derive(Debug)]
@@ -36,12 +36,12 @@ impl CachedAccount {
         account: ConnectedAccount,
     ) -> Self {
         let credential = Credential::new(format!("{id}#{}", account.connection()));
-        let token = account.bearer().map(|token| (AUTHORIZATION, token));
-        let headers = server.headers().iter().cloned().chain(token);
+        let headers = server.headers().iter().cloned();
+        let rest = headers.fold(credential, |credential, (name, value)| {
+            credential.with_header(name, value)
+        });
         Self {
-            credential: headers.fold(credential, |credential, (name, value)| {
-                credential.with_header(name, value)
-            }),
+            credential: account.credential(rest),
             is_for_server: account.is_for(server.url()),
             refresh_at: account.refresh_at(),
             account,
@@ -67,13 +67,6 @@ impl CacheEntry for CachedAccount {
     fn belongs_to(&self, server: &Arc<AccountServer>) -> bool {
         Arc::ptr_eq(&self.server, server)
     }
-}
-
-/// Returns the `Authorization` header of a credential.
-pub(super) fn presented_token(credential: &Credential) -> Option<&HeaderValue> {
-    let mut headers = credential.headers().iter();
-    let (_, value) = headers.find(|(name, _)| name == AUTHORIZATION)?;
-    Some(value)
 }
 
 /// Connection in memory, with the credential for a server.

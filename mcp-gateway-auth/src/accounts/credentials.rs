@@ -12,7 +12,7 @@ use mcp_gateway_core::route::Target;
 use mcp_gateway_core::{Caller, Credential};
 use mcp_gateway_store::WatchEvent;
 
-use super::cache::{CachedAccount, presented_token};
+use super::cache::CachedAccount;
 use super::documents::{account_key, is_connection};
 use super::inputs::{InputCredentials, InputServer};
 use super::renewals::Renewals;
@@ -20,6 +20,7 @@ use super::server::{AccountServer, Servers};
 use super::server_credentials::{ServerAccounts, ServerInputs};
 use super::step_up::RequiredScopes;
 use super::{AccountId, ConnectLinks, ConnectedAccounts, Owner, SharedOwner};
+use crate::client::presented::presented_token;
 use crate::egress::Egress;
 
 /// Credential resolver with the account that each caller has connected. Cheap to clone.

@@ -204,7 +204,7 @@ impl Renewal {
     async fn refresh(&self, leased: ConnectedAccount) -> Renewed {
         let all = &self.all;
         let token = leased.refresh_token().unwrap_or_default();
-        let response = token::refresh(&all.egress, leased.client(), token).await;
+        let response = token::refresh(&all.egress, leased.client(), token, leased.key()).await;
         let (outcome, error) = match response {
             Ok(tokens) => {
                 all.backoffs.reset([leased.issuer(), &self.document]);

@@ -12,11 +12,13 @@ use super::error::printable;
 use super::token::{self, Code};
 use super::{ClientError, ClientIdentity, ServerError};
 use crate::Secret;
+use crate::dpop::DpopKey;
 
 /// Pending authorization request.
 ///
-/// `state` associates the response with its request. The PKCE verifier does not leave this value,
-/// except in its serialized form, which must be sealed where it is stored.
+/// `state` associates the response with its request. The PKCE verifier and the
+/// private key of the tokens do not leave this value, except in its serialized form, which must be
+/// sealed where it is stored.
 #[derive(Deserialize, Serialize)]
 pub struct Authorization {
     url: Url,
@@ -28,6 +30,9 @@ pub struct Authorization {
     /// Requested scopes, separated by spaces.
     #[serde(default)]
     scope: Option<String>,
+    /// Key to which the tokens are to be bound.
+    #[serde(default)]
+    key: Option<DpopKey>,
 }
 
 /// Parameters of an authorization response.
@@ -43,6 +48,7 @@ impl Authorization {
     ) -> Result<Self, ClientError> {
         let verifier = random()?;
         let state = random()?;
+        let key = found.new_key()?;
         let client = token::client(identity, &found.server)
             .set_redirect_uri(RedirectUrl::from_url(redirect_uri.clone()));
         let challenge =
@@ -57,6 +63,10 @@ impl Authorization {
         if let Some(resource) = found.indicator() {
             request = request.add_extra_param("resource", resource);
         }
+        if let Some(key) = &key {
+            // A stolen code is useless without the key (RFC 9449, section 10).
+            request = request.add_extra_param("dpop_jkt", key.thumbprint());
+        }
         if is_offline {
             request = request.add_extra_param("prompt", "consent");
         }
@@ -69,6 +79,7 @@ impl Authorization {
             issuer: found.server.issuer.clone(),
             names_itself: found.server.names_itself,
             scope: scope.map(str::to_owned),
+            key,
         })
     }
 
@@ -129,6 +140,7 @@ impl Authorization {
             code,
             redirect_uri: RedirectUrl::from_url(self.redirect_uri),
             verifier: PkceCodeVerifier::new(self.verifier),
+            key: self.key,
         })
     }
 }

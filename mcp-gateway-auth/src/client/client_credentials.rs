@@ -4,8 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::http::header::AUTHORIZATION;
-use ::http::{HeaderMap, HeaderValue, StatusCode};
+use ::http::{HeaderMap, StatusCode};
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
 use mcp_gateway_core::credential::{Challenge, CredentialError, CredentialResolver};
@@ -16,6 +15,7 @@ use tokio::time::Instant;
 
 use super::backoff::Backoff;
 use super::discovery::{self, TokenTarget};
+use super::presented::with_token;
 use super::token_http::TokenFailure;
 use super::{ClientError, OAuthClient, ServiceClient, TokenSet};
 
@@ -225,13 +225,21 @@ impl Requests {
 
 impl ServiceToken {
     fn new(tokens: &TokenSet, rest: &Credential) -> Result<Self, ClientError> {
-        let value = HeaderValue::try_from(format!("Bearer {}", tokens.access_token));
-        let value = value.map_err(|_| ClientError::Response {
+        let rest = match &tokens.key {
+            // Connections sign with the key with which they were opened.
+            Some(key) => {
+                rest.clone()
+                    .with_account(format!("{}#{}", rest.account(), key.thumbprint()))
+            }
+            None => rest.clone(),
+        };
+        let credential = with_token(rest, &tokens.access_token, tokens.key.as_ref());
+        let credential = credential.ok_or(ClientError::Response {
             what: "the token endpoint",
             reason: "the token has invalid characters",
         })?;
         Ok(Self {
-            credential: rest.clone().with_header(AUTHORIZATION, value),
+            credential,
             issued: Instant::now(),
             lifetime: tokens.expires_in,
         })
@@ -347,6 +355,7 @@ mod tests {
         for (lifetime, due) in [(3600, 3540), (40, 30), (0, 0)] {
             let tokens = TokenSet {
                 access_token: "a-1".to_owned(),
+                key: None,
                 expires_in: Some(Duration::from_secs(lifetime)),
                 refresh_token: None,
                 scope: None,

@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use ::http::header::AUTHORIZATION;
 use ::http::{HeaderValue, StatusCode};
 use async_trait::async_trait;
 use mcp_gateway_core::credential::{Challenge, CredentialError, CredentialResolver};
@@ -14,6 +13,7 @@ use tokio::sync::{Mutex, oneshot};
 use tokio::task::JoinSet;
 
 use super::backoff::Backoff;
+use super::presented::{presented_token, with_token};
 use super::{ClientError, Grant, TokenSet};
 
 /// Credential resolver with the access token of one grant.
@@ -144,18 +144,18 @@ impl GrantCredentials {
         rejected: Option<HeaderValue>,
     ) -> Result<Credential, CredentialError> {
         let state = Arc::clone(&self.state);
-        let (sender, token) = oneshot::channel();
+        let rest = self.rest.clone();
+        let (sender, renewed) = oneshot::channel();
         {
             let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
             while tasks.try_join_next().is_some() {}
             tasks.spawn(async move {
-                let token = state.lock().await.bearer(rejected).await;
+                let renewed = state.lock().await.renewed(rest, rejected).await;
                 // The call may have been dropped.
-                let _ = sender.send(token);
+                let _ = sender.send(renewed);
             });
         }
-        let token = token.await.map_err(unavailable)??;
-        Ok(self.rest.clone().with_header(AUTHORIZATION, token))
+        renewed.await.map_err(unavailable)?
     }
 }
 
@@ -172,18 +172,14 @@ impl CredentialResolver for GrantCredentials {
         credential: &Credential,
         challenge: &Challenge,
     ) -> Result<Option<Credential>, CredentialError> {
-        let headers = credential.headers();
-        let presented = headers.iter().find(|(name, _)| name == AUTHORIZATION);
         // A refresh adds no scopes.
-        let (StatusCode::UNAUTHORIZED, Some((_, presented))) = (challenge.status(), presented)
+        let (StatusCode::UNAUTHORIZED, Some(presented)) =
+            (challenge.status(), presented_token(credential))
         else {
             return Ok(None);
         };
         let renewed = self.credential(Some(presented.clone())).await?;
-        let is_new = renewed
-            .headers()
-            .iter()
-            .all(|(_, value)| value != presented);
+        let is_new = presented_token(&renewed) != Some(presented);
         Ok(is_new.then_some(renewed))
     }
 }
@@ -198,11 +194,12 @@ impl<G: RefreshableTokens> GrantState<G> {
         }
     }
 
-    /// Returns the access token, refreshed if it is about to expire or equals `rejected`.
-    async fn bearer(
+    /// Adds the access token to `rest`, refreshed if it is about to expire or equals `rejected`.
+    async fn renewed(
         &mut self,
+        rest: Credential,
         rejected: Option<HeaderValue>,
-    ) -> Result<HeaderValue, CredentialError> {
+    ) -> Result<Credential, CredentialError> {
         let is_due = self.grant.expires_within(MARGIN) || rejected.is_some_and(|it| self.is(&it));
         if is_due
             && self.grant.tokens().refresh_token.is_some()
@@ -211,17 +208,19 @@ impl<G: RefreshableTokens> GrantState<G> {
         {
             return Err(failure);
         }
-        self.header()
+        self.presented(rest)
+            .ok_or_else(|| unavailable("the token has invalid characters"))
     }
 
     /// Returns `true` if `presented` is the current access token.
     fn is(&self, presented: &HeaderValue) -> bool {
-        self.header().is_ok_and(|header| header == presented)
+        let current = self.presented(Credential::none());
+        current.is_some_and(|current| presented_token(&current) == Some(presented))
     }
 
-    fn header(&self) -> Result<HeaderValue, CredentialError> {
-        let token = &self.grant.tokens().access_token;
-        HeaderValue::try_from(format!("Bearer {token}")).map_err(unavailable)
+    fn presented(&self, rest: Credential) -> Option<Credential> {
+        let tokens = self.grant.tokens();
+        with_token(rest, &tokens.access_token, tokens.key.as_ref())
     }
 
     /// Refreshes the tokens, unless the refresh token is revoked or an earlier failure delays it.
@@ -311,6 +310,7 @@ mod tests {
         GrantState::new(ScriptedTokens {
             tokens: TokenSet {
                 access_token: "first".to_owned(),
+                key: None,
                 expires_in: None,
                 refresh_token: Some("refresh".to_owned()),
                 scope: None,
@@ -334,8 +334,11 @@ mod tests {
 
     /// Presents the token, and returns it or the source of the error.
     async fn present(state: &mut GrantState<ScriptedTokens>) -> Result<String, String> {
-        match state.bearer(None).await {
-            Ok(header) => Ok(header.to_str().unwrap().to_owned()),
+        match state.renewed(Credential::none(), None).await {
+            Ok(credential) => {
+                let header = presented_token(&credential).unwrap();
+                Ok(header.to_str().unwrap().to_owned())
+            }
             Err(CredentialError::Unavailable(source)) => Err(source.to_string()),
             Err(error) => Err(format!("{error:?}")),
         }

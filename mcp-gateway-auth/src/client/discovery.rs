@@ -8,8 +8,9 @@ use url::Url;
 
 use super::ClientError;
 use super::http::Reach;
+use crate::dpop::{self, DpopKey};
 use crate::egress::EgressError;
-use crate::metadata::{Location, MetadataError, ServerMetadata, is_absent};
+use crate::metadata::{DPOP_ALGORITHMS, Location, MetadataError, ServerMetadata, is_absent};
 
 /// Audience of a token, and the authorization server that issues it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -24,6 +25,9 @@ pub struct AuthorizationTarget {
     pub scope: Option<String>,
     /// Scopes that the metadata of the resource lists; empty if it has none.
     pub resource_scopes: Vec<String>,
+    /// Support of the resource for tokens that are bound to a key (RFC 9449).
+    #[serde(default)]
+    pub accepts_bound_tokens: bool,
     /// Authorization server.
     pub server: AuthorizationServerMetadata,
 }
@@ -32,6 +36,11 @@ impl AuthorizationTarget {
     /// Returns the resource indicator of requests to the authorization server.
     pub(super) fn indicator(&self) -> Option<&str> {
         self.sends_resource.then_some(&*self.resource)
+    }
+
+    /// Generates the key of new tokens, unless they are bearer tokens.
+    pub(super) fn new_key(&self) -> Result<Option<DpopKey>, ClientError> {
+        new_key(self.accepts_bound_tokens && self.server.binds_tokens)
     }
 
     /// Returns `true` if its tokens are for the server at `url`, or for its whole host.
@@ -51,6 +60,9 @@ pub struct AuthorizationServerMetadata {
     pub auth_methods: Vec<String>,
     /// Authorization endpoint.
     pub authorization_endpoint: Url,
+    /// Support for tokens that are bound to an ES256 key (RFC 9449).
+    #[serde(default)]
+    pub binds_tokens: bool,
     /// Support for client ID metadata documents.
     pub client_documents: bool,
     /// Issuer identifier.
@@ -80,6 +92,8 @@ pub(super) struct ProtectedResource {
     pub(super) scopes: Vec<String>,
     /// Issuer identifier of the authorization server.
     pub(super) issuer: String,
+    /// Set if it accepts tokens that are bound to a key.
+    accepts_bound_tokens: bool,
 }
 
 /// Audience of a token, and the token endpoint that issues it.
@@ -89,6 +103,8 @@ pub(super) struct TokenTarget {
     /// Client authentication methods of the token endpoint; empty if the metadata has none.
     pub(super) auth_methods: Vec<String>,
     pub(super) token_endpoint: Url,
+    /// Key to which the tokens are bound.
+    pub(super) key: Option<DpopKey>,
 }
 
 /// Discovers the token endpoint of the resource at `url`, which has sent `challenge`.
@@ -109,6 +125,7 @@ pub(super) async fn discover_tokens(
     let endpoint =
         endpoint.ok_or_else(|| malformed(issuer, "its metadata has no token_endpoint"))?;
     Ok(TokenTarget {
+        key: new_key(resource.accepts_bound_tokens && found.binds_tokens)?,
         auth_methods: found.auth_methods,
         token_endpoint: reach.url("token_endpoint", endpoint)?,
         resource,
@@ -146,6 +163,7 @@ pub(super) async fn discover(
                 scope: challenge.param("scope").map(str::to_owned),
                 scopes: Vec::new(),
                 issuer,
+                accepts_bound_tokens: names_dpop(challenge, &Value::Null),
             };
             // The missing document is the one to name.
             (found, server.ok_or(absent)?)
@@ -161,6 +179,7 @@ pub(super) async fn discover(
         sends_resource: true,
         scope: found.scope,
         resource_scopes: found.scopes,
+        accepts_bound_tokens: found.accepts_bound_tokens,
         server,
     })
 }
@@ -183,6 +202,7 @@ async fn default_endpoints(reach: &Reach, url: &Url) -> Option<AuthorizationServ
         revocation_auth_methods: Vec::new(),
         auth_methods: Vec::new(),
         authorization_endpoint: authorization,
+        binds_tokens: false,
         client_documents: false,
         issuer: url.origin().ascii_serialization(),
         names_itself: false,
@@ -221,7 +241,26 @@ async fn protected_resource(
         scope: challenge.param("scope").map(str::to_owned),
         scopes: scopes.map(str::to_owned).collect(),
         issuer: issuer.to_owned(),
+        accepts_bound_tokens: names_dpop(challenge, &document),
     })
+}
+
+/// Returns `true` if a resource accepts DPoP with ES256, as its challenge or its metadata says.
+///
+/// The metadata of an authorization server alone says nothing about its resources: many announce
+/// DPoP for all of them, and resources that only accept bearer tokens would reject the scheme.
+fn names_dpop(challenge: &Challenge, document: &Value) -> bool {
+    let mut schemes = challenge.schemes();
+    let algorithms = document[DPOP_ALGORITHMS].as_array();
+    schemes.any(|scheme| scheme.eq_ignore_ascii_case(dpop::SCHEME))
+        || document["dpop_bound_access_tokens_required"] == true
+        || algorithms.is_some_and(|algorithms| algorithms.iter().any(|it| it == "ES256"))
+}
+
+/// Generates a key if tokens are bound.
+fn new_key(binds_tokens: bool) -> Result<Option<DpopKey>, ClientError> {
+    let key = binds_tokens.then(DpopKey::generate).transpose();
+    key.map_err(|_| ClientError::Random)
 }
 
 /// Fetches the protected resource metadata of `url`.
@@ -302,6 +341,7 @@ async fn authorization_server(
     let authorization = endpoint("authorization_endpoint", &found.authorization_endpoint)?;
     let token = endpoint("token_endpoint", &found.token_endpoint)?;
     Ok(AuthorizationServerMetadata {
+        binds_tokens: found.binds_tokens,
         authorization_endpoint: authorization
             .ok_or_else(|| malformed(issuer, "its metadata has no authorization_endpoint"))?,
         token_endpoint: token

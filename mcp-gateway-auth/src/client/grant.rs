@@ -91,7 +91,8 @@ impl Grant {
             });
         };
         let known = (&self.found, &self.identity);
-        let tokens = token::refresh(&self.egress, known, refresh_token).await?;
+        let key = self.tokens.key.as_ref();
+        let tokens = token::refresh(&self.egress, known, refresh_token, key).await?;
         self.issued = Instant::now();
         self.tokens = tokens;
         Ok(())

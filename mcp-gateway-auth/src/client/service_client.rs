@@ -82,7 +82,7 @@ impl ServiceClient {
             ("resource", &target.resource.resource),
         ];
         form.extend(scope.map(|scope| ("scope", scope)));
-        let http = TokenHttp::new(egress);
+        let http = TokenHttp::new(egress, target.key.as_ref());
         let Some(key) = &self.key else {
             let auth = self.identity.authentication(&target.auth_methods);
             let id = self.identity.missing_in_form(&target.auth_methods);
@@ -135,7 +135,7 @@ async fn answer(
     };
     if response.status().is_success() {
         let answer: TokenAnswer = serde_json::from_slice(response.body()).map_err(malformed)?;
-        return answer.tokens();
+        return answer.tokens(target.key.as_ref());
     }
     let error: Value = serde_json::from_slice(response.body()).map_err(malformed)?;
     let code = error["error"].as_str().unwrap_or_default();

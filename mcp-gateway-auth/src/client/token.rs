@@ -30,14 +30,17 @@ use super::discovery::{AuthorizationServerMetadata, AuthorizationTarget};
 use super::token_http::MAX_ANSWER;
 use super::token_http::{TokenFailure, TokenHttp};
 use super::{ClientError, ClientIdentity, ServerError};
+use crate::dpop::DpopKey;
 use crate::egress::{Egress, EgressError};
 
 /// Tokens that an authorization server has issued (RFC 6749, section 5.1).
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct TokenSet {
-    /// Access token, of the type Bearer.
+    /// Access token.
     pub access_token: String,
+    /// Key to which the tokens are bound (RFC 9449); `None` for bearer tokens.
+    pub key: Option<DpopKey>,
     /// Lifetime of the access token, if the response has one.
     pub expires_in: Option<Duration>,
     /// Refresh token.
@@ -50,6 +53,7 @@ impl fmt::Debug for TokenSet {
     /// Omits the tokens.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenSet")
+            .field("key", &self.key)
             .field("expires_in", &self.expires_in)
             .field("scope", &self.scope)
             .finish_non_exhaustive()
@@ -61,16 +65,22 @@ pub(super) struct Code {
     pub(super) code: String,
     pub(super) redirect_uri: RedirectUrl,
     pub(super) verifier: PkceCodeVerifier,
+    /// Key to which the tokens are to be bound.
+    pub(super) key: Option<DpopKey>,
 }
 
 impl Code {
-    /// Returns a code that no server has issued, for `redirect_uri`.
+    /// Returns a code that the server of `found` has not issued, for `redirect_uri`.
     #[cfg(feature = "accounts")]
-    pub(super) fn unissued(redirect_uri: &Url) -> Result<Self, ClientError> {
+    pub(super) fn unissued(
+        found: &AuthorizationTarget,
+        redirect_uri: &Url,
+    ) -> Result<Self, ClientError> {
         Ok(Self {
             code: random()?,
             redirect_uri: RedirectUrl::from_url(redirect_uri.clone()),
             verifier: PkceCodeVerifier::new(random()?),
+            key: found.new_key()?,
         })
     }
 }
@@ -125,12 +135,13 @@ pub(super) async fn redeem(
     if let Some(id) = identity.missing_in_form(&found.server.auth_methods) {
         request = request.add_extra_param("client_id", id);
     }
-    let http = TokenHttp::new(egress);
+    let key = code.key.as_ref();
+    let http = TokenHttp::new(egress, key);
     let answer = request.request_async(&http).await;
-    answer.map_err(failed)?.tokens()
+    answer.map_err(failed)?.tokens(key)
 }
 
-/// Exchanges a refresh token.
+/// Exchanges a refresh token, which is bound to `key` if there is one.
 ///
 /// The response may contain a new one; otherwise `refresh_token` stays valid.
 ///
@@ -141,6 +152,7 @@ pub(crate) async fn refresh(
     egress: &Egress,
     (found, identity): (&AuthorizationTarget, &ClientIdentity),
     refresh_token: &str,
+    key: Option<&DpopKey>,
 ) -> Result<TokenSet, TokenFailure> {
     let client = client(identity, &found.server);
     let token = RefreshToken::new(refresh_token.to_owned());
@@ -151,9 +163,9 @@ pub(crate) async fn refresh(
     if let Some(id) = identity.missing_in_form(&found.server.auth_methods) {
         request = request.add_extra_param("client_id", id);
     }
-    let http = TokenHttp::new(egress);
+    let http = TokenHttp::new(egress, key);
     let answer = request.request_async(&http).await;
-    let tokens = answer.map_err(failed).and_then(TokenAnswer::tokens);
+    let tokens = answer.map_err(failed).and_then(|answer| answer.tokens(key));
     let mut tokens = tokens.map_err(|error| http.failure(error))?;
     if tokens.refresh_token.is_none() {
         tokens.refresh_token = Some(refresh_token.to_owned());
@@ -224,20 +236,27 @@ pub(super) struct TokenAnswer {
 }
 
 impl TokenAnswer {
-    pub(super) fn tokens(self) -> Result<TokenSet, ClientError> {
-        // A token of another type, such as DPoP, must not be presented as a bearer token.
-        if self.token_type != BasicTokenType::Bearer {
-            return Err(ClientError::Response {
-                what: WHAT,
-                reason: "the token is not of the type Bearer",
-            });
-        }
+    /// Returns the tokens, which may be bound to `key`.
+    pub(super) fn tokens(self, key: Option<&DpopKey>) -> Result<TokenSet, ClientError> {
+        let key = match (&self.token_type, key) {
+            // The server may have ignored the proof.
+            (BasicTokenType::Bearer, _) => None,
+            (BasicTokenType::Extension(kind), Some(key)) if kind == "dpop" => Some(key.clone()),
+            // A token of another type must not be presented as a bearer token.
+            _ => {
+                return Err(ClientError::Response {
+                    what: WHAT,
+                    reason: "the token is not of the type Bearer, and not bound to the key",
+                });
+            }
+        };
         let joined = |scopes: Vec<Scope>| {
             let texts: Vec<_> = scopes.iter().map(|scope| scope.as_str()).collect();
             texts.join(" ")
         };
         Ok(TokenSet {
             access_token: self.access_token.into_secret(),
+            key,
             expires_in: self.expires_in.map(Duration::from_secs),
             refresh_token: self.refresh_token.map(RefreshToken::into_secret),
             scope: self.scopes.map(joined).filter(|scope| !scope.is_empty()),
@@ -353,7 +372,7 @@ mod tests {
         }
         let answer: TokenAnswer =
             serde_json::from_slice(response.body()).map_err(|error| error.to_string())?;
-        answer.tokens().map_err(|error| error.to_string())
+        answer.tokens(None).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -404,7 +423,24 @@ mod tests {
             assert_eq!(read(status, document).unwrap_err(), code);
         }
         assert!(read(200, json!({ "access_token": "" })).is_err());
-        let other = json!({ "access_token": "a", "token_type": "DPoP" });
-        assert!(read(200, other).unwrap_err().contains("Bearer"));
+        for kind in ["DPoP", "N_A"] {
+            let other = json!({ "access_token": "a", "token_type": kind });
+            assert!(read(200, other).unwrap_err().contains("Bearer"));
+        }
+    }
+
+    #[test]
+    fn tokens_are_bound_if_their_type_says_so() {
+        let key = DpopKey::generate().unwrap();
+        for (kind, is_bound) in [("DPoP", Some(true)), ("bearer", Some(false)), ("MAC", None)] {
+            let answer = json!({ "access_token": "a", "token_type": kind });
+            let answer: TokenAnswer = serde_json::from_value(answer).unwrap();
+            let tokens = answer.tokens(Some(&key)).ok();
+            assert_eq!(
+                tokens.map(|tokens| tokens.key.is_some()),
+                is_bound,
+                "{kind}"
+            );
+        }
     }
 }

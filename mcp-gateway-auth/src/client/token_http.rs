@@ -6,13 +6,15 @@ use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use ::http::header::CONTENT_TYPE;
-use ::http::{HeaderValue, Response, StatusCode};
+use ::http::{HeaderValue, Request, Response, StatusCode};
 use bytes::Bytes;
 use oauth2::{HttpRequest, HttpResponse};
 use serde_json::{Map, Value};
+use url::Url;
 
 use super::ClientError;
-use crate::egress::{Egress, EgressError};
+use crate::dpop::{DPOP, DPOP_NONCE, DpopKey, USE_NONCE};
+use crate::egress::{Egress, EgressError, FetchedDocument};
 
 /// Failed request to a token endpoint.
 #[derive(Debug)]
@@ -44,14 +46,18 @@ impl From<TokenFailure> for ClientError {
 /// HTTP client of the crate `oauth2` over the restricted egress, for one request.
 pub(super) struct TokenHttp {
     egress: Egress,
+    /// Key to which the tokens are to be bound.
+    key: Option<DpopKey>,
     /// See [`TokenFailure::overload`]. The errors of the crate have no headers.
     overload: OnceLock<Duration>,
 }
 
 impl TokenHttp {
-    pub(super) fn new(egress: &Egress) -> Self {
+    /// Creates a client for a token that is bound to `key`, if there is one.
+    pub(super) fn new(egress: &Egress, key: Option<&DpopKey>) -> Self {
         Self {
             egress: egress.clone(),
+            key: key.cloned(),
             overload: OnceLock::new(),
         }
     }
@@ -62,6 +68,39 @@ impl TokenHttp {
             overload: self.overload.get().copied(),
         }
     }
+
+    /// Sends a request with a proof, and once more with the nonce that the server provides.
+    ///
+    /// A nonce is not kept: it lives for minutes, and a token for much longer.
+    async fn send(&self, request: Request<Bytes>) -> Result<FetchedDocument, EgressError> {
+        let fetched = self.send_with_nonce(request.clone(), None).await?;
+        match provided_nonce(&fetched) {
+            Some(nonce) if self.key.is_some() => self.send_with_nonce(request, Some(nonce)).await,
+            _ => Ok(fetched),
+        }
+    }
+
+    async fn send_with_nonce(
+        &self,
+        mut request: Request<Bytes>,
+        nonce: Option<&str>,
+    ) -> Result<FetchedDocument, EgressError> {
+        let url = request.uri().to_string();
+        if let Some(key) = &self.key {
+            let target = Url::parse(&url).map_err(|_| EgressError::Unavailable)?;
+            let proof = key.proof(request.method(), &target).with_nonce(nonce);
+            let proof = proof.header().map_err(|_| EgressError::Unavailable)?;
+            request.headers_mut().insert(DPOP, proof);
+        }
+        self.egress.send(&url, request, MAX_ANSWER).await
+    }
+}
+
+/// Returns the nonce of a response that requires one (RFC 9449, section 8).
+fn provided_nonce(fetched: &FetchedDocument) -> Option<&str> {
+    let nonce = fetched.headers.get(DPOP_NONCE)?.to_str().ok()?;
+    let answer: Value = serde_json::from_slice(&fetched.body).ok()?;
+    (answer["error"] == USE_NONCE).then_some(nonce)
 }
 
 impl<'c> oauth2::AsyncHttpClient<'c> for TokenHttp {
@@ -70,9 +109,7 @@ impl<'c> oauth2::AsyncHttpClient<'c> for TokenHttp {
 
     fn call(&'c self, request: HttpRequest) -> Self::Future {
         Box::pin(async move {
-            let url = request.uri().to_string();
-            let sent = self.egress.send(&url, request.map(Bytes::from), MAX_ANSWER);
-            let fetched = sent.await?;
+            let fetched = self.send(request.map(Bytes::from)).await?;
             let status = fetched.status;
             if let StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS = status {
                 let delay = fetched.retry_after(SystemTime::now());

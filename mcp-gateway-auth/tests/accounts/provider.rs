@@ -9,7 +9,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, StatusCode, Uri};
 use serde_json::{Value, json};
@@ -78,6 +78,10 @@ pub(crate) struct Habits {
     pub(crate) redirects_tokens: bool,
     /// A revocation without the parameter `client_secret` is rejected, and the metadata says so.
     pub(crate) wants_secret: bool,
+    /// Tokens are bound to keys, and the server says so.
+    pub(crate) binds_tokens: bool,
+    /// The nonce that proofs must have.
+    pub(crate) nonce: Option<&'static str>,
 }
 
 /// Challenge of an MCP server.
@@ -134,6 +138,8 @@ impl Default for Habits {
             has_html_errors: false,
             redirects_tokens: false,
             wants_secret: false,
+            binds_tokens: false,
+            nonce: None,
         }
     }
 }
@@ -159,6 +165,8 @@ struct Script {
     grants: Vec<Grant>,
     /// Forms of the token endpoint.
     requests: Vec<Parameters>,
+    /// Proofs of token requests.
+    proofs: Vec<Proof>,
     registrations: Vec<Value>,
     authorizations: Vec<Parameters>,
     revocations: Vec<Parameters>,
@@ -177,7 +185,29 @@ struct Grant {
     access: HashSet<String>,
     refresh: String,
     used: HashSet<String>,
+    /// Key of its tokens.
+    key: Option<Value>,
     is_ended: bool,
+}
+
+/// Header and claims of a proof, whose signature is not verified here.
+#[derive(Clone, Debug)]
+pub(crate) struct Proof {
+    pub(crate) header: Value,
+    pub(crate) claims: Value,
+}
+
+impl Proof {
+    /// Reads the proof among `headers`, if there is one.
+    pub(crate) fn read(headers: &HeaderMap) -> Option<Self> {
+        let proof = headers.get("dpop")?.to_str().unwrap();
+        let mut parts = proof.split('.').map(|part| {
+            let part = URL_SAFE_NO_PAD.decode(part).unwrap();
+            serde_json::from_slice(&part).unwrap_or_default()
+        });
+        let (header, claims) = (parts.next()?, parts.next()?);
+        Some(Self { header, claims })
+    }
 }
 
 impl Provider {
@@ -237,6 +267,11 @@ impl Provider {
     /// Returns the forms of the token endpoint.
     pub(crate) fn requests(&self) -> Vec<Parameters> {
         self.shared.lock().unwrap().requests.clone()
+    }
+
+    /// Returns the proofs of token requests.
+    pub(crate) fn proofs(&self) -> Vec<Proof> {
+        self.shared.lock().unwrap().proofs.clone()
     }
 
     pub(crate) fn registrations(&self) -> Vec<Value> {
@@ -322,7 +357,12 @@ impl Script {
     }
 
     fn user(&self, bearer: &str) -> Option<String> {
-        let token = bearer.strip_prefix("Bearer ")?;
+        let scheme = if self.habits.binds_tokens {
+            "DPoP "
+        } else {
+            "Bearer "
+        };
+        let token = bearer.strip_prefix(scheme)?;
         // The name in the token is for messages of tests; the grant decides.
         let mut grants = self.grants.iter();
         let grant = grants.find(|grant| grant.access.contains(token))?;
@@ -360,6 +400,7 @@ impl Script {
             return Err((400, "invalid_target"));
         }
         let client = form["client_id"].clone();
+        let key = self.key(headers)?;
         let number = self.number();
         let index = if let Some(code) = form.get("code") {
             let code = self.codes.remove(code).ok_or(invalid)?;
@@ -372,6 +413,7 @@ impl Script {
                 client,
                 access: HashSet::new(),
                 used: HashSet::new(),
+                key: key.clone(),
                 is_ended: false,
             });
             self.grants.len() - 1
@@ -380,6 +422,9 @@ impl Script {
         };
         let lifetime = self.habits.lifetime;
         let grant = &mut self.grants[index];
+        if grant.key != key {
+            return Err(invalid);
+        }
         let access = format!("a-{number}-{}", grant.user);
         grant.access.insert(access.clone());
         if self.habits.issues_access_alone {
@@ -388,7 +433,7 @@ impl Script {
         Ok(match self.habits.success {
             200 => json!({
                 "access_token": access,
-                "token_type": "Bearer",
+                "token_type": if key.is_some() { "DPoP" } else { "Bearer" },
                 "expires_in": lifetime,
                 "refresh_token": grant.refresh,
             }),
@@ -402,6 +447,19 @@ impl Script {
                 "refresh_token": grant.refresh,
             }),
         })
+    }
+
+    /// Returns the key to which tokens are bound, if the proof of the request is accepted.
+    fn key(&mut self, headers: &HeaderMap) -> Result<Option<Value>, (u16, &'static str)> {
+        let proof = Proof::read(headers).filter(|_| self.habits.binds_tokens);
+        let Some(proof) = proof else {
+            return Ok(None);
+        };
+        self.proofs.push(proof.clone());
+        match self.habits.nonce {
+            Some(nonce) if proof.claims["nonce"] != nonce => Err((400, "use_dpop_nonce")),
+            _ => Ok(Some(proof.header["jwk"].clone())),
+        }
     }
 
     /// Returns the index of the grant whose refresh token is redeemed.
@@ -450,7 +508,12 @@ async fn call(
         }
         let base = &shared.base;
         let metadata = format!("{base}/.well-known/oauth-protected-resource/mcp");
-        let mut challenge = format!("Bearer resource_metadata=\"{metadata}\"");
+        let scheme = if shared.habits.binds_tokens {
+            "DPoP"
+        } else {
+            "Bearer"
+        };
+        let mut challenge = format!("{scheme} resource_metadata=\"{metadata}\"");
         if let Some(scope) = shared.habits.challenged {
             challenge.push_str(&format!(", scope=\"{scope}\""));
         }
@@ -524,6 +587,9 @@ async fn metadata(State(shared): State<Shared>, uri: Uri) -> Response {
     if habits.wants_secret {
         document["revocation_endpoint_auth_methods_supported"] =
             json!(["client_secret_post", "client_secret_basic"]);
+    }
+    if habits.binds_tokens {
+        document["dpop_signing_alg_values_supported"] = json!(["RS256", "ES256"]);
     }
     if habits.announces_pkce {
         document["code_challenge_methods_supported"] = json!(["S256"]);
@@ -619,6 +685,7 @@ async fn token(
         return Redirect::temporary("/token/").into_response();
     }
     let answer = shared.token(&headers, &form);
+    let nonce = [("dpop-nonce", shared.habits.nonce.unwrap_or_default())];
     if shared.habits.loses_responses {
         return (StatusCode::BAD_GATEWAY, "<html>").into_response();
     }
@@ -630,7 +697,7 @@ async fn token(
         }
         Err((status, code)) => (status, json!({ "error": code })),
     };
-    (StatusCode::from_u16(status).unwrap(), Json(body)).into_response()
+    (StatusCode::from_u16(status).unwrap(), nonce, Json(body)).into_response()
 }
 
 async fn revoke(State(shared): State<Shared>, Form(form): Form<Parameters>) -> StatusCode {

@@ -84,7 +84,8 @@ pub(super) fn run(args: &LoginArgs) -> anyhow::Result<ExitCode> {
 async fn log_in(args: &LoginArgs, url: Url) -> anyhow::Result<Option<Grant>> {
     let egress = Egress::new(policy_for(&url).await);
     let egress = egress.context("cannot read the system certificates")?;
-    let client = OAuthClient::new(egress, url)?;
+    // The token may be printed, for another program.
+    let client = OAuthClient::new(egress, url)?.with_bearer_tokens();
     let opens_browser = !args.no_browser;
     let mut sign_in = OAuthClientFlow::new(client)
         .with_name("mcp-gateway login")

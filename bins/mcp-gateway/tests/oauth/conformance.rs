@@ -180,9 +180,7 @@ fn result(scenario: &Scenario) -> String {
 const TABLE: &str = "| scenario | | 2026-07-28 | 2025-11-25 |\n|---|---|---|---|\n";
 
 /// Scenarios of extensions that the gateway does not support.
-const UNSUPPORTED: [&str; 4] = [
-    "auth/dpop",
-    "auth/dpop-nonce",
+const UNSUPPORTED: [&str; 2] = [
     "auth/enterprise-managed-authorization",
     "auth/wif-jwt-bearer",
 ];
