@@ -3,7 +3,8 @@
 //! A record is in the journal before its call has ended. With a folder, the journal is a sequence of
 //! files that outlive the process, so that `kill -9` loses no record. Each file becomes one segment.
 //! The folder may be shared: a process locks the files of its chain, and takes over those of chains
-//! whose process has ended.
+//! whose process has ended. Chains begin with the mark of their store, so that no record is moved to
+//! the store of another gateway.
 
 mod folder;
 
@@ -154,19 +155,22 @@ impl Journal {
         }
     }
 
-    /// Takes over the journals in `folder` of chains whose process has ended.
+    /// Takes over the journals in `folder` of chains whose process has ended, and whose identifier
+    /// begins with `mark`.
     ///
     /// A journal that cannot be taken over is logged, and stays in the folder.
     ///
     /// # Errors
     ///
     /// [`AuditError::Journal`] if the folder cannot be read.
-    pub(crate) fn orphans(folder: &Path) -> Result<Vec<Self>, AuditError> {
+    pub(crate) fn orphans(folder: &Path, mark: &str) -> Result<Vec<Self>, AuditError> {
         let Some(folder) = JournalFolder::open(folder)? else {
             return Ok(Vec::new());
         };
         let mut orphans = Vec::new();
-        for chain in folder.chains()? {
+        let mut chains = folder.chains()?;
+        chains.retain(|chain| chain.starts_with(mark));
+        for chain in chains {
             let locked = folder.lock_orphan(&chain);
             let orphan =
                 |lock: Option<_>| lock.map(|lock| Self::of_orphan(&chain, lock)).transpose();

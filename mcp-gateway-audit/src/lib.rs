@@ -51,6 +51,7 @@ mod chain;
 mod error;
 mod journal;
 mod log;
+mod mark;
 mod outbox;
 mod pages;
 mod query;

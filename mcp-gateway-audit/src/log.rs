@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use aws_lc_rs::rand;
 use futures_util::{FutureExt as _, StreamExt as _};
 use mcp_gateway_core::observe::{CallReport, Observer};
 use mcp_gateway_store::{Batch, Store, WatchEvent, WatchStream};
@@ -15,9 +14,10 @@ use tokio::time::MissedTickBehavior;
 use crate::chain::{HEADS, extend};
 use crate::error::AuditError;
 use crate::journal::Journal;
+use crate::mark::{mark, random_name};
 use crate::outbox::{self, OUTBOX};
 use crate::record::{Actor, AuditEvent, AuditRecord, Gap, milliseconds};
-use crate::segment::{AuditKey, encode, json};
+use crate::segment::{AuditKey, json};
 
 /// An audit log in a store. Cheap to clone.
 ///
@@ -100,11 +100,12 @@ impl AuditLogBuilder {
 
     /// Opens the log, and moves the journals of ended processes to the store.
     ///
-    /// A journal that cannot be moved stays in the folder for the next process.
+    /// Logs in several stores may share a folder: only journals of the same store are moved. A journal
+    /// that cannot be moved stays in the folder for the next process.
     ///
     /// # Errors
     ///
-    /// [`AuditError`] if the journal cannot be created.
+    /// [`AuditError`] if the journal cannot be created, or the store is unavailable.
     pub async fn open(self) -> Result<AuditLog, AuditError> {
         let Self {
             store,
@@ -121,12 +122,14 @@ impl AuditLogBuilder {
             0 => default,
             limit => limit,
         };
+        let mut chain = random_name::<9>()?;
         if let Some(folder) = &folder {
-            for orphan in Journal::orphans(folder)? {
+            let mark = mark(&*store).await?;
+            for orphan in Journal::orphans(folder, &mark)? {
                 recover(orphan, &store, &key).await;
             }
+            chain.insert_str(0, &mark);
         }
-        let chain = new_chain()?;
         let journal = Journal::create(&chain, folder.as_deref(), limit)?;
         Ok(AuditLog(Arc::new(Shared {
             moving: tokio::sync::Mutex::default(),
@@ -369,14 +372,6 @@ async fn recover(mut journal: Journal, store: &Arc<dyn Store>, key: &AuditKey) {
         Ok(()) => journal.close(),
         Err(error) => error.log_orphan(),
     }
-}
-
-/// Generates the identifier of a chain.
-fn new_chain() -> Result<String, AuditError> {
-    let mut bytes = [0; 9];
-    rand::fill(&mut bytes).map_err(|_| AuditError::Random)?;
-    // Without the characters that separate it in file names and keys.
-    Ok(encode(&bytes).replace(['-', '_'], "0"))
 }
 
 /// Time between two moves of records to the store.

@@ -178,7 +178,8 @@ async fn failures_of_the_store_neither_lose_nor_repeat_records() {
     let folder = tempfile::tempdir().unwrap();
     let store = Arc::new(Unreliable {
         store: MemoryStore::new(),
-        commits: std::sync::atomic::AtomicUsize::default(),
+        // The first one, which marks the store, succeeds.
+        commits: std::sync::atomic::AtomicUsize::new(3),
     });
     let log = builder(&store, folder.path()).open().await.unwrap();
     let mut failures = 0;
@@ -358,11 +359,14 @@ async fn leave_orphan(store: &Arc<MemoryStore>, folder: &Path) -> String {
 #[tokio::test]
 async fn category_journal_folder_entries_of_others_are_not_used() {
     let folder = tempfile::tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name);
     let secret = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(secret.path(), "s3cr3t\n").unwrap();
     let store = Arc::new(MemoryStore::new());
     let chain = leave_orphan(&store, folder.path()).await;
+    let mark = store.get("audit/journal").await.unwrap().unwrap().value;
+    let mark = std::str::from_utf8(&mark).unwrap();
+    assert!(chain.starts_with(mark), "{chain}");
+    let path = |name: &str| folder.path().join(format!("{mark}{name}"));
 
     let pipe = |name: &str| {
         let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
@@ -389,6 +393,19 @@ async fn category_journal_folder_entries_of_others_are_not_used() {
     assert_eq!(std::fs::read(secret.path()).unwrap(), b"s3cr3t\n");
     let left = std::fs::read_dir(folder.path()).unwrap().count();
     assert_eq!(left, 10, "only the own files are removed");
+}
+
+#[tokio::test]
+async fn category_journal_of_another_store_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let [own, foreign] = [(); 2].map(|()| Arc::new(MemoryStore::new()));
+    leave_orphan(&own, folder.path()).await;
+    let other = builder(&foreign, folder.path()).open().await.unwrap();
+    assert_eq!(objects(&*foreign).await, [""; 0]);
+    other.close().await.unwrap();
+    let log = builder(&own, folder.path()).open().await.unwrap();
+    assert_eq!(objects(&*own).await, ["note/1"]);
+    log.close().await.unwrap();
 }
 
 #[tokio::test]
