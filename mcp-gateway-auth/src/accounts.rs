@@ -72,6 +72,7 @@ mod lists;
 mod locks;
 mod members;
 mod observer;
+mod outcome;
 mod owner;
 mod pages;
 mod registrations;
@@ -81,6 +82,7 @@ mod revocations;
 mod server;
 mod server_credentials;
 mod step_up;
+mod unsaved;
 
 pub use self::account::{ConnectedAccount, EndReason};
 pub use self::connections::{ConnectionKind, ConnectionRecord, ConnectionStatus, SupplyError};

@@ -17,6 +17,8 @@ mod harness;
 mod inputs;
 #[path = "accounts/interleavings.rs"]
 mod interleavings;
+#[path = "accounts/outages.rs"]
+mod outages;
 #[path = "accounts/pages.rs"]
 mod pages;
 #[path = "accounts/provider.rs"]

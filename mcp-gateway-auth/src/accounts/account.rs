@@ -202,6 +202,11 @@ impl ConnectedAccount {
         self.lease.as_ref().is_some_and(|lease| now < lease.until)
     }
 
+    /// Returns the identifier of the refresh in flight, or of one whose holder has not ended it.
+    pub(super) fn lease_id(&self) -> Option<&str> {
+        self.lease.as_ref().map(|lease| &*lease.id)
+    }
+
     /// Begins a refresh that ends before `until`.
     ///
     /// The response to an earlier one that has not ended in time counts as lost.

@@ -21,11 +21,12 @@ use super::account::{ConnectedAccount, EndReason};
 use super::backoffs::{Backoffs, FailureClass, is_lost};
 use super::cache::{AccountCache, CachedAccount};
 use super::locks::KeyedLocks;
+use super::outcome::Outcome;
 use super::registrations::Registrations;
 use super::server::AccountServer;
-use super::{AccountChange, AccountId, ConnectedAccounts};
+use super::unsaved::{Unsaved, UnsavedTokens};
+use super::{AccountId, ConnectedAccounts};
 use crate::AuthServerError;
-use crate::client::TokenSet;
 use crate::client::token;
 use crate::client::token_http::TokenFailure;
 use crate::egress::Egress;
@@ -43,6 +44,7 @@ pub(super) struct Renewals {
     /// Renewals in flight. They complete even if the call is dropped, because the server may have
     /// rotated the refresh token.
     tasks: std::sync::Mutex<JoinSet<()>>,
+    unsaved: UnsavedTokens,
 }
 
 impl Renewals {
@@ -55,6 +57,7 @@ impl Renewals {
             egress,
             locks: KeyedLocks::default(),
             tasks: std::sync::Mutex::default(),
+            unsaved: UnsavedTokens::default(),
         }
     }
 
@@ -78,8 +81,9 @@ impl Renewals {
         &self.registrations
     }
 
-    /// Waits until the renewals in flight have ended.
+    /// Waits until the renewals in flight have ended. Tokens that cannot be stored now are lost.
     pub(super) async fn finish(&self) {
+        self.unsaved.close();
         let tasks = {
             let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
             mem::take(&mut *tasks)
@@ -136,6 +140,7 @@ impl Renewals {
                 drop(lock);
                 // The call may have been dropped.
                 let _ = sender.send(result);
+                renewal.save_late().await;
             });
         }
         renewed.await.map_err(unavailable)?
@@ -151,21 +156,17 @@ struct Renewal {
     rejected: Option<HeaderValue>,
 }
 
-/// Result of a request to the token endpoint.
-enum Outcome {
-    Ended(EndReason),
-    /// No new tokens; set if the response was lost.
-    Failed(bool),
-    Refreshed(TokenSet),
-}
-
 type Renewed = Result<Option<Arc<CachedAccount>>, CredentialError>;
 
 impl Renewal {
     /// Refreshes the account, unless another replica does or has done so.
     async fn run(&self) -> Renewed {
         let accounts = &self.all.accounts;
+        let mut overdue = None;
         loop {
+            if let Some(unsaved) = self.all.unsaved.get(&self.document) {
+                self.save(&unsaved).await.map_err(unavailable)?;
+            }
             let epoch = self.all.cache.epoch();
             let stored = accounts.find(&self.id).await.map_err(unavailable)?;
             let Some(Versioned { value, version }) = stored else {
@@ -188,6 +189,12 @@ impl Renewal {
                 sleep(POLL).await;
                 continue;
             }
+            let lease = account.lease_id();
+            if lease.is_some() && lease != overdue.as_deref() {
+                overdue = lease.map(str::to_owned);
+                sleep(OVERDUE).await;
+                continue;
+            }
             let backoffs = &self.all.backoffs;
             let suspended = backoffs.check([account.issuer(), &self.document]);
             suspended.map_err(unavailable)?;
@@ -208,7 +215,7 @@ impl Renewal {
         let (outcome, error) = match response {
             Ok(tokens) => {
                 all.backoffs.reset([leased.issuer(), &self.document]);
-                (Outcome::Refreshed(tokens), None)
+                (Outcome::Refreshed(tokens, all.accounts.clock().now()), None)
             }
             Err(failure) => {
                 let error = &failure.error;
@@ -262,8 +269,8 @@ impl Renewal {
 
     /// Stores the outcome, unless the account has been replaced in the meantime.
     ///
-    /// If the store is unavailable, it is retried for as long as the lease lasts: refreshed tokens
-    /// that are not stored are lost to other replicas.
+    /// If the store is unavailable, it is retried for as long as the lease lasts. Refreshed tokens are
+    /// used from memory afterwards, and [stored later](Self::save_late).
     async fn settle(&self, leased: &ConnectedAccount, outcome: &Outcome) -> Renewed {
         loop {
             let error = match self.try_settle(leased, outcome).await {
@@ -275,16 +282,35 @@ impl Renewal {
                 sleep(RETRY).await;
                 continue;
             }
-            let Outcome::Refreshed(_) = outcome else {
+            let Outcome::Refreshed(..) = outcome else {
                 return Err(unavailable(error));
             };
-            tracing::error!(account = %self.id, %error, "refreshed tokens not stored");
-            let now = self.all.accounts.clock().now();
-            let current = self.cached(outcome.apply(leased.clone(), now));
+            tracing::error!(account = %self.id, %error, "refreshed tokens not stored yet");
+            let unsaved = (leased.clone(), outcome.clone());
+            self.all.unsaved.insert(&self.document, unsaved);
+            let current = self.cached(outcome.apply(leased.clone()));
             let epoch = self.all.cache.epoch();
             let found = Some(Arc::clone(&current));
             self.all.cache.insert(&self.document, epoch, found);
             return Ok(Some(current));
+        }
+    }
+
+    /// Stores tokens that could not be stored when they were issued.
+    async fn save(&self, (leased, outcome): &Unsaved) -> Result<(), AuthServerError> {
+        while self.try_settle(leased, outcome).await?.is_none() {}
+        self.all.unsaved.remove(&self.document);
+        Ok(())
+    }
+
+    /// Retries until the tokens of this renewal are stored, if they could not be stored before.
+    async fn save_late(&self) {
+        while let Some(unsaved) = self.all.unsaved.get(&self.document) {
+            match self.save(&unsaved).await {
+                Ok(()) => tracing::info!(account = %self.id, "refreshed tokens stored"),
+                Err(_) if self.all.unsaved.is_closed() => return,
+                Err(_) => sleep(RETRY).await,
+            }
         }
     }
 
@@ -302,13 +328,8 @@ impl Renewal {
         if !stored.value.is_same_generation(leased) {
             return Ok(Some(Settled(Some(self.cached(stored.value)))));
         }
-        let now = accounts.clock().now();
-        let next = outcome.apply(stored.value, now);
-        let change = match (outcome, next.end()) {
-            (Outcome::Refreshed(_), _) => Some(AccountChange::Refreshed),
-            (Outcome::Ended(_), Some(reason)) => Some(AccountChange::Ended(reason)),
-            (Outcome::Ended(_) | Outcome::Failed(_), _) => None,
-        };
+        let next = outcome.apply(stored.value);
+        let change = outcome.change(&next);
         let version = stored.version;
         if !accounts.replace(&self.id, version, &next, change).await? {
             return Ok(None);
@@ -326,7 +347,7 @@ impl Renewal {
 
     /// Revokes refreshed tokens of an account that was disconnected during the refresh.
     async fn discard(&self, leased: &ConnectedAccount, outcome: &Outcome) {
-        let Outcome::Refreshed(tokens) = outcome else {
+        let Outcome::Refreshed(tokens, _) = outcome else {
             return;
         };
         let token = tokens
@@ -347,17 +368,6 @@ impl Renewal {
 /// Account after a refresh; `None` if it was disconnected.
 struct Settled(Option<Arc<CachedAccount>>);
 
-impl Outcome {
-    /// Returns `account` after the outcome at `now`.
-    fn apply(&self, account: ConnectedAccount, now: u64) -> ConnectedAccount {
-        match self {
-            Self::Ended(reason) => account.ended(*reason),
-            Self::Failed(is_lost) => account.unchanged(*is_lost),
-            Self::Refreshed(tokens) => account.refreshed(tokens.clone(), now),
-        }
-    }
-}
-
 /// Wraps a temporary failure.
 pub(super) fn unavailable(error: impl Into<BoxError>) -> CredentialError {
     CredentialError::Unavailable(error.into())
@@ -368,6 +378,10 @@ const LEASE: Duration = Duration::from_secs(20);
 
 /// Interval in which an account is read while another replica refreshes it.
 const POLL: Duration = Duration::from_millis(50);
+
+/// Time after which another replica takes over an overdue lease: its holder may have been without the
+/// store, and stores its tokens as soon as it can.
+const OVERDUE: Duration = Duration::from_secs(1);
 
 /// Interval in which a write is retried.
 const RETRY: Duration = Duration::from_millis(200);

@@ -68,15 +68,23 @@ impl Harness {
     }
 
     pub(crate) fn accounts(&self) -> ConnectedAccounts {
+        self.accounts_in(Arc::new(self.store.clone()))
+    }
+
+    fn accounts_in(&self, store: Arc<dyn Store>) -> ConnectedAccounts {
         let keyring = Keyring::new(&[7; 32]).unwrap();
-        let store = Arc::new(self.store.clone());
         ConnectedAccounts::new(store, &keyring, self.clock.clone())
             .unwrap()
             .with_observer(Arc::clone(&self.changes) as Arc<dyn AccountObserver>)
     }
 
     pub(crate) async fn replica(&self) -> Replica {
-        let credentials = AccountCredentials::new(self.accounts(), egress());
+        self.replica_in(Arc::new(self.store.clone())).await
+    }
+
+    /// Starts a replica with a store that has the same content.
+    pub(crate) async fn replica_in(&self, store: Arc<dyn Store>) -> Replica {
+        let credentials = AccountCredentials::new(self.accounts_in(store), egress());
         credentials.replace_servers([self.server()]);
         let following = credentials.clone();
         let mut tasks = JoinSet::new();
@@ -198,7 +206,7 @@ impl Replica {
                 sleep(Duration::from_millis(10)).await;
             }
         };
-        timeout(Duration::from_secs(5), waiting).await.unwrap();
+        timeout(Duration::from_secs(60), waiting).await.unwrap();
     }
 }
 
