@@ -3,10 +3,10 @@
 //! One for each test process, with a database for each test.
 
 use std::{
-    io::{self, BufRead, BufReader, Read},
+    io::{self, BufRead, BufReader, Read, Write},
     net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
 };
 
@@ -39,7 +39,8 @@ pub struct Postgres {
     port: u16,
     databases: AtomicU32,
     /// It runs until its standard input ends.
-    _child: Child,
+    child: Child,
+    output: BufReader<ChildStdout>,
 }
 
 /// Maximum number of ports to try.
@@ -60,7 +61,12 @@ impl Postgres {
         SHARED.get_or_try_init(Self::start).await
     }
 
-    async fn start() -> Result<Self, PostgresError> {
+    /// Starts a server that nobody else uses, so that it may be killed.
+    ///
+    /// # Errors
+    ///
+    /// Fails if PostgreSQL is not installed or does not start.
+    pub async fn start() -> Result<Self, PostgresError> {
         let programs = Environment::installed().await?.postgres;
         let mut attempts = 0;
         loop {
@@ -91,23 +97,56 @@ impl Postgres {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()?;
-        let mut ready = String::new();
-        if let Some(output) = child.stdout.take() {
-            BufReader::new(output).read_line(&mut ready)?;
-        }
-        if ready.is_empty() {
-            let mut reason = String::new();
-            if let Some(mut errors) = child.stderr.take() {
-                errors.read_to_string(&mut reason)?;
-            }
-            return Err(PostgresError::Start(reason));
-        }
-        Ok(Self {
+        let output = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe);
+        let output = BufReader::new(output.map_err(io::Error::from)?);
+        let mut server = Self {
             programs,
             port,
             databases: AtomicU32::new(0),
-            _child: child,
-        })
+            child,
+            output,
+        };
+        server.wait()?;
+        Ok(server)
+    }
+
+    /// Waits for the next line of the script.
+    fn wait(&mut self) -> Result<(), PostgresError> {
+        let mut line = String::new();
+        self.output.read_line(&mut line)?;
+        if !line.is_empty() {
+            return Ok(());
+        }
+        let mut reason = String::new();
+        if let Some(mut errors) = self.child.stderr.take() {
+            errors.read_to_string(&mut reason)?;
+        }
+        Err(PostgresError::Start(reason))
+    }
+
+    /// Kills all processes of the server, in the middle of whatever they do.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it does not run.
+    pub fn kill(&mut self) -> Result<(), PostgresError> {
+        self.order("kill")
+    }
+
+    /// Starts the killed server at the same address, with what it has kept.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it does not start.
+    pub fn restart(&mut self) -> Result<(), PostgresError> {
+        self.order("start")
+    }
+
+    fn order(&mut self, order: &str) -> Result<(), PostgresError> {
+        if let Some(script) = &mut self.child.stdin {
+            writeln!(script, "{order}")?;
+        }
+        self.wait()
     }
 
     /// Creates an empty database, and returns its URL.

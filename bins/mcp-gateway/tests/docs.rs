@@ -25,7 +25,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_mcp-gateway");
 /// Timeout of steps that take no time on an idle machine.
 const SOON: Duration = Duration::from_secs(60);
 
-const DOCUMENTS: [&str; 14] = [
+const DOCUMENTS: &[&str] = &[
     "README.md",
     "bins/mcp-gateway/README.md",
     "docs/api.md",
