@@ -20,18 +20,18 @@ pub struct Entry {
     #[schema(pattern = "^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)?$", max_length = 200)]
     pub name: String,
     /// Version; not `latest`.
-    #[schema(max_length = 255)]
+    #[schema(pattern = "^[!#-\\[\\]-~]+$", max_length = 255)]
     pub version: String,
     /// Name for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 200)]
+    #[schema(min_length = 1, max_length = 200)]
     pub title: Option<String>,
     /// Description.
-    #[schema(max_length = 4096)]
+    #[schema(min_length = 1, max_length = 4096)]
     pub description: String,
     /// Page with more about the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 2048)]
+    #[schema(min_length = 1, max_length = 2048)]
     pub website_url: Option<String>,
     /// Template of the server: an entry of `servers` in a configuration file, without a name, in
     /// which `{NAME}` stands for the value of an input. `null` if the server cannot be installed.
@@ -52,7 +52,7 @@ pub struct Entry {
     pub status: EntryStatus,
     /// Reason for the status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 500)]
+    #[schema(min_length = 1, max_length = 500)]
     pub status_message: Option<String>,
 }
 

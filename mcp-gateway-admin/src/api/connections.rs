@@ -55,6 +55,7 @@ pub(super) struct NewConnection {
     )]
     owner: String,
     /// Name of the server.
+    #[schema(pattern = "^[A-Za-z0-9._-]{1,64}$")]
     server: String,
     /// Values by the names of the inputs.
     values: BTreeMap<String, String>,

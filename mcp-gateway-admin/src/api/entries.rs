@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use super::access::{Admin, Member};
 use super::extract::{Body, Filter, Id};
-use super::page::{Page, valid_cursor, valid_limit};
+use super::page::{Page, check_length, valid_cursor, valid_limit};
 use super::problem::{ApiError, Problem};
 use super::version::{Expected, expected, tag};
 use super::{AdminApi, BASE, installation};
@@ -61,6 +61,7 @@ pub(super) async fn list(
 ) -> Result<Json<Page<EntrySummary>>, ApiError> {
     let limit = valid_limit(query.limit)?;
     let after = valid_cursor(query.after.as_deref())?;
+    check_length("search", query.search.as_deref(), 200)?;
     let filter = EntryFilter::new(query.search.clone(), query.status);
     let entries = &api.registry()?.entries;
     let page = entries.list(&filter, member.viewer(), after, limit).await?;

@@ -33,9 +33,29 @@ pub(super) struct GatewayEntry {
     /// Servers of which it has some tools, or that it calls with pinned connections.
     #[schema(value_type = Option<Vec<Object>>)]
     assignments: Option<Value>,
-    /// `"organization"`, `{ "teams": [NAME] }` or `{ "user": SUBJECT }`.
-    #[schema(value_type = Option<Object>)]
-    visibility: Option<Value>,
+    /// Callers for whom it exists; all if absent.
+    #[schema(required = false)]
+    visibility: VisibilityEntry,
+}
+
+/// `"organization"`, or one property.
+#[derive(serde::Deserialize, utoipa::ToSchema)]
+#[schema(as = Visibility)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "it documents the entry, which others read")]
+pub(super) enum VisibilityEntry {
+    /// `"organization"`.
+    Word(String),
+    /// Members of teams, and administrators.
+    Teams {
+        /// Names.
+        teams: Vec<String>,
+    },
+    /// One user.
+    User {
+        /// Subject.
+        user: String,
+    },
 }
 
 /// Returns gateways, ordered by identifier.

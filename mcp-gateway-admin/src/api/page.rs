@@ -73,6 +73,16 @@ pub(super) fn valid_cursor(cursor: Option<&str>) -> Result<Option<&str>, ApiErro
     }
 }
 
+/// Validates the length of the text of a filter, whose parameter is `name`.
+pub(super) fn check_length(name: &str, text: Option<&str>, max: usize) -> Result<(), ApiError> {
+    match text.is_none_or(|text| text.chars().count() <= max) {
+        true => Ok(()),
+        false => Err(ApiError::BadRequest(format!(
+            "{name}: expected text of up to {max} characters"
+        ))),
+    }
+}
+
 /// Default number of entries of a page.
 const DEFAULT_LIMIT: usize = 50;
 

@@ -25,10 +25,10 @@ use super::{AdminApi, BASE, installation, servers};
 #[serde(deny_unknown_fields)]
 pub(super) struct NewRequest {
     /// Entry, as `NAME` or `NAME@VERSION`; the latest version without one.
-    #[schema(max_length = 512)]
+    #[schema(min_length = 1, max_length = 512)]
     entry: String,
     /// Reason.
-    #[schema(max_length = 1000)]
+    #[schema(min_length = 1, max_length = 1000)]
     reason: String,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Approval {
     #[serde(default)]
     values: BTreeMap<String, String>,
     /// Message for the requester.
-    #[schema(max_length = 1000)]
+    #[schema(min_length = 1, max_length = 1000)]
     message: Option<String>,
 }
 
@@ -52,7 +52,7 @@ pub(super) struct Approval {
 #[serde(deny_unknown_fields)]
 pub(super) struct Denial {
     /// Message for the requester.
-    #[schema(max_length = 1000)]
+    #[schema(min_length = 1, max_length = 1000)]
     message: Option<String>,
 }
 
