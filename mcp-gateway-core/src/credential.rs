@@ -1,7 +1,7 @@
 //! Credentials of callers for upstream servers.
 //!
-//! The layer [`AttachCredentialsLayer`] calls a [`CredentialResolver`] for each call. The token
-//! that the caller presented to the gateway is never forwarded, as [MCP
+//! The layer [`AttachCredentialsLayer`] calls a [`CredentialResolver`] for each call. A token that
+//! was issued for the gateway is never forwarded, as [MCP
 //! requires](https://modelcontextprotocol.io/specification/2026-07-28/basic/authorization#access-token-privilege-restriction).
 //!
 //! # Example

@@ -10,7 +10,8 @@ use zeroize::Zeroizing;
 /// A [`CredentialResolver`] may exchange it for a token of a server, as of [RFC
 /// 8693](https://www.rfc-editor.org/rfc/rfc8693) (`subject_token`) or [RFC
 /// 7523](https://www.rfc-editor.org/rfc/rfc7523) (`assertion`). It must not send it to a server as
-/// it is, because the token was issued for the gateway.
+/// it is, unless another issuer has issued it for that server too: a token for the gateway alone
+/// would let the server act as the caller.
 ///
 /// Cloning is cheap. The memory is zeroized when the last clone is dropped. `Debug` does not show
 /// the token.

@@ -18,6 +18,14 @@ pub enum CredentialError {
         /// Address at which the user can grant them; `None` if that is not possible, or was tried.
         url: Option<Arc<str>>,
     },
+    /// The caller has presented no identity token that can be used at the server.
+    ///
+    /// A call of a tool is answered by a tool result, so that the user sees what is missing.
+    #[error("identity token required: {required}")]
+    IdentityTokenRequired {
+        /// Description of the token, such as `one of https://idp.example.com`.
+        required: Arc<str>,
+    },
     /// The caller has not connected an account of the server.
     ///
     /// A call of a tool is answered by a tool result with the link, so that the user sees it.

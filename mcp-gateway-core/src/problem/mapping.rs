@@ -282,6 +282,9 @@ fn credential(server: &str, error: &CredentialError) -> Problem {
         CredentialError::InsufficientScope { scopes, url } => {
             insufficient_scope(server, scopes, url.as_deref())
         }
+        CredentialError::IdentityTokenRequired { required } => {
+            identity_token_required(server, required)
+        }
         CredentialError::NotConnected { url } => not_connected(server, url.as_deref()),
         CredentialError::Replaced => Problem::new(
             StatusCode::OK,
@@ -338,6 +341,18 @@ fn insufficient_scope(server: &str, scopes: &str, url: Option<&str>) -> Problem 
         Some(url) => problem.with_data("url", url),
         None => problem,
     }
+}
+
+/// Returns the problem of a caller who has not presented the identity token that `server` requires.
+fn identity_token_required(server: &str, required: &str) -> Problem {
+    let message = format!(
+        "The server {server:?} is called with your own token of an identity provider; present \
+         {required} to the gateway"
+    );
+    let reason = "identity_token_required";
+    Problem::new(StatusCode::OK, code::INTERNAL_ERROR, reason, message)
+        .with_data("required", required)
+        .with_variation(Variation::Solvable)
 }
 
 /// Returns the problem of a caller of `server` with the account of `owner`, which is missing.

@@ -129,6 +129,8 @@ fn of_targets() -> Vec<Row> {
     let connected = of_credential(CredentialError::NotConnected { url: None });
     let owner = "the organization".into();
     let shared = of_credential(CredentialError::SharedNotConnected { owner });
+    let required = "one of https://idp.example.com".into();
+    let identity = of_credential(CredentialError::IdentityTokenRequired { required });
     let store = of_credential(CredentialError::Unavailable(other()));
     let scopes = "write".into();
     let scope = of_credential(CredentialError::InsufficientScope { scopes, url: None });
@@ -150,6 +152,7 @@ fn of_targets() -> Vec<Row> {
         row(unknown(NameKind::Tool), 200, -32602, "unknown_tool"),
         row(connected, 200, -32603, "not_connected"),
         row(shared, 200, -32603, "not_connected"),
+        row(identity, 200, -32603, "identity_token_required"),
         row(store, 200, -32603, "credential_store"),
         row(scope, 200, -32603, "insufficient_scope"),
     ]

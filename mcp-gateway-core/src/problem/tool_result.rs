@@ -133,6 +133,22 @@ mod tests {
     }
 
     #[test]
+    fn a_missing_identity_token_is_a_tool_result_that_describes_it() {
+        let source = CredentialError::IdentityTokenRequired {
+            required: "one of https://idp.example.com".into(),
+        };
+        let server = "notes".into();
+        let problem = Problem::from(&Error::Credential { server, source });
+        let answer = problem.to_answer(Some(&Id::from(1)), Some(&Method::ToolsCall), Era::Legacy);
+        let json: serde_json::Value = serde_json::from_slice(&answer).unwrap();
+        let text = json["result"]["content"][0]["text"].as_str().unwrap();
+        assert!(text.contains("one of https://idp.example.com"), "{text}");
+        let data = &json["result"]["_meta"]["mcp-gateway/problem"];
+        assert_eq!(data["reason"], "identity_token_required");
+        assert_eq!(data["required"], "one of https://idp.example.com");
+    }
+
+    #[test]
     fn problems_of_others_stay_errors() {
         let source = CredentialError::Unavailable("down".into());
         let server = "github".into();

@@ -42,7 +42,7 @@ impl Shared {
     }
 
     /// Returns the list of `server` for a caller whose request has failed with `error`, if an account
-    /// is missing.
+    /// or an identity token is missing.
     pub(super) fn placeholder(
         &self,
         kind: ListKind,
@@ -80,10 +80,18 @@ impl Shared {
     }
 }
 
-/// Returns the placeholder of `server`, if `error` is that of a missing account.
+/// Returns the placeholder of `server`, if `error` is that of a missing account or identity token.
 fn tool(server: &str, error: &CredentialError) -> Option<Value> {
     let mut problem = json!({ "reason": "not_connected", "server": server });
     let description = match error {
+        CredentialError::IdentityTokenRequired { required } => {
+            problem["reason"] = "identity_token_required".into();
+            problem["required"] = (&**required).into();
+            format!(
+                "The server {server:?} is called with the caller's own token of an identity \
+                 provider, so that its tools are not listed. Present {required} to the gateway."
+            )
+        }
         CredentialError::NotConnected { .. } => format!(
             "You have not connected an account of the server {server:?}, so that its tools are not \
              listed. Call this tool for the link with which the user connects one."
@@ -160,6 +168,9 @@ mod tests {
                 let server = Arc::clone(&call.target().server);
                 let source = match &*server {
                     "open" => None,
+                    "forwarded" => Some(CredentialError::IdentityTokenRequired {
+                        required: "one of https://idp.example.com".into(),
+                    }),
                     "pinned" => Some(CredentialError::SharedNotConnected {
                         owner: "the team \"platform\"".into(),
                     }),
@@ -257,6 +268,20 @@ mod tests {
             let (_, missing) = gateway.tools().await;
             assert_eq!(missing, ["pinned__connect"]);
         }
+    }
+
+    #[tokio::test]
+    async fn a_missing_identity_token_has_a_placeholder_that_describes_it() {
+        let router = PrefixRouter::by_name(["forwarded", "open"]).unwrap();
+        let gateway = Gateway::new(router, AllowAll::new());
+        let list = gateway.send(Method::ToolsList, "{}").await.unwrap();
+        let tool = &list["tools"][0];
+        assert_eq!(tool["name"], "forwarded__connect", "{list}");
+        let problem = &tool["_meta"][meta::PROBLEM];
+        assert_eq!(problem["reason"], "identity_token_required");
+        assert_eq!(problem["required"], "one of https://idp.example.com");
+        let (_, missing) = gateway.tools().await;
+        assert_eq!(missing, ["forwarded__connect"]);
     }
 
     #[tokio::test]
