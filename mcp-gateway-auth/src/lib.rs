@@ -17,6 +17,7 @@
 //! | [`dpop::DpopKey`] | binds tokens to a key of their client | proofs of possession (RFC 9449) |
 //! | [`jwks::RemoteJwks`] | provides the keys of an issuer | its JWK set, fetched on demand and cached |
 //! | [`accounts::AccountCredentials`] | selects credentials for servers | the account that each caller has connected, with OAuth |
+//! | [`TokenForwarding`] | selects credentials for servers | the caller's own token of an identity provider |
 //! | [`egress::Egress`] | fetches from untrusted addresses | requests that cannot reach the gateway's own network |
 //!
 //! Each of them works without the others and without the gateway: the example
@@ -125,6 +126,8 @@ mod static_credentials;
 mod static_tokens;
 #[cfg(feature = "jwt")]
 pub mod token;
+#[cfg(feature = "jwt")]
+mod token_forwarding;
 #[cfg(feature = "login")]
 pub mod users;
 #[cfg(all(test, feature = "login"))]
@@ -141,3 +144,5 @@ pub use self::peer::TrustedProxies;
 pub use self::secret::{Secret, SecretHash};
 pub use self::static_credentials::StaticCredentials;
 pub use self::static_tokens::StaticTokens;
+#[cfg(feature = "jwt")]
+pub use self::token_forwarding::TokenForwarding;

@@ -48,6 +48,7 @@
 
 mod bearer;
 mod chain;
+mod external;
 mod introspection;
 mod issuer;
 mod mapping;
@@ -62,6 +63,7 @@ use mcp_gateway_core::auth::AuthError;
 
 pub use self::bearer::BearerVerifier;
 pub use self::chain::ChainVerifier;
+pub use self::external::ExternalToken;
 pub use self::introspection::Introspection;
 pub use self::issuer::{ExternalIssuers, Issuer, IssuerKeys};
 pub use self::mapping::ClaimMapping;

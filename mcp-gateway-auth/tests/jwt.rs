@@ -1,4 +1,4 @@
-//! Attacks on token verification, J1 to J35, and on the requests that it causes.
+//! Attacks on token verification, J1 to J36, and on the requests that it causes.
 //!
 //! Keys are generated at run time. Issuers are local HTTP servers that count requests.
 
@@ -13,6 +13,8 @@ mod claims;
 mod egress;
 #[path = "jwt/form.rs"]
 mod form;
+#[path = "jwt/forwarding.rs"]
+mod forwarding;
 #[path = "jwt/harness.rs"]
 mod harness;
 #[path = "jwt/introspection.rs"]

@@ -11,7 +11,7 @@ use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use tokio::time;
 
-use super::{Revocations, TokenVerifier, VerifiedToken};
+use super::{ExternalToken, Revocations, TokenVerifier, VerifiedToken};
 use crate::bearer::{TokenDigest, bearer_token};
 use crate::clock::Clock;
 use crate::jose::MAX_TOKEN;
@@ -54,12 +54,20 @@ use crate::jose::MAX_TOKEN;
 #[derive(Clone)]
 #[doc(alias("RFC 6750"))]
 pub struct BearerVerifier {
-    assertion: bool,
+    assertions: Assertions,
     clock: Clock,
     known: Cache<TokenDigest, Arc<VerifiedToken>>,
     recheck: u64,
     revocations: Revocations,
     verifier: Arc<dyn TokenVerifier>,
+}
+
+/// Tokens that are attached to their principals.
+#[derive(Clone, Copy)]
+enum Assertions {
+    None,
+    External,
+    All,
 }
 
 impl BearerVerifier {
@@ -72,7 +80,7 @@ impl BearerVerifier {
             .build();
         let clock = Clock::system();
         Self {
-            assertion: false,
+            assertions: Assertions::None,
             revocations: Revocations::new(clock.clone()),
             clock,
             known,
@@ -108,7 +116,15 @@ impl BearerVerifier {
     /// ```
     #[must_use]
     pub fn with_assertion(mut self) -> Self {
-        self.assertion = true;
+        self.assertions = Assertions::All;
+        self
+    }
+
+    /// Attaches tokens of other issuers as [`with_assertion`](Self::with_assertion) does, and no
+    /// others: neither those of the gateway's own authorization server nor API tokens.
+    #[must_use]
+    pub fn with_external_assertion(mut self) -> Self {
+        self.assertions = Assertions::External;
         self
     }
 
@@ -244,7 +260,12 @@ impl AuthVerifier for BearerVerifier {
     async fn verify(&self, request: &Parts) -> Result<Principal, AuthError> {
         let verified = self.token(request).await?;
         let principal = verified.principal().clone();
-        if !self.assertion {
+        let is_kept = match self.assertions {
+            Assertions::None => false,
+            Assertions::External => ExternalToken::of(&principal).is_some(),
+            Assertions::All => true,
+        };
+        if !is_kept {
             return Ok(principal);
         }
         let token = bearer_token(request, MAX_TOKEN)?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use mcp_gateway_core::auth::AuthError;
 
-use super::{ClaimMapping, TokenVerifier, VerifiedToken};
+use super::{ClaimMapping, ExternalToken, TokenVerifier, VerifiedToken};
 use crate::clock::Clock;
 use crate::jose::{JwtError, JwtVerifier, KeySet, UnverifiedJwt, Validation, VerifiedJwt};
 use crate::jwks::RemoteJwks;
@@ -120,8 +120,9 @@ impl Issuer {
             let scopes = self.scopes.clone();
             return Err(AuthError::InsufficientScope { scopes });
         }
+        let external = ExternalToken::new(self.expectation.issuer(), claims);
         let token = VerifiedToken::new(principal, claims.exp.unwrap_or(0));
-        Ok(token.identified_by(claims))
+        Ok(token.identified_by(claims).with_extension(external))
     }
 }
 
