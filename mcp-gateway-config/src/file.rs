@@ -235,6 +235,7 @@ impl FromField for Config {
         }
         if let Some(servers) = &servers {
             config.check_accounts(servers);
+            remote::check_forwarding(&config.platform.dynamic, servers);
         }
         config.check_servers(gateways.as_ref(), servers.as_ref().unwrap_or(field));
         if let Some(field) = default_gateway {

@@ -62,7 +62,7 @@ pub use self::placeholder::{PLACEHOLDERS, input_of, placeholders};
 pub(crate) use self::placeholder::{Piece, pieces};
 pub use self::process::Process;
 pub use self::registry::Registry;
-pub use self::remote::{Remote, RemoteAuth, RemoteOAuth};
+pub use self::remote::{Remote, RemoteAuth, RemoteForward, RemoteOAuth};
 pub use self::secret::{Secret, SessionKey};
 pub use self::server::{ServerRuntime, ServerSpec};
 pub use self::storage::Storage;

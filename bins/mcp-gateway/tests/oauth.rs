@@ -21,6 +21,8 @@ mod browser;
 mod browser_user;
 #[path = "oauth/conformance.rs"]
 mod conformance;
+#[path = "oauth/forwarded.rs"]
+mod forwarded;
 #[path = "oauth/github.rs"]
 mod github;
 #[path = "oauth/harness.rs"]

@@ -7,6 +7,7 @@
 //! | `bearer` | secret, or setting that refers to inputs |
 //! | `protocol` | `auto`, `modern`, `legacy` or `sse` |
 //! | `auth.oauth` | [`RemoteOAuth`]: `clientId`, `clientSecret`, `resourceIndicator`, `scopes` |
+//! | `auth.forward` | [`RemoteForward`]: `audiences`, required, and `issuers` |
 //! | `auth.clientCredentials` | [`RemoteClientCredentials`](mcp_gateway_platform::spec::RemoteClientCredentials) |
 
 use std::net::IpAddr;
@@ -15,9 +16,12 @@ use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue, Uri};
 use mcp_gateway_core::endpoint::is_forwardable;
 use mcp_gateway_core::upstream::UpstreamProtocol;
-use mcp_gateway_platform::spec::{Remote, RemoteAuth, RemoteOAuth, Secret, Template};
+use mcp_gateway_platform::spec::{
+    DynamicSpec, Remote, RemoteAuth, RemoteForward, RemoteOAuth, Secret, Template,
+};
 
 use super::input::template;
+use super::name_of;
 use super::network::web_url;
 use super::secret::Setting;
 use crate::document::{Field, FromField};
@@ -76,12 +80,30 @@ impl Header {
 impl FromField for RemoteAuth {
     fn from_field(field: &Field<'_>) -> Option<Self> {
         let mut table = field.table()?;
-        let chosen = table.one_of(&["clientCredentials", "oauth"]);
+        let chosen = table.one_of(&["clientCredentials", "forward", "oauth"]);
         table.finish();
         match chosen? {
+            ("forward", field) => field.read().map(Self::Forward),
             ("oauth", field) => field.read().map(Self::OAuth),
             (_, field) => field.read().map(Self::ClientCredentials),
         }
+    }
+}
+
+impl FromField for RemoteForward {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
+        let mut table = field.table()?;
+        let audiences: Option<Vec<String>> = table.required("audiences", Field::read);
+        let issuers = table.get("issuers").unwrap_or_default();
+        if audiences.as_ref().is_some_and(Vec::is_empty) {
+            table
+                .whole()
+                .error("at least one audience of the server is required");
+        }
+        table.finish();
+        let mut forward = Self::new(audiences?);
+        forward.issuers = issuers;
+        Some(forward)
     }
 }
 
@@ -98,6 +120,24 @@ impl FromField for RemoteOAuth {
         }
         table.finish();
         Some(oauth)
+    }
+}
+
+/// Records errors of `servers` that are called with identity tokens that no caller can present.
+pub(super) fn check_forwarding(spec: &DynamicSpec, servers: &Field<'_>) {
+    for field in servers.items().unwrap_or_default() {
+        let server = name_of(&field).and_then(|name| spec.server(name));
+        let auth = server.and_then(|server| server.transport.auth());
+        let Some(RemoteAuth::Forward(forward)) = auth else {
+            continue;
+        };
+        let issuers = &spec.auth.issuers;
+        let is_known = |wanted: &&String| issuers.iter().any(|one| one.issuer == **wanted);
+        if issuers.is_empty() {
+            field.error("auth.forward requires callers with tokens of auth.issuers");
+        } else if let Some(issuer) = forward.issuers.iter().find(|one| !is_known(one)) {
+            field.error(format!("auth.forward: {issuer} is not one of auth.issuers"));
+        }
     }
 }
 

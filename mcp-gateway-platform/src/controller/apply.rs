@@ -147,7 +147,11 @@ impl Controller {
     ) -> Result<StagedGateway, PlatformError> {
         let mut traits = GatewaySpec::of(definition, spec, &self.base);
         traits.protected = self.challenges_of(definition, resource, &spec.auth);
-        let rules = self.issuers.rules(&spec.auth, Some(resource), &[]);
+        let mut rules = self.issuers.rules(&spec.auth, Some(resource), &[]);
+        let mut servers = spec.servers_of(definition).into_iter();
+        if servers.any(|server| server.transport.requires_identity_token()) {
+            rules = rules.with_identity_tokens();
+        }
         let mut running = self.gateways.iter();
         let running = running.find(|running| running.traits.id == traits.id);
         let (parts, update) = match running {

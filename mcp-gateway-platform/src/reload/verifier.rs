@@ -145,6 +145,15 @@ impl VerifierRules {
         }
     }
 
+    /// Attaches the tokens of other issuers to their principals, for servers that are called with
+    /// these.
+    pub(crate) fn with_identity_tokens(self) -> Self {
+        Self {
+            tokens: self.tokens.with_external_assertion(),
+            ..self
+        }
+    }
+
     fn may_see(&self, principal: &Principal) -> bool {
         let may = |resource: &Resource| {
             resource.allows(principal.subject(), principal.roles(), principal.teams())

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use ipnet::IpNet;
+use mcp_gateway_auth::TokenForwarding;
 use mcp_gateway_auth::accounts::{
     AccountCredentials, Owner, ServerAccounts, ServerInputs, SharedOwner,
 };
@@ -17,7 +18,7 @@ use super::credential;
 use crate::accounts::{account_server, input_server};
 use crate::reload::generations::{Generations, ServerInstance};
 use crate::reload::pins::ReloadablePins;
-use crate::spec::ServerSpec;
+use crate::spec::{RemoteAuth, RemoteForward, ServerRuntime, ServerSpec};
 
 /// Factory of the credentials of servers.
 #[derive(Clone, Debug, Default)]
@@ -52,6 +53,8 @@ enum CredentialSource {
     Accounts(ServerAccounts),
     /// The same request headers for all callers.
     Configured(Credential),
+    /// Identity token that the caller has presented to the gateway.
+    Forwarded(TokenForwarding),
     /// Values that the caller has supplied.
     Inputs(ServerInputs),
     /// Token of the gateway itself, for all callers.
@@ -88,6 +91,9 @@ impl CredentialFactory {
         if let Some((accounts, server)) = accounts {
             return CredentialSource::Inputs(accounts.of_input_server(server));
         }
+        if let Some(RemoteAuth::Forward(forward)) = definition.transport.auth() {
+            return CredentialSource::Forwarded(forwarding(forward, &definition.transport));
+        }
         match self.own.create(&definition.transport) {
             Ok(Some(own)) => return CredentialSource::Own(Box::new(own)),
             Ok(None) => {}
@@ -114,7 +120,9 @@ impl ServerCredentials {
             CredentialSource::Accounts(_) | CredentialSource::Inputs(_) => {
                 self.pins.owner(caller.gateway(), &target.server)
             }
-            CredentialSource::Configured(_) | CredentialSource::Own(_) => None,
+            CredentialSource::Configured(_)
+            | CredentialSource::Forwarded(_)
+            | CredentialSource::Own(_) => None,
         }
     }
 
@@ -123,6 +131,7 @@ impl ServerCredentials {
     pub(crate) fn configured(&self) -> Option<&Credential> {
         match &self.source {
             CredentialSource::Accounts(_)
+            | CredentialSource::Forwarded(_)
             | CredentialSource::Inputs(_)
             | CredentialSource::Own(_) => None,
             CredentialSource::Configured(credential) => Some(credential),
@@ -148,6 +157,7 @@ impl CredentialResolver for ServerCredentials {
             }
             (CredentialSource::Accounts(accounts), None) => accounts.resolve(caller, target).await,
             (CredentialSource::Configured(credential), _) => Ok(credential.clone()),
+            (CredentialSource::Forwarded(tokens), _) => tokens.resolve(caller, target).await,
             (CredentialSource::Inputs(inputs), Some(owner)) => {
                 inputs.pinned_to(owner).resolve(caller, target).await
             }
@@ -157,8 +167,8 @@ impl CredentialResolver for ServerCredentials {
     }
 
     /// Returns another credential of the account that was used, or of the gateway. A configured
-    /// credential has no replacement, so the call fails; so does that of a call whose pin has
-    /// changed.
+    /// credential and the token of a caller have no replacement, so the call fails; so does that of
+    /// a call whose pin has changed.
     async fn rejected(
         &self,
         caller: &Caller,
@@ -174,7 +184,9 @@ impl CredentialResolver for ServerCredentials {
                 &pinned_accounts
             }
             (CredentialSource::Accounts(accounts), None) => accounts,
-            (CredentialSource::Configured(_), _) => return Ok(None),
+            (CredentialSource::Configured(_) | CredentialSource::Forwarded(_), _) => {
+                return Ok(None);
+            }
             (CredentialSource::Inputs(inputs), Some(owner)) => {
                 pinned_inputs = inputs.pinned_to(owner);
                 &pinned_inputs
@@ -184,6 +196,14 @@ impl CredentialResolver for ServerCredentials {
         };
         source.rejected(caller, target, credential, challenge).await
     }
+}
+
+/// Returns the forwarding of identity tokens of callers to `transport`, beside its request headers.
+fn forwarding(forward: &RemoteForward, transport: &ServerRuntime) -> TokenForwarding {
+    let tokens = TokenForwarding::new(forward.audiences.iter().cloned());
+    let tokens = tokens.with_headers_of(credential(transport).unwrap_or_else(Credential::none));
+    let issuers = forward.issuers.iter();
+    issuers.fold(tokens, TokenForwarding::with_issuer)
 }
 
 /// Returns `true` if `credential` is that of an account or of values of `owner`.

@@ -73,7 +73,7 @@ fn secrets(transport: &ServerRuntime) -> Vec<String> {
             let headers = headers.map(|(name, _)| format!("header {name}"));
             let client = match &remote.auth {
                 Some(RemoteAuth::ClientCredentials(client)) => Some(&client.client_id),
-                Some(RemoteAuth::OAuth(_)) | None => None,
+                Some(RemoteAuth::Forward(_) | RemoteAuth::OAuth(_)) | None => None,
             };
             headers
                 .chain(client.map(|id| format!("client {id}")))

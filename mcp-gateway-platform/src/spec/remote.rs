@@ -40,8 +40,32 @@ pub struct Remote {
 pub enum RemoteAuth {
     /// Token that the gateway obtains for itself, for all callers.
     ClientCredentials(RemoteClientCredentials),
+    /// Token of an identity provider with which the caller has authenticated at the gateway.
+    Forward(RemoteForward),
     /// Account that the caller has connected with OAuth.
     OAuth(RemoteOAuth),
+}
+
+/// Forwarding of the token of an identity provider with which a caller has authenticated at the
+/// gateway.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct RemoteForward {
+    /// Audiences of the server, one of which a token must have.
+    pub audiences: Vec<String>,
+    /// Issuers of the tokens; all that the gateway accepts if empty.
+    pub issuers: Vec<String>,
+}
+
+impl RemoteForward {
+    /// Forwards tokens of all issuers with one of `audiences`.
+    #[must_use]
+    pub fn new(audiences: Vec<String>) -> Self {
+        Self {
+            audiences,
+            issuers: Vec::new(),
+        }
+    }
 }
 
 /// Gateway as an OAuth client of a server.

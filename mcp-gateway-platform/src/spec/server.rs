@@ -202,6 +202,13 @@ impl ServerRuntime {
         matches!(self.auth(), Some(RemoteAuth::OAuth(_)))
     }
 
+    /// Returns `true` if the server is called with the identity token that the caller has presented
+    /// to the gateway.
+    #[must_use]
+    pub fn requires_identity_token(&self) -> bool {
+        matches!(self.auth(), Some(RemoteAuth::Forward(_)))
+    }
+
     /// Returns the authentication at the server, if there is one besides its request headers.
     #[must_use]
     pub fn auth(&self) -> Option<&RemoteAuth> {

@@ -38,6 +38,8 @@ pub(crate) struct Harness {
     /// The identity provider of the enterprise.
     provider: Option<String>,
     servers: Value,
+    /// Further keys of `auth`.
+    auth: Value,
     is_audited: bool,
     /// Sections of a configuration file that replace `servers`.
     sections: Option<String>,
@@ -65,6 +67,7 @@ impl Harness {
             database,
             provider: None,
             servers: json!([{ "name": "demo", "builtin": "demo" }]),
+            auth: json!({}),
             is_audited: false,
             sections: None,
             secret: String::new(),
@@ -93,6 +96,11 @@ impl Harness {
             is_audited: true,
             ..self
         }
+    }
+
+    /// Adds keys to `auth`.
+    pub(crate) fn with_auth(self, auth: Value) -> Self {
+        Self { auth, ..self }
     }
 
     pub(crate) fn with_servers(self, servers: Value) -> Self {
@@ -151,6 +159,9 @@ impl Harness {
                 },
             },
         });
+        for (key, value) in self.auth.as_object().unwrap() {
+            config["auth"][key] = value.clone();
+        }
         if self.is_audited {
             config["audit"] = json!({});
         }

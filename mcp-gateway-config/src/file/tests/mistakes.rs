@@ -194,7 +194,23 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "servers: [{ name: a, remote: { url: https://a, auth: { oauth: {}, clientCredentials: {} } } }]",
-        "1:54: servers[0].remote.auth: only one of these is allowed: clientCredentials, oauth",
+        "1:54: servers[0].remote.auth: only one of these is allowed: clientCredentials, forward, oauth",
+    ),
+    (
+        "servers: [{ name: a, remote: { url: https://a, auth: { forward: { audiences: [https://a] } } } }]",
+        "1:11: servers[0]: auth.forward requires callers with tokens of auth.issuers",
+    ),
+    (
+        "auth: { issuers: [{ issuer: https://i }] }\nservers: [{ name: a, remote: { url: https://a, auth: { forward: { audiences: [https://a], issuers: [https://j] } } } }]",
+        "2:11: servers[0]: auth.forward: https://j is not one of auth.issuers",
+    ),
+    (
+        "servers: [{ name: a, remote: { url: https://a, auth: { forward: { audiences: [] } } } }]",
+        "1:65: servers[0].remote.auth.forward: at least one audience of the server is required",
+    ),
+    (
+        "servers: [{ name: a, remote: { url: http://a.example, auth: { forward: { audiences: [https://a] } } } }]",
+        "1:61: servers[0].remote.auth: auth requires a url with https: tokens would be readable in transit",
     ),
     (
         "servers: [{ name: callback, remote: { url: https://a, auth: { oauth: {} } } }]",
