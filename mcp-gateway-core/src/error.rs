@@ -60,6 +60,12 @@ pub enum Error {
         /// Cause.
         source: CredentialError,
     },
+    /// The policy denies the call, and tells why.
+    #[error("call denied: {reason}")]
+    Denied {
+        /// Reason for the client.
+        reason: Arc<str>,
+    },
     /// The body is not a valid JSON-RPC message.
     #[error("malformed JSON-RPC message")]
     Message(#[from] MessageError),

@@ -2,8 +2,8 @@
 //!
 //! [`AuthorizeLayer`] calls a [`Policy`] for each call whose target is known. The result is a
 //! [`Call<Permitted>`](Permitted), the only type that receives a credential. A denied call fails
-//! with the error of an unknown target, a call that requires approval with
-//! [`Error::ApprovalRequired`]; the rule is logged.
+//! with the error of an unknown target, or [`Error::Denied`] if the policy has a reason for the
+//! client; a call that requires approval with [`Error::ApprovalRequired`]. The rule is logged.
 //!
 //! # Example
 //!
@@ -143,9 +143,12 @@ where
                 log("call requires approval", &call, &rule);
                 Gate::reject(Error::ApprovalRequired)
             }
-            Decision::Deny { rule } => {
+            Decision::Deny { rule, reason } => {
                 log("call denied", &call, &rule);
-                Gate::reject(denied_error(&call))
+                match reason {
+                    Some(reason) => Gate::reject(Error::Denied { reason }),
+                    None => Gate::reject(denied_error(&call)),
+                }
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Decisions of a policy.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// Decision of a [`Policy`](super::Policy).
 ///
@@ -27,10 +28,13 @@ pub enum Decision {
         /// receive it.
         rule: Cow<'static, str>,
     },
-    /// The call is denied, and the target is hidden.
+    /// The call is denied, and the target is not listed.
     Deny {
         /// Rule that denied the call, for the log; the client does not receive it.
         rule: Cow<'static, str>,
+        /// Reason that the client receives with [`Error::Denied`](crate::Error::Denied). Without
+        /// one, the call is answered as if the target did not exist.
+        reason: Option<Arc<str>>,
     },
 }
 
@@ -40,9 +44,21 @@ impl Decision {
         Self::Ask { rule: rule.into() }
     }
 
-    /// Denies because of `rule`.
+    /// Denies because of `rule`, and hides the target.
     pub fn deny(rule: impl Into<Cow<'static, str>>) -> Self {
-        Self::Deny { rule: rule.into() }
+        let rule = rule.into();
+        Self::Deny { rule, reason: None }
+    }
+
+    /// Denies because of `rule`, and tells the client `reason`.
+    pub fn deny_with_reason(
+        rule: impl Into<Cow<'static, str>>,
+        reason: impl Into<Arc<str>>,
+    ) -> Self {
+        Self::Deny {
+            rule: rule.into(),
+            reason: Some(reason.into()),
+        }
     }
 
     /// Returns `true` if a list contains the target: it is allowed, or may be after approval.

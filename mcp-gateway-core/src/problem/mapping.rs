@@ -27,6 +27,13 @@ impl From<&Error> for Problem {
             Error::Credential { server, source } => {
                 credential(server, source).with_data("server", &**server)
             }
+            Error::Denied { reason } => Self::new(
+                StatusCode::OK,
+                code::INVALID_REQUEST,
+                "denied",
+                format!("The call is not permitted: {reason}"),
+            )
+            .with_variation(Variation::Solvable),
             Error::Message(error) => Self::from(error),
             Error::Other(_) => Self::new(
                 StatusCode::INTERNAL_SERVER_ERROR,

@@ -124,6 +124,8 @@ fn of_requests() -> Vec<Row> {
 }
 
 fn of_targets() -> Vec<Row> {
+    let reason = "x".into();
+    let denied = Error::Denied { reason };
     let method = "x".into();
     let method = RouteError::UnknownMethod { method };
     let connected = of_credential(CredentialError::NotConnected { url: None });
@@ -136,6 +138,7 @@ fn of_targets() -> Vec<Row> {
     let scope = of_credential(CredentialError::InsufficientScope { scopes, url: None });
     vec![
         row(Error::ApprovalRequired, 200, -32600, "approval_required"),
+        row(denied, 200, -32600, "denied"),
         row(method, 404, -32601, "method_not_found"),
         row(ambiguous(NameKind::Prompt), 200, -32602, "ambiguous_prompt"),
         row(

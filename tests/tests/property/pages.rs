@@ -119,9 +119,7 @@ impl Policy for Hiding {
             .name()
             .is_some_and(|name| name.starts_with('h'))
         {
-            true => Decision::Deny {
-                rule: "hidden".into(),
-            },
+            true => Decision::deny("hidden"),
             false => Decision::Allow,
         }
     }
