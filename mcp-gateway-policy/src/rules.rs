@@ -1,0 +1,244 @@
+//! Ordered rules, and their decision.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use mcp_gateway_core::policy::{Action, Decision, Policy, PolicyRequest};
+use mcp_gateway_core::protocol::ListKind;
+use mcp_gateway_core::route::Feature;
+
+use crate::attributes::Attributes;
+use crate::candidates::Candidates;
+use crate::condition::EvaluationError;
+use crate::explanation::{Explanation, Finding, Step};
+use crate::rule::{Effect, Rule};
+
+/// A [`Policy`] of ordered rules: the first one that concerns a call decides.
+///
+/// - A call that no rule concerns is permitted, or rejected after [`denying_by_default`]. Lists,
+///   discovery, subscriptions and tasks are rejected by rules only, because entries of lists are
+///   decided about one by one.
+/// - A rule whose condition fails to evaluate rejects the call, whatever its effect. The log has the
+///   rule and the failure, and never a value.
+/// - Lists have no arguments. An entry is listed unless it would be rejected for all arguments.
+/// - A rule on annotations rejects calls of tools that the gateway has not seen in a list.
+///
+/// Arguments are parsed only if a rule that concerns the tool reads them.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_core::auth::Principal;
+/// use mcp_gateway_core::policy::{Decision, Policy, PolicyRequest};
+/// use mcp_gateway_core::protocol::{Capabilities, ProtocolVersion};
+/// use mcp_gateway_core::route::{Feature, Target};
+/// use mcp_gateway_core::{Caller, ClientInfo};
+/// use mcp_gateway_policy::{Effect, Rule, Rules};
+///
+/// let rules = Rules::new([
+///     Rule::new("admins", Effect::Allow).with_roles(["admin"]),
+///     Rule::new("no deletion", Effect::Deny { reason: None }).with_tools(["delete_*"]),
+/// ]);
+/// let client = ClientInfo::new(ProtocolVersion::LATEST, Capabilities::default());
+/// let caller = Caller::new(Principal::new("bob"), "main", client);
+/// let target = Target::new("files", Feature::Tool("delete_file".into()));
+/// let decision = rules.decide(&PolicyRequest::listing(&caller, &target));
+/// assert_eq!(decision, Decision::deny("no deletion"));
+/// ```
+///
+/// [`denying_by_default`]: Self::denying_by_default
+#[must_use]
+pub struct Rules {
+    rules: Arc<[Rule]>,
+    denies_by_default: bool,
+    candidates: Candidates,
+}
+
+/// Rule of a denial by default, for the log.
+const DEFAULT: &str = "default";
+
+/// Result of one rule.
+enum Outcome {
+    /// The rule does not concern the call.
+    Passed(Finding),
+    /// The rule concerns the call for some arguments, and there are none yet.
+    Undecided,
+    /// The rule concerns the call.
+    Concerns,
+    /// The rule cannot be evaluated.
+    Failed(EvaluationError),
+}
+
+impl Rules {
+    /// Creates a policy of `rules`, in their order.
+    pub fn new(rules: impl IntoIterator<Item = Rule>) -> Self {
+        Self {
+            rules: rules.into_iter().collect(),
+            denies_by_default: false,
+            candidates: Candidates::default(),
+        }
+    }
+
+    /// Rejects the calls that no rule concerns.
+    pub fn denying_by_default(mut self) -> Self {
+        self.denies_by_default = true;
+        self
+    }
+
+    /// Returns the rules in their order.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// Returns the decision about `request` with the result of each rule that names its target.
+    pub fn explain(&self, request: &PolicyRequest<'_>, now: SystemTime) -> Explanation {
+        let mut steps = Vec::new();
+        let decision = self.evaluate(request, now, |rule, finding| {
+            let rule = Arc::clone(rule.name());
+            steps.push(Step { rule, finding });
+        });
+        Explanation { decision, steps }
+    }
+
+    /// Decides about `request`, and reports the result of each rule to `report`.
+    fn evaluate(
+        &self,
+        request: &PolicyRequest<'_>,
+        now: SystemTime,
+        mut report: impl FnMut(&Rule, Finding),
+    ) -> Decision {
+        let (gateway, target) = (request.caller().gateway(), request.target());
+        let attributes = Attributes::new(request, now);
+        for index in &*self.candidates.of(&self.rules, gateway, target) {
+            let rule = &self.rules[*index];
+            let finding = match outcome(rule, request, &attributes) {
+                Outcome::Passed(finding) => finding,
+                Outcome::Undecided => {
+                    report(rule, Finding::DependsOnArguments);
+                    match rule.effect() {
+                        Effect::Deny { .. } => continue,
+                        _ if rule.is_dry_run() => continue,
+                        _ => return Decision::Allow,
+                    }
+                }
+                Outcome::Failed(error) => {
+                    report(rule, Finding::Failed(error));
+                    if rule.is_dry_run() {
+                        continue;
+                    }
+                    return failed(rule, error);
+                }
+                Outcome::Concerns if rule.is_dry_run() => Finding::DryRun,
+                Outcome::Concerns => {
+                    report(rule, Finding::Decided);
+                    return decision(rule);
+                }
+            };
+            report(rule, finding);
+        }
+        self.default_decision(&target.feature)
+    }
+
+    fn default_decision(&self, feature: &Feature) -> Decision {
+        let is_decided_apart = matches!(
+            feature,
+            Feature::Discovery | Feature::List(_) | Feature::Subscriptions | Feature::Task(_)
+        );
+        match self.denies_by_default && !is_decided_apart {
+            true => Decision::deny(DEFAULT),
+            false => Decision::Allow,
+        }
+    }
+}
+
+/// Returns the result of `rule`, which names the target of `request`.
+fn outcome(rule: &Rule, request: &PolicyRequest<'_>, attributes: &Attributes<'_>) -> Outcome {
+    if !rule.concerns(request.caller()) {
+        return Outcome::Passed(Finding::OtherCallers);
+    }
+    for (hint, wanted) in rule.hints() {
+        match attributes.hint(*hint) {
+            Ok(value) if value == *wanted => {}
+            Ok(_) => return Outcome::Passed(Finding::OtherAnnotations),
+            Err(error) => return Outcome::Failed(error),
+        }
+    }
+    let Some(condition) = rule.condition() else {
+        return Outcome::Concerns;
+    };
+    if condition.reads_arguments() && request.action() == Action::List {
+        return Outcome::Undecided;
+    }
+    match condition.evaluate(attributes) {
+        Ok(true) => Outcome::Concerns,
+        Ok(false) => Outcome::Passed(Finding::ConditionFalse),
+        Err(error) => Outcome::Failed(error),
+    }
+}
+
+/// Returns the decision of a rule that fails to evaluate.
+fn failed(rule: &Rule, error: EvaluationError) -> Decision {
+    let log = format!("{} ({})", rule.name(), error.as_str());
+    match rule.effect() {
+        // A rule that hides its targets hides them in any case.
+        Effect::Deny { reason: None } => Decision::deny(log),
+        _ => {
+            let reason = format!("a rule could not be evaluated because {error}");
+            Decision::deny_with_reason(log, reason)
+        }
+    }
+}
+
+/// Returns the decision of a rule that concerns a call.
+fn decision(rule: &Rule) -> Decision {
+    let name = rule.name().to_string();
+    match rule.effect() {
+        Effect::Allow => Decision::Allow,
+        Effect::Approve => Decision::ask(name),
+        Effect::Deny { reason: None } => Decision::deny(name),
+        Effect::Deny {
+            reason: Some(reason),
+        } => Decision::deny_with_reason(name, Arc::clone(reason)),
+    }
+}
+
+impl Policy for Rules {
+    fn decide(&self, request: &PolicyRequest<'_>) -> Decision {
+        let caller = request.caller();
+        self.evaluate(request, SystemTime::now(), |rule, finding| {
+            let rule = &**rule.name();
+            let principal = caller.principal().subject();
+            match finding {
+                Finding::Failed(error) => {
+                    tracing::warn!(rule, principal, %error, "rule failed to evaluate");
+                }
+                Finding::DryRun if request.action() == Action::Call => {
+                    tracing::info!(rule, principal, "rule applies (dry run)");
+                }
+                _ => {}
+            }
+        })
+    }
+
+    fn is_uniform(&self) -> bool {
+        self.rules.iter().all(Rule::is_uniform)
+    }
+
+    fn permits_all(&self, server: &str, _: ListKind) -> bool {
+        let hides = |rule: &Rule| *rule.effect() != Effect::Allow && rule.names_server(server);
+        !self.denies_by_default && !self.rules.iter().any(hides)
+    }
+}
+
+impl fmt::Debug for Rules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rules")
+            .field("rules", &self.rules)
+            .field("denies_by_default", &self.denies_by_default)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;
