@@ -38,7 +38,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 
 pub use crate::challenge::Challenge;
-pub use crate::error::CredentialError;
+pub use crate::error::{CredentialError, IdentityCause};
 use crate::route::Target;
 use crate::{BoxFuture, Caller};
 

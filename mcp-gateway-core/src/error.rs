@@ -16,7 +16,7 @@ use std::time::Duration;
 
 pub use self::auth::AuthError;
 pub use self::chain::error_chain;
-pub use self::credential::CredentialError;
+pub use self::credential::{CredentialError, IdentityCause};
 pub(crate) use self::request::BODY_TIMEOUT;
 pub use self::request::RequestError;
 pub use self::route::{NameKind, RouteError};

@@ -1,5 +1,6 @@
 //! Errors of credential resolution.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::BoxError;
@@ -8,6 +9,21 @@ use super::BoxError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CredentialError {
+    /// The caller has no identity that can be exchanged for a token of the server.
+    ///
+    /// A call of a tool is answered by a tool result that says what is missing, with the link if
+    /// there is one.
+    #[error("identity of {issuer} required: {cause}")]
+    IdentityRequired {
+        /// Issuer of the identity: an identity provider, or the authorization server of the server.
+        issuer: Arc<str>,
+        /// Cause.
+        cause: IdentityCause,
+        /// Claims that the issuer requires, as JSON.
+        claims: Option<Arc<str>>,
+        /// Address at which the user can log in with the issuer.
+        url: Option<Arc<str>>,
+    },
     /// The account of the caller lacks scopes that the call requires.
     ///
     /// A call of a tool is answered by a tool result with the link, so that the user sees it.
@@ -52,4 +68,37 @@ pub enum CredentialError {
     /// The credential store is unavailable.
     #[error("credential store unavailable")]
     Unavailable(#[source] BoxError),
+}
+
+/// Cause for which the identity of a caller cannot be exchanged.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum IdentityCause {
+    /// The issuer does not permit the caller to use the server.
+    Denied,
+    /// The issuer requires an interaction, such as a second factor or consent.
+    Interaction,
+    /// The caller is not logged in with the issuer.
+    Missing,
+    /// The issuer does not accept the login any more.
+    Rejected,
+}
+
+impl IdentityCause {
+    /// Returns the name, as clients see it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Denied => "denied",
+            Self::Interaction => "interaction",
+            Self::Missing => "missing",
+            Self::Rejected => "rejected",
+        }
+    }
+}
+
+impl fmt::Display for IdentityCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }

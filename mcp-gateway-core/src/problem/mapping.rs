@@ -5,11 +5,10 @@ use std::time::Duration;
 use http::StatusCode;
 use serde_json::json;
 
+use super::credentials::credential;
 use super::{Problem, Variation};
 use crate::Error;
-use crate::error::{
-    AuthError, CredentialError, NameKind, RequestError, RouteError, SessionError, UpstreamError,
-};
+use crate::error::{AuthError, NameKind, RequestError, RouteError, SessionError, UpstreamError};
 use crate::jsonrpc::{Id, MessageError, code};
 use crate::protocol::ProtocolVersion;
 
@@ -281,95 +280,4 @@ impl From<&UpstreamError> for Problem {
             _ => problem,
         }
     }
-}
-
-/// Returns the problem of a caller without a credential for `server`.
-fn credential(server: &str, error: &CredentialError) -> Problem {
-    match error {
-        CredentialError::InsufficientScope { scopes, url } => {
-            insufficient_scope(server, scopes, url.as_deref())
-        }
-        CredentialError::IdentityTokenRequired { required } => {
-            identity_token_required(server, required)
-        }
-        CredentialError::NotConnected { url } => not_connected(server, url.as_deref()),
-        CredentialError::Replaced => Problem::new(
-            StatusCode::OK,
-            code::INTERNAL_ERROR,
-            "server_replaced",
-            format!("The server {server:?} has just been replaced; try again"),
-        ),
-        CredentialError::SharedNotConnected { owner } => shared_not_connected(server, owner),
-        CredentialError::Unavailable(_) => Problem::new(
-            StatusCode::OK,
-            code::INTERNAL_ERROR,
-            "credential_store",
-            format!("The credential of the server {server:?} is unavailable; try again later"),
-        ),
-    }
-}
-
-/// Returns the problem of a caller without an account of `server`, which can be connected at `url`.
-///
-/// Without a URL, nobody can log in for the caller, such as the holder of a static token.
-fn not_connected(server: &str, url: Option<&str>) -> Problem {
-    let advice = match url {
-        Some(url) => format!("connect one at {url}"),
-        None => "it can be connected by a user who is logged in".to_owned(),
-    };
-    let message = format!("You have not connected an account of the server {server:?}; {advice}");
-    let reason = "not_connected";
-    let problem = Problem::new(StatusCode::OK, code::INTERNAL_ERROR, reason, message)
-        .with_variation(Variation::Solvable);
-    match url {
-        Some(url) => problem.with_data("url", url),
-        None => problem,
-    }
-}
-
-/// Returns the problem of a caller whose account of `server` lacks `scopes`, which can be granted
-/// at `url`.
-fn insufficient_scope(server: &str, scopes: &str, url: Option<&str>) -> Problem {
-    let named = match scopes {
-        "" => String::new(),
-        scopes => format!(" ({scopes})"),
-    };
-    let advice = match url {
-        Some(url) => format!("; grant them at {url}"),
-        None => String::new(),
-    };
-    let message =
-        format!("Your account of the server {server:?} lacks scopes of this call{named}{advice}");
-    let reason = "insufficient_scope";
-    let problem = Problem::new(StatusCode::OK, code::INTERNAL_ERROR, reason, message)
-        .with_variation(Variation::Solvable)
-        .with_data("scopes", scopes);
-    match url {
-        Some(url) => problem.with_data("url", url),
-        None => problem,
-    }
-}
-
-/// Returns the problem of a caller who has not presented the identity token that `server` requires.
-fn identity_token_required(server: &str, required: &str) -> Problem {
-    let message = format!(
-        "The server {server:?} is called with your own token of an identity provider; present \
-         {required} to the gateway"
-    );
-    let reason = "identity_token_required";
-    Problem::new(StatusCode::OK, code::INTERNAL_ERROR, reason, message)
-        .with_data("required", required)
-        .with_variation(Variation::Solvable)
-}
-
-/// Returns the problem of a caller of `server` with the account of `owner`, which is missing.
-fn shared_not_connected(server: &str, owner: &str) -> Problem {
-    let message = format!(
-        "The server {server:?} is called here with the account of {owner}, which is not connected; \
-         ask an administrator of {owner} to connect it"
-    );
-    let reason = "not_connected";
-    Problem::new(StatusCode::OK, code::INTERNAL_ERROR, reason, message)
-        .with_data("owner", owner)
-        .with_variation(Variation::Solvable)
 }

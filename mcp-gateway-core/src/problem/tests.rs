@@ -5,7 +5,8 @@ use serde_json::json;
 use super::*;
 use crate::credential::Challenge;
 use crate::error::{
-    AuthError, CredentialError, NameKind, RequestError, RouteError, SessionError, UpstreamError,
+    AuthError, CredentialError, IdentityCause, NameKind, RequestError, RouteError, SessionError,
+    UpstreamError,
 };
 use crate::jsonrpc::MessageError;
 use crate::{Error, SealError};
@@ -129,6 +130,12 @@ fn of_targets() -> Vec<Row> {
     let method = "x".into();
     let method = RouteError::UnknownMethod { method };
     let connected = of_credential(CredentialError::NotConnected { url: None });
+    let exchanged = of_credential(CredentialError::IdentityRequired {
+        issuer: "https://idp.example".into(),
+        cause: IdentityCause::Missing,
+        claims: None,
+        url: None,
+    });
     let owner = "the organization".into();
     let shared = of_credential(CredentialError::SharedNotConnected { owner });
     let required = "one of https://idp.example.com".into();
@@ -154,6 +161,7 @@ fn of_targets() -> Vec<Row> {
         row(unknown(NameKind::Task), 200, -32602, "unknown_task"),
         row(unknown(NameKind::Tool), 200, -32602, "unknown_tool"),
         row(connected, 200, -32603, "not_connected"),
+        row(exchanged, 200, -32603, "identity_required"),
         row(shared, 200, -32603, "not_connected"),
         row(identity, 200, -32603, "identity_token_required"),
         row(store, 200, -32603, "credential_store"),

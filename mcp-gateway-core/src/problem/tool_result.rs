@@ -47,7 +47,7 @@ impl Problem {
 mod tests {
     use super::*;
     use crate::Error;
-    use crate::error::CredentialError;
+    use crate::error::{CredentialError, IdentityCause};
 
     #[test]
     fn a_missing_account_is_a_tool_result_with_a_link() {
@@ -146,6 +146,45 @@ mod tests {
         let data = &json["result"]["_meta"]["mcp-gateway/problem"];
         assert_eq!(data["reason"], "identity_token_required");
         assert_eq!(data["required"], "one of https://idp.example.com");
+    }
+
+    #[test]
+    fn a_missing_identity_is_a_tool_result_that_says_what_is_missing() {
+        let of = |cause, claims: Option<&str>, url: Option<&str>| {
+            let source = CredentialError::IdentityRequired {
+                issuer: "https://idp.example".into(),
+                cause,
+                claims: claims.map(Into::into),
+                url: url.map(Into::into),
+            };
+            let server = "crm".into();
+            let problem = Problem::from(&Error::Credential { server, source });
+            let answer =
+                problem.to_answer(Some(&Id::from(1)), Some(&Method::ToolsCall), Era::Modern);
+            let json: serde_json::Value = serde_json::from_slice(&answer).unwrap();
+            json["result"].clone()
+        };
+        let url = "https://gw.example.com/login";
+        let result = of(IdentityCause::Missing, None, Some(url));
+        let text = format!(
+            "The server \"crm\" is called with your identity at https://idp.example, with which you \
+             are not logged in; log in at {url}"
+        );
+        assert_eq!(result["content"][0]["text"], text);
+        let data = json!({
+            "reason": "identity_required",
+            "cause": "missing",
+            "issuer": "https://idp.example",
+            "server": "crm",
+            "url": url,
+        });
+        assert_eq!(result["_meta"]["mcp-gateway/problem"], data);
+        let claims = "{\"access_token\":{}}";
+        let result = of(IdentityCause::Interaction, Some(claims), None);
+        assert_eq!(result["_meta"]["mcp-gateway/problem"]["claims"], claims);
+        let result = of(IdentityCause::Denied, None, Some(url));
+        let text = result["content"][0]["text"].as_str().unwrap();
+        assert!(text.ends_with("ask your administrator"), "{text}");
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Lists in place of those of servers whose account is not connected.
+//! Lists in place of those of servers whose account is not connected, or where the identity of the
+//! caller cannot be used.
 //!
 //! Such a server lists nothing to the caller. Its placeholder is a tool that has the name of the
 //! server and describes what is missing. A call of the placeholder, like that of any tool of the
@@ -80,7 +81,7 @@ impl Shared {
     }
 }
 
-/// Returns the placeholder of `server`, if `error` is that of a missing account or identity token.
+/// Returns the placeholder of `server`, if `error` is that of a missing account or identity.
 fn tool(server: &str, error: &CredentialError) -> Option<Value> {
     let mut problem = json!({ "reason": "not_connected", "server": server });
     let description = match error {
@@ -102,6 +103,14 @@ fn tool(server: &str, error: &CredentialError) -> Option<Value> {
                 "The server {server:?} is called with the account of {owner}, which is not \
                  connected, so that its tools are not listed. An administrator of {owner} must \
                  connect it."
+            )
+        }
+        CredentialError::IdentityRequired { issuer, .. } => {
+            problem["reason"] = "identity_required".into();
+            problem["issuer"] = (&**issuer).into();
+            format!(
+                "The server {server:?} is called with your identity at {issuer}, which cannot be \
+                 used, so that its tools are not listed. Call this tool for what is missing."
             )
         }
         CredentialError::InsufficientScope { .. }
