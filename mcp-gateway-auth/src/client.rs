@@ -36,6 +36,8 @@
 
 mod authorization;
 pub(crate) mod backoff;
+#[cfg(any(feature = "accounts", feature = "client-credentials"))]
+pub(crate) mod backoffs;
 #[cfg(feature = "loopback")]
 mod browser;
 #[cfg(feature = "client-credentials")]
@@ -56,7 +58,15 @@ mod service_client;
 mod sign_in;
 pub(crate) mod token;
 pub(crate) mod token_http;
+#[cfg(feature = "client-credentials")]
+mod token_slot;
+#[cfg(feature = "client-credentials")]
+mod token_target;
+#[cfg(feature = "client-credentials")]
+mod workload_assertion;
 
+#[cfg(feature = "client-credentials")]
+use ::http::HeaderMap;
 use ::http::StatusCode;
 use mcp_gateway_core::credential::Challenge;
 use serde_json::json;
@@ -84,6 +94,10 @@ pub use self::service_client::{ClientKey, ServiceClient};
 #[cfg(feature = "loopback")]
 pub use self::sign_in::{OAuthClientFlow, SignInEvent};
 pub use self::token::TokenSet;
+#[cfg(feature = "client-credentials")]
+use self::token_target::TokenTarget;
+#[cfg(feature = "client-credentials")]
+pub use self::workload_assertion::WorkloadAssertion;
 use crate::egress::Egress;
 
 /// OAuth client for one MCP server. Cheap to clone.
@@ -138,6 +152,16 @@ impl OAuthClient {
             200..=299 | 400 | 405 | 406 | 415 | 422 => Ok(None),
             _ => Err(self.status(fetched.status)),
         }
+    }
+
+    /// Discovers the token endpoint for the server.
+    #[cfg(feature = "client-credentials")]
+    async fn token_target(&self) -> Result<TokenTarget, ClientError> {
+        let challenge = self.challenge().await?;
+        // The server may require a token for some requests only.
+        let none = || Challenge::new(StatusCode::UNAUTHORIZED, &HeaderMap::new());
+        let challenge = challenge.unwrap_or_else(none);
+        token_target::discover_tokens(&self.reach, &self.url, &challenge).await
     }
 
     fn status(&self, status: StatusCode) -> ClientError {

@@ -11,3 +11,5 @@ mod client_credentials;
 mod harness;
 #[path = "client/refresh.rs"]
 mod refresh;
+#[path = "client/workload.rs"]
+mod workload;

@@ -18,7 +18,6 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::account::{ConnectedAccount, EndReason};
-use super::backoffs::{Backoffs, FailureClass, is_lost};
 use super::cache::{AccountCache, CachedAccount};
 use super::locks::KeyedLocks;
 use super::outcome::Outcome;
@@ -27,6 +26,7 @@ use super::server::AccountServer;
 use super::unsaved::{Unsaved, UnsavedTokens};
 use super::{AccountId, ConnectedAccounts};
 use crate::AuthServerError;
+use crate::client::backoffs::{Backoffs, FailureClass, is_lost};
 use crate::client::token;
 use crate::client::token_http::TokenFailure;
 use crate::egress::Egress;

@@ -1,23 +1,18 @@
 //! Credential of the gateway itself, with the grant of client credentials.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
-use ::http::{HeaderMap, StatusCode};
-use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
 use mcp_gateway_core::credential::{Challenge, CredentialError, CredentialResolver};
 use mcp_gateway_core::route::Target;
-use mcp_gateway_core::{BoxError, Caller, Credential, error_chain};
-use tokio::sync::{Mutex, MutexGuard};
-use tokio::time::Instant;
+use mcp_gateway_core::{Caller, Credential, error_chain};
 
 use super::backoff::Backoff;
-use super::discovery::{self, TokenTarget};
-use super::presented::with_token;
 use super::token_http::TokenFailure;
-use super::{ClientError, OAuthClient, ServiceClient, TokenSet};
+use super::token_slot::{IssuedToken, TokenRequests, TokenSlot};
+use super::token_target::TokenTarget;
+use super::{ClientError, OAuthClient, ServiceClient};
 
 /// Credential resolver with a token that the gateway obtains for itself (RFC 6749, section 4.4).
 ///
@@ -83,16 +78,7 @@ pub struct ClientCredentials {
     service: ServiceClient,
     scope: Option<String>,
     rest: Credential,
-    current: ArcSwapOption<ServiceToken>,
-    requests: Mutex<Requests>,
-}
-
-/// Access token of the gateway.
-struct ServiceToken {
-    /// Credential with the token.
-    credential: Credential,
-    issued: Instant,
-    lifetime: Option<Duration>,
+    slot: TokenSlot<Requests>,
 }
 
 /// Requests for tokens, one at a time.
@@ -114,8 +100,7 @@ impl ClientCredentials {
             service,
             scope: None,
             rest,
-            current: ArcSwapOption::empty(),
-            requests: Mutex::default(),
+            slot: TokenSlot::default(),
         }
     }
 
@@ -126,161 +111,74 @@ impl ClientCredentials {
         self
     }
 
-    /// Returns a credential with a token other than that of `rejected`.
-    async fn renewed(&self, rejected: Option<&Credential>) -> Result<Credential, CredentialError> {
-        let Some(mut requests) = self.begin(rejected).await else {
-            // Another call requests the token.
-            return self.valid().ok_or_else(|| unavailable("no token"));
+    /// Requests a token from the authorization server of `target`, which is discovered if `None`.
+    async fn attempt(
+        &self,
+        state: &mut Requests,
+        target: Option<TokenTarget>,
+    ) -> Result<IssuedToken, TokenFailure> {
+        let target = match target {
+            Some(target) => target,
+            None => self.client.token_target().await?,
         };
-        let current = self.current.load_full();
-        let current = current.filter(|token| rejected.is_none_or(|it| !token.is(it)));
-        match current {
-            // Another call has obtained it in the meantime.
-            Some(token) if !token.is_due() => Ok(token.credential.clone()),
-            current => match requests.request(self, rejected.is_some()).await {
-                Ok(token) => {
-                    let credential = token.credential.clone();
-                    self.current.store(Some(Arc::new(token)));
-                    Ok(credential)
-                }
-                Err(error) => match current.filter(|token| !token.is_expired()) {
-                    Some(token) => Ok(token.credential.clone()),
-                    None => Err(unavailable(error)),
-                },
-            },
-        }
+        let scope = self.scope.clone().or_else(|| target.resource.scope());
+        let egress = self.client.reach.egress();
+        let tokens = self
+            .service
+            .token(egress, &target, scope.as_deref())
+            .await?;
+        state.target = Some(target);
+        Ok(IssuedToken::new(&tokens, self.rest.clone())?)
     }
 
-    /// Waits for the permission to request a token. Returns `None` if another call does so, and a
-    /// valid token can be presented.
-    async fn begin(&self, rejected: Option<&Credential>) -> Option<MutexGuard<'_, Requests>> {
-        match self.requests.try_lock() {
-            Ok(requests) => Some(requests),
-            Err(_) if rejected.is_none() && self.valid().is_some() => None,
-            Err(_) => Some(self.requests.lock().await),
-        }
-    }
-
-    /// Returns the credential with the current token, unless it has expired.
-    fn valid(&self) -> Option<Credential> {
-        let token = self.current.load_full()?;
-        (!token.is_expired()).then(|| token.credential.clone())
-    }
-}
-
-impl Requests {
     /// Requests a token, unless an earlier failure delays it.
-    async fn request(
-        &mut self,
-        all: &ClientCredentials,
+    async fn issued(
+        &self,
+        state: &mut Requests,
         is_rejected: bool,
-    ) -> Result<ServiceToken, ClientError> {
-        if let Some(remaining) = self.backoff.remaining() {
+    ) -> Result<IssuedToken, ClientError> {
+        if let Some(remaining) = state.backoff.remaining() {
             return Err(ClientError::Suspended {
                 remaining,
-                failure: self.failure.clone(),
+                failure: state.failure.clone(),
             });
         }
         // The server may have moved to another authorization server.
-        let target = self.target.take().filter(|_| !is_rejected);
-        match self.attempt(all, target).await {
+        let target = state.target.take().filter(|_| !is_rejected);
+        match self.attempt(state, target).await {
             Ok(token) => {
-                self.backoff.reset();
+                state.backoff.reset();
                 Ok(token)
             }
             Err(failed) => {
                 let error = failed.error;
-                tracing::warn!(client = all.service.id(), %error, "token of the gateway not issued");
-                self.backoff.record_failure();
+                tracing::warn!(client = self.service.id(), %error, "token of the gateway not issued");
+                state.backoff.record_failure();
                 let last = is_final(&error).then_some(FINAL_DELAY);
                 let delay = failed.overload.or(last);
-                self.backoff.delay(delay.unwrap_or_default());
-                self.failure = error_chain(&error);
+                state.backoff.delay(delay.unwrap_or_default());
+                state.failure = error_chain(&error);
                 Err(error)
             }
         }
     }
-
-    async fn attempt(
-        &mut self,
-        all: &ClientCredentials,
-        target: Option<TokenTarget>,
-    ) -> Result<ServiceToken, TokenFailure> {
-        let target = match target {
-            Some(target) => target,
-            None => all.client.token_target().await?,
-        };
-        let named = || {
-            let scopes = &target.resource.scopes;
-            let listed = (!scopes.is_empty()).then(|| scopes.join(" "));
-            target.resource.scope.clone().or(listed)
-        };
-        let scope = all.scope.clone().or_else(named);
-        let egress = all.client.reach.egress();
-        let tokens = all.service.token(egress, &target, scope.as_deref()).await?;
-        self.target = Some(target);
-        Ok(ServiceToken::new(&tokens, &all.rest)?)
-    }
 }
 
-impl ServiceToken {
-    fn new(tokens: &TokenSet, rest: &Credential) -> Result<Self, ClientError> {
-        let rest = match &tokens.key {
-            // Connections sign with the key with which they were opened.
-            Some(key) => {
-                rest.clone()
-                    .with_account(format!("{}#{}", rest.account(), key.thumbprint()))
-            }
-            None => rest.clone(),
-        };
-        let credential = with_token(rest, &tokens.access_token, tokens.key.as_ref());
-        let credential = credential.ok_or(ClientError::Response {
-            what: "the token endpoint",
-            reason: "the token has invalid characters",
-        })?;
-        Ok(Self {
-            credential,
-            issued: Instant::now(),
-            lifetime: tokens.expires_in,
-        })
-    }
-
-    /// Returns `true` if the token is about to expire.
-    fn is_due(&self) -> bool {
-        let lifetime = self.lifetime;
-        lifetime.is_some_and(|it| self.issued.elapsed() + MARGIN.min(it / 4) >= it)
-    }
-
-    fn is_expired(&self) -> bool {
-        self.lifetime
-            .is_some_and(|lifetime| self.issued.elapsed() >= lifetime)
-    }
-
-    /// Returns `true` if `credential` has this token.
-    fn is(&self, credential: &Credential) -> bool {
-        self.credential.headers() == credential.headers()
-    }
-}
-
-impl OAuthClient {
-    /// Discovers the token endpoint for the server.
-    async fn token_target(&self) -> Result<TokenTarget, ClientError> {
-        let challenge = self.challenge().await?;
-        // The server may require a token for some requests only.
-        let none = || Challenge::new(StatusCode::UNAUTHORIZED, &HeaderMap::new());
-        let challenge = challenge.unwrap_or_else(none);
-        discovery::discover_tokens(&self.reach, &self.url, &challenge).await
+impl TokenRequests<Requests> for ClientCredentials {
+    async fn request(
+        &self,
+        state: &mut Requests,
+        is_rejected: bool,
+    ) -> Result<IssuedToken, CredentialError> {
+        let issued = self.issued(state, is_rejected).await;
+        issued.map_err(|error| CredentialError::Unavailable(error.into()))
     }
 }
 
 #[async_trait]
 impl CredentialResolver for ClientCredentials {
     async fn resolve(&self, _: &Caller, _: &Target) -> Result<Credential, CredentialError> {
-        match &*self.current.load() {
-            Some(token) if !token.is_due() => return Ok(token.credential.clone()),
-            _ => {}
-        }
-        self.renewed(None).await
+        self.slot.resolve(self).await
     }
 
     async fn rejected(
@@ -290,17 +188,7 @@ impl CredentialResolver for ClientCredentials {
         credential: &Credential,
         challenge: &Challenge,
     ) -> Result<Option<Credential>, CredentialError> {
-        // Another token has no further scopes.
-        if challenge.status() != StatusCode::UNAUTHORIZED {
-            return Ok(None);
-        }
-        let current = self.current.load_full();
-        // The server would reject another one as well.
-        let is_new = |token: &ServiceToken| token.issued.elapsed() < SETTLING;
-        if current.is_some_and(|token| token.is(credential) && is_new(&token)) {
-            return Ok(None);
-        }
-        self.renewed(Some(credential)).await.map(Some)
+        self.slot.rejected(self, (credential, challenge)).await
     }
 }
 
@@ -331,42 +219,5 @@ fn is_final(error: &ClientError) -> bool {
     )
 }
 
-fn unavailable(error: impl Into<BoxError>) -> CredentialError {
-    CredentialError::Unavailable(error.into())
-}
-
-/// Maximum time before its expiry at which a token is replaced.
-const MARGIN: Duration = Duration::from_secs(60);
-
-/// Time after which a token that the server rejects is replaced again.
-const SETTLING: Duration = Duration::from_secs(5);
-
 /// Delay after a failure that only a change of the configuration ends.
 const FINAL_DELAY: Duration = Duration::from_secs(60);
-
-#[cfg(test)]
-mod tests {
-    use tokio::time::advance;
-
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn a_token_is_due_a_minute_before_it_expires() {
-        for (lifetime, due) in [(3600, 3540), (40, 30), (0, 0)] {
-            let tokens = TokenSet {
-                access_token: "a-1".to_owned(),
-                key: None,
-                expires_in: Some(Duration::from_secs(lifetime)),
-                refresh_token: None,
-                scope: None,
-            };
-            let token = ServiceToken::new(&tokens, &Credential::none()).unwrap();
-            assert_eq!((token.is_due(), token.is_expired()), (due == 0, due == 0));
-            advance(Duration::from_secs(due)).await;
-            assert!(token.is_due());
-            assert_eq!(token.is_expired(), lifetime == due);
-            advance(Duration::from_secs(lifetime - due)).await;
-            assert!(token.is_expired());
-        }
-    }
-}

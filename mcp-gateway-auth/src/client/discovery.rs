@@ -83,6 +83,7 @@ pub struct AuthorizationServerMetadata {
 }
 
 /// Protected resource, and the authorization server that its metadata names.
+#[derive(Clone)]
 pub(super) struct ProtectedResource {
     /// Resource indicator.
     pub(super) resource: String,
@@ -93,43 +94,7 @@ pub(super) struct ProtectedResource {
     /// Issuer identifier of the authorization server.
     pub(super) issuer: String,
     /// Set if it accepts tokens that are bound to a key.
-    accepts_bound_tokens: bool,
-}
-
-/// Audience of a token, and the token endpoint that issues it.
-#[cfg(feature = "client-credentials")]
-pub(super) struct TokenTarget {
-    pub(super) resource: ProtectedResource,
-    /// Client authentication methods of the token endpoint; empty if the metadata has none.
-    pub(super) auth_methods: Vec<String>,
-    pub(super) token_endpoint: Url,
-    /// Key to which the tokens are bound.
-    pub(super) key: Option<DpopKey>,
-}
-
-/// Discovers the token endpoint of the resource at `url`, which has sent `challenge`.
-///
-/// # Errors
-///
-/// Those of [`discover`].
-#[cfg(feature = "client-credentials")]
-pub(super) async fn discover_tokens(
-    reach: &Reach,
-    url: &Url,
-    challenge: &Challenge,
-) -> Result<TokenTarget, ClientError> {
-    let resource = protected_resource(reach, url, challenge).await?;
-    let issuer = &resource.issuer;
-    let found = server_metadata(reach, issuer).await?;
-    let endpoint = found.token_endpoint.as_deref();
-    let endpoint =
-        endpoint.ok_or_else(|| malformed(issuer, "its metadata has no token_endpoint"))?;
-    Ok(TokenTarget {
-        key: new_key(resource.accepts_bound_tokens && found.binds_tokens)?,
-        auth_methods: found.auth_methods,
-        token_endpoint: reach.url("token_endpoint", endpoint)?,
-        resource,
-    })
+    pub(super) accepts_bound_tokens: bool,
 }
 
 /// Discovers the authorization server of the resource at `url`, which has sent `challenge`.
@@ -214,7 +179,7 @@ async fn default_endpoints(reach: &Reach, url: &Url) -> Option<AuthorizationServ
 }
 
 /// Fetches and validates the metadata of the resource at `url`, which has sent `challenge`.
-async fn protected_resource(
+pub(super) async fn protected_resource(
     reach: &Reach,
     url: &Url,
     challenge: &Challenge,
@@ -258,7 +223,7 @@ fn names_dpop(challenge: &Challenge, document: &Value) -> bool {
 }
 
 /// Generates a key if tokens are bound.
-fn new_key(binds_tokens: bool) -> Result<Option<DpopKey>, ClientError> {
+pub(super) fn new_key(binds_tokens: bool) -> Result<Option<DpopKey>, ClientError> {
     let key = binds_tokens.then(DpopKey::generate).transpose();
     key.map_err(|_| ClientError::Random)
 }
@@ -297,7 +262,10 @@ async fn resource(reach: &Reach, url: &Url, named: Option<&str>) -> Result<Value
 /// Fetches the metadata of `issuer`.
 ///
 /// The documents of RFC 8414 and of OpenID Connect Discovery are tried.
-async fn server_metadata(reach: &Reach, issuer: &str) -> Result<ServerMetadata, ClientError> {
+pub(super) async fn server_metadata(
+    reach: &Reach,
+    issuer: &str,
+) -> Result<ServerMetadata, ClientError> {
     reach.url("authorization_servers", issuer)?;
     let locations = [Location::OAuth, Location::OpenIdInserted, Location::OpenId];
     let mut found = ServerMetadata::fetch(reach.egress(), issuer, &locations).await;
@@ -362,7 +330,7 @@ fn always() -> bool {
     true
 }
 
-fn malformed(issuer: &str, reason: &'static str) -> ClientError {
+pub(super) fn malformed(issuer: &str, reason: &'static str) -> ClientError {
     ClientError::Metadata {
         server: issuer.to_owned(),
         reason,

@@ -13,6 +13,15 @@ use crate::egress::EgressError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClientError {
+    /// The assertion of a workload cannot be read.
+    #[error("the assertion at {path} cannot be read")]
+    Assertion {
+        /// The file.
+        path: String,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
     /// A server names an address that is not allowed.
     #[error("{what}: {address:?} {reason}")]
     Address {
@@ -189,6 +198,10 @@ pub struct ServerError {
     pub code: String,
     /// Explanation for a human.
     pub description: Option<String>,
+    /// Code that refines `code`, such as `consent_required`; Microsoft Entra sends one.
+    pub suberror: Option<String>,
+    /// Claims that a token must have, as JSON (claims challenge of Microsoft Entra).
+    pub claims: Option<String>,
 }
 
 impl ServerError {
@@ -197,6 +210,19 @@ impl ServerError {
         Self {
             code: printable(code),
             description: description.map(printable),
+            suberror: None,
+            claims: None,
+        }
+    }
+
+    /// Reads an error response of a token endpoint.
+    #[cfg(feature = "client-credentials")]
+    pub(super) fn parse(document: &serde_json::Value) -> Self {
+        let text = |key: &str| document[key].as_str();
+        Self {
+            suberror: text("suberror").map(printable),
+            claims: text("claims").map(printable),
+            ..Self::new(text("error").unwrap_or_default(), text("error_description"))
         }
     }
 }

@@ -1,20 +1,22 @@
-//! Clients that obtain tokens for themselves (RFC 6749, section 4.4; RFC 7523, section 2.2).
+//! Clients that obtain tokens for themselves (RFC 6749, section 4.4; RFC 7523, section 2).
 
 use std::fmt;
 
 use serde::Serialize;
 use serde_json::Value;
 
-use super::discovery::TokenTarget;
 use super::error::ServerError;
 use super::token::TokenAnswer;
 use super::token_http::{TokenFailure, TokenHttp};
-use super::{ClientError, ClientIdentity, TokenSet};
+use super::token_target::{TokenEndpoint, TokenTarget};
+use super::{ClientError, ClientIdentity, TokenSet, WorkloadAssertion};
+use crate::dpop::DpopKey;
 use crate::egress::{ClientAuth, Egress};
 use crate::jose::SigningKey;
 use crate::{Clock, Secret};
 
-/// Client of an authorization server, which authenticates as itself with a secret or a key.
+/// Client of an authorization server, which authenticates as itself with a secret, a key or an
+/// assertion of its platform.
 ///
 /// # Example
 ///
@@ -35,7 +37,20 @@ use crate::{Clock, Secret};
 #[derive(Clone, Debug)]
 pub struct ServiceClient {
     identity: ClientIdentity,
-    key: Option<ClientKey>,
+    proof: ClientProof,
+}
+
+/// Proof of a client that it is the registered one.
+#[derive(Clone, Debug)]
+enum ClientProof {
+    /// Assertion of the platform, which authenticates the client.
+    Assertion(WorkloadAssertion),
+    /// Assertion of the platform, which is the grant of a public client.
+    Grant(WorkloadAssertion),
+    /// Signature.
+    Key(ClientKey),
+    /// Secret of the identity, if it has one.
+    Secret,
 }
 
 /// Private key of a client, whose signature authenticates it (`private_key_jwt`).
@@ -46,11 +61,14 @@ pub struct ClientKey {
     audience: Option<String>,
 }
 
+/// Parameters of a token request.
+pub(super) type TokenForm = Vec<(&'static str, String)>;
+
 impl From<ClientIdentity> for ServiceClient {
     /// Creates a client with the secret of `identity`.
     fn from(identity: ClientIdentity) -> Self {
-        let key = None;
-        Self { identity, key }
+        let proof = ClientProof::Secret;
+        Self { identity, proof }
     }
 }
 
@@ -58,10 +76,26 @@ impl ServiceClient {
     /// Creates the client `id`, which signs its requests with `key`.
     #[must_use]
     pub fn with_key(id: impl Into<String>, key: ClientKey) -> Self {
-        Self {
-            identity: ClientIdentity::public(id),
-            key: Some(key),
-        }
+        Self::with_proof(id, ClientProof::Key(key))
+    }
+
+    /// Creates the client `id`, which `assertion` authenticates (RFC 7523, section 2.2).
+    #[must_use]
+    pub fn with_assertion(id: impl Into<String>, assertion: WorkloadAssertion) -> Self {
+        Self::with_proof(id, ClientProof::Assertion(assertion))
+    }
+
+    /// Creates the client `id`, to which tokens are issued for `assertion` (RFC 7523, section 2.1).
+    ///
+    /// The client does not authenticate otherwise.
+    #[must_use]
+    pub fn with_assertion_grant(id: impl Into<String>, assertion: WorkloadAssertion) -> Self {
+        Self::with_proof(id, ClientProof::Grant(assertion))
+    }
+
+    fn with_proof(id: impl Into<String>, proof: ClientProof) -> Self {
+        let identity = ClientIdentity::public(id);
+        Self { identity, proof }
     }
 
     /// Returns the identifier of the client.
@@ -77,56 +111,79 @@ impl ServiceClient {
         target: &TokenTarget,
         scope: Option<&str>,
     ) -> Result<TokenSet, TokenFailure> {
-        let mut form = vec![
-            ("grant_type", "client_credentials"),
-            ("resource", &target.resource.resource),
-        ];
-        form.extend(scope.map(|scope| ("scope", scope)));
-        let http = TokenHttp::new(egress, target.key.as_ref());
-        let Some(key) = &self.key else {
-            let auth = self.identity.authentication(&target.auth_methods);
-            let id = self.identity.missing_in_form(&target.auth_methods);
-            form.extend(id.map(|id| ("client_id", id)));
-            return post(&http, target, &auth, &form).await;
+        let mut form = match &self.proof {
+            ClientProof::Grant(assertion) => {
+                let assertion = assertion.current().await?;
+                vec![
+                    ("grant_type", JWT_BEARER.to_owned()),
+                    ("assertion", assertion.expose().to_owned()),
+                ]
+            }
+            _ => vec![("grant_type", "client_credentials".to_owned())],
         };
-        let assertion = key.assertion(self.id(), &target.resource.issuer);
-        let assertion = assertion.map_err(|error| http.failure(error))?;
-        form.extend([
-            ("client_id", self.id()),
-            ("client_assertion_type", ASSERTION_TYPE),
-            ("client_assertion", &assertion),
-        ]);
-        post(&http, target, &ClientAuth::None, &form).await
+        form.push(("resource", target.resource.resource.clone()));
+        form.extend(scope.map(|scope| ("scope", scope.to_owned())));
+        let key = target.key.as_ref();
+        let answer = self.request(egress, &target.endpoint, form, key).await?;
+        Ok(answer.tokens(key)?)
+    }
+
+    /// Sends `form` to `endpoint`, authenticated as the client, for a token that is bound to `key` if
+    /// there is one.
+    pub(super) async fn request(
+        &self,
+        egress: &Egress,
+        endpoint: &TokenEndpoint,
+        mut form: TokenForm,
+        key: Option<&DpopKey>,
+    ) -> Result<TokenAnswer, TokenFailure> {
+        let auth = self.authenticate(endpoint, &mut form).await?;
+        let http = TokenHttp::new(egress, key);
+        let answer = answer(&http, endpoint, &auth, &form).await;
+        answer.map_err(|error| http.failure(error))
+    }
+
+    /// Adds the client and its assertion to `form`, and returns the rest of its authentication.
+    async fn authenticate(
+        &self,
+        endpoint: &TokenEndpoint,
+        form: &mut TokenForm,
+    ) -> Result<ClientAuth, ClientError> {
+        let assertion = match &self.proof {
+            ClientProof::Assertion(assertion) => {
+                Some(assertion.current().await?.expose().to_owned())
+            }
+            ClientProof::Key(key) => Some(key.assertion(self.id(), &endpoint.issuer)?),
+            ClientProof::Grant(_) | ClientProof::Secret => None,
+        };
+        let auth = self.identity.authentication(&endpoint.auth_methods);
+        // The client is in all forms, because some servers require it there.
+        if !matches!(auth, ClientAuth::Post { .. }) {
+            form.push(("client_id", self.id().to_owned()));
+        }
+        if let Some(assertion) = assertion {
+            form.push(("client_assertion_type", ASSERTION_TYPE.to_owned()));
+            form.push(("client_assertion", assertion));
+        }
+        Ok(auth)
     }
 }
 
-/// Posts `form` to the token endpoint of `target`.
-async fn post(
-    http: &TokenHttp,
-    target: &TokenTarget,
-    auth: &ClientAuth,
-    form: &[(&str, &str)],
-) -> Result<TokenSet, TokenFailure> {
-    let answer = answer(http, target, auth, form).await;
-    answer.map_err(|error| http.failure(error))
-}
-
+/// Posts `form` to the token endpoint `endpoint`.
 async fn answer(
     http: &TokenHttp,
-    target: &TokenTarget,
+    endpoint: &TokenEndpoint,
     auth: &ClientAuth,
-    form: &[(&str, &str)],
-) -> Result<TokenSet, ClientError> {
-    let endpoint = &target.token_endpoint;
-    let failed = |source| ClientError::egress(endpoint, source);
-    let mut request = auth.request(form).map_err(failed)?.map(Vec::from);
-    *request.uri_mut() = endpoint
-        .as_str()
-        .parse()
-        .map_err(|_| ClientError::Response {
-            what: "the token endpoint",
-            reason: "its address is not a request target",
-        })?;
+    form: &TokenForm,
+) -> Result<TokenAnswer, ClientError> {
+    let url = &endpoint.url;
+    let failed = |source| ClientError::egress(url, source);
+    let form: Vec<_> = form.iter().map(|(name, value)| (*name, &**value)).collect();
+    let mut request = auth.request(&form).map_err(failed)?.map(Vec::from);
+    *request.uri_mut() = url.as_str().parse().map_err(|_| ClientError::Response {
+        what: "the token endpoint",
+        reason: "its address is not a request target",
+    })?;
     let response = oauth2::AsyncHttpClient::call(http, request).await;
     let response = response.map_err(failed)?;
     let malformed = |_| ClientError::Response {
@@ -134,13 +191,10 @@ async fn answer(
         reason: "the response has no access_token",
     };
     if response.status().is_success() {
-        let answer: TokenAnswer = serde_json::from_slice(response.body()).map_err(malformed)?;
-        return answer.tokens(target.key.as_ref());
+        return serde_json::from_slice(response.body()).map_err(malformed);
     }
     let error: Value = serde_json::from_slice(response.body()).map_err(malformed)?;
-    let code = error["error"].as_str().unwrap_or_default();
-    let description = error["error_description"].as_str();
-    Err(ClientError::Token(ServerError::new(code, description)))
+    Err(ClientError::Token(ServerError::parse(&error)))
 }
 
 impl ClientKey {
@@ -213,3 +267,6 @@ const LIFETIME: u64 = 60;
 
 /// Type of client assertions (RFC 7523, section 2.2).
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// Grant with an assertion (RFC 7523, section 2.1).
+pub(super) const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";

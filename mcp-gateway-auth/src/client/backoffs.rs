@@ -1,18 +1,19 @@
-//! Delays of refreshes after failures.
+//! Delays of token requests after failures.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use mcp_gateway_core::error_chain;
 
-use crate::client::ClientError;
-use crate::client::backoff::Backoff;
-use crate::client::token_http::TokenFailure;
+use super::ClientError;
+use super::backoff::Backoff;
+use super::token_http::TokenFailure;
+#[cfg(feature = "accounts")]
 use crate::egress::EgressError;
 
-/// Class of a failed refresh, which decides what else fails.
+/// Class of a failed token request, which decides what else fails.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum FailureClass {
+pub(crate) enum FailureClass {
     /// The request of this account: others may succeed.
     Account,
     /// The registered client.
@@ -25,7 +26,7 @@ pub(super) enum FailureClass {
 
 impl FailureClass {
     /// Classifies a failure by its code, and by its status only if its code tells nothing.
-    pub(super) fn of(failure: &TokenFailure) -> Self {
+    pub(crate) fn of(failure: &TokenFailure) -> Self {
         match Self::of_error(&failure.error) {
             Self::Account if failure.overload.is_some() => Self::Server,
             class => class,
@@ -50,7 +51,8 @@ impl FailureClass {
 }
 
 /// Returns `true` if the server may have processed the request whose response failed with `error`.
-pub(super) fn is_lost(error: &ClientError) -> bool {
+#[cfg(feature = "accounts")]
+pub(crate) fn is_lost(error: &ClientError) -> bool {
     match error {
         ClientError::Egress { source, .. } => !matches!(
             source,
@@ -63,7 +65,7 @@ pub(super) fn is_lost(error: &ClientError) -> bool {
 
 /// Backoffs of authorization servers and of accounts, by their identifiers.
 #[derive(Debug, Default)]
-pub(super) struct Backoffs(Mutex<HashMap<String, (Backoff, String)>>);
+pub(crate) struct Backoffs(Mutex<HashMap<String, (Backoff, String)>>);
 
 impl Backoffs {
     /// Rejects a request while one of `keys` is backed off.
@@ -71,7 +73,7 @@ impl Backoffs {
     /// # Errors
     ///
     /// [`ClientError::Suspended`] with the last failure.
-    pub(super) fn check(&self, keys: [&str; 2]) -> Result<(), ClientError> {
+    pub(crate) fn check(&self, keys: [&str; 2]) -> Result<(), ClientError> {
         let backoffs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut found = keys.into_iter().filter_map(|key| backoffs.get(key));
         let suspended = found.find_map(|(backoff, failure)| Some((backoff.remaining()?, failure)));
@@ -85,7 +87,7 @@ impl Backoffs {
     }
 
     /// Delays the next request for `key`, for as long as the server asks for or longer.
-    pub(super) fn record_failure(&self, key: &str, failed: &TokenFailure) {
+    pub(crate) fn record_failure(&self, key: &str, failed: &TokenFailure) {
         let mut backoffs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (backoff, failure) = backoffs.entry(key.to_owned()).or_default();
         backoff.record_failure();
@@ -96,7 +98,7 @@ impl Backoffs {
     }
 
     /// Permits the next requests for `keys` after a success.
-    pub(super) fn reset(&self, keys: [&str; 2]) {
+    pub(crate) fn reset(&self, keys: [&str; 2]) {
         let mut backoffs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for key in keys {
             backoffs.remove(key);
@@ -104,7 +106,7 @@ impl Backoffs {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "accounts"))]
 mod tests {
     use std::time::Duration;
 
@@ -126,10 +128,7 @@ mod tests {
             ("400", FailureClass::Account),
         ];
         for (code, class) in table {
-            let error = ClientError::Token(ServerError {
-                code: code.to_owned(),
-                description: None,
-            });
+            let error = ClientError::Token(ServerError::new(code, None));
             assert!(!is_lost(&error));
             assert_eq!(FailureClass::of(&failure(error)), class, "{code}");
         }
