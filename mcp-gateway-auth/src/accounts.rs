@@ -57,7 +57,6 @@
 //! ```
 
 mod account;
-mod backoffs;
 mod cache;
 mod connections;
 mod credentials;

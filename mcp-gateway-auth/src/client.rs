@@ -45,6 +45,8 @@ mod client_credentials;
 mod credentials;
 mod discovery;
 mod error;
+#[cfg(feature = "token-exchange")]
+mod exchange;
 mod grant;
 mod http;
 #[cfg(feature = "loopback")]
@@ -82,6 +84,11 @@ pub use self::client_credentials::ClientCredentials;
 pub use self::credentials::GrantCredentials;
 pub use self::discovery::{AuthorizationServerMetadata, AuthorizationTarget};
 pub use self::error::{ClientError, ServerError};
+#[cfg(feature = "token-exchange")]
+pub use self::exchange::{
+    ExchangeProfile, IdentityIssuer, PresentedTokens, ServerBackoffs, SubjectToken,
+    SubjectTokenType, SubjectTokens, TokenExchange,
+};
 pub use self::grant::Grant;
 use self::http::Reach;
 #[cfg(feature = "loopback")]
@@ -162,6 +169,17 @@ impl OAuthClient {
         let none = || Challenge::new(StatusCode::UNAUTHORIZED, &HeaderMap::new());
         let challenge = challenge.unwrap_or_else(none);
         token_target::discover_tokens(&self.reach, &self.url, &challenge).await
+    }
+
+    /// Returns the URL of the server.
+    #[cfg(feature = "token-exchange")]
+    fn url(&self) -> &Url {
+        &self.url
+    }
+
+    #[cfg(feature = "token-exchange")]
+    fn egress(&self) -> &Egress {
+        self.reach.egress()
     }
 
     fn status(&self, status: StatusCode) -> ClientError {

@@ -233,6 +233,8 @@ pub(super) struct TokenAnswer {
     #[serde(skip)]
     scopes: Option<Vec<Scope>>,
     token_type: BasicTokenType,
+    /// Type of the token in the response to an exchange (RFC 8693, section 2.2.1).
+    issued_token_type: Option<String>,
 }
 
 impl TokenAnswer {
@@ -264,6 +266,20 @@ impl TokenAnswer {
     }
 }
 
+#[cfg(feature = "token-exchange")]
+impl TokenAnswer {
+    /// Returns the token of the type `expected`, which is no access token.
+    pub(super) fn issued(self, expected: &str) -> Result<String, ClientError> {
+        match self.issued_token_type.as_deref() == Some(expected) {
+            true => Ok(self.access_token.into_secret()),
+            false => Err(ClientError::Response {
+                what: WHAT,
+                reason: "the token is not of the requested type",
+            }),
+        }
+    }
+}
+
 impl<'de> Deserialize<'de> for TokenAnswer {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         use serde::de::Error as _;
@@ -280,6 +296,7 @@ impl<'de> Deserialize<'de> for TokenAnswer {
             access_token: AccessToken::new(access_token),
             expires_in: members.get("expires_in").and_then(seconds),
             refresh_token: text("refresh_token").map(RefreshToken::new),
+            issued_token_type: text("issued_token_type"),
             scopes: members.get("scope").map(scopes),
             token_type: match kind.as_deref() {
                 None | Some("bearer") => BasicTokenType::Bearer,

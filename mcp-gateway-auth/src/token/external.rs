@@ -21,13 +21,24 @@ struct Description {
 }
 
 impl ExternalToken {
-    /// Describes the token of `issuer` with `claims`.
-    pub(super) fn new(issuer: &str, claims: &Claims) -> Self {
+    /// Describes a token of `issuer` for `audiences`, which expires at `expires_at`, in seconds since
+    /// the Unix epoch.
+    #[must_use]
+    pub fn new(
+        issuer: impl Into<String>,
+        audiences: impl IntoIterator<Item = String>,
+        expires_at: u64,
+    ) -> Self {
         Self(Arc::new(Description {
-            issuer: issuer.to_owned(),
-            audiences: claims.aud.clone(),
-            expires_at: claims.exp.unwrap_or(0),
+            issuer: issuer.into(),
+            audiences: audiences.into_iter().collect(),
+            expires_at,
         }))
+    }
+
+    /// Describes the token of `issuer` with `claims`.
+    pub(super) fn of_claims(issuer: &str, claims: &Claims) -> Self {
+        Self::new(issuer, claims.aud.clone(), claims.exp.unwrap_or(0))
     }
 
     /// Returns the description of the token that `principal` has presented; `None` if it is not one

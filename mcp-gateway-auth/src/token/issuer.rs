@@ -120,7 +120,7 @@ impl Issuer {
             let scopes = self.scopes.clone();
             return Err(AuthError::InsufficientScope { scopes });
         }
-        let external = ExternalToken::new(self.expectation.issuer(), claims);
+        let external = ExternalToken::of_claims(self.expectation.issuer(), claims);
         let token = VerifiedToken::new(principal, claims.exp.unwrap_or(0));
         Ok(token.identified_by(claims).with_extension(external))
     }
