@@ -4,6 +4,8 @@ mod client_credentials;
 mod credentials;
 mod managed;
 mod secret_use;
+mod service_client;
+mod token_exchange;
 
 use std::collections::{HashMap, HashSet};
 use std::io;

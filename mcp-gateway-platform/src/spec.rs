@@ -34,6 +34,7 @@ mod remote;
 mod secret;
 mod server;
 mod storage;
+mod token_exchange;
 mod tool_filter;
 mod visibility;
 
@@ -48,7 +49,7 @@ use url::Url;
 pub use self::assignment::{AssignedConnection, Assignment};
 pub use self::audit::Audit;
 pub use self::auth::{Anonymous, Auth, Forward, StaticAuth, Token};
-pub use self::client_credentials::{ClientProof, RemoteClientCredentials};
+pub use self::client_credentials::{AssertionSource, ClientProof, RemoteClientCredentials};
 pub use self::gateway::GatewaySpec;
 pub use self::isolation::Isolation;
 pub use self::issuer::{Claims, Introspection, Issuer};
@@ -66,6 +67,7 @@ pub use self::remote::{Remote, RemoteAuth, RemoteForward, RemoteOAuth};
 pub use self::secret::{Secret, SessionKey};
 pub use self::server::{ServerRuntime, ServerSpec};
 pub use self::storage::Storage;
+pub use self::token_exchange::{ExchangeClient, ExchangeKind, RemoteTokenExchange, SubjectKind};
 pub use self::tool_filter::ToolFilter;
 pub use self::visibility::Visibility;
 

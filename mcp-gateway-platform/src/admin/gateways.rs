@@ -233,6 +233,7 @@ fn assigned(assignment: &Assignment) -> AssignmentDocument {
         tools: tools.map(|tools| tools.iter().map(ToString::to_string).collect()),
         connection: match &assignment.connection {
             AssignedConnection::Caller => "caller".to_owned(),
+            AssignedConnection::Enterprise => "enterprise".to_owned(),
             AssignedConnection::Pinned(owner) => Owner::from(owner.clone()).to_string(),
         },
     }

@@ -1,52 +1,54 @@
-//! Pinned connections of the current spec.
+//! Connections that gateways of the current spec choose.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use mcp_gateway_auth::accounts::SharedOwner;
 
 use crate::spec::{AssignedConnection, DynamicSpec, GatewaySpec};
 
-/// Owners of the connections that gateways have pinned, replaceable while calls are in flight.
+/// Connections that gateways have chosen, replaceable while calls are in flight.
 #[derive(Debug, Default)]
 pub(crate) struct ReloadablePins {
-    /// Owners, by the identifier of the gateway.
-    owners: ArcSwap<HashMap<Arc<str>, PinnedOwners>>,
+    /// Connections, by the identifier of the gateway.
+    connections: ArcSwap<HashMap<Arc<str>, ChosenConnections>>,
 }
 
-/// Owners of the pinned connections of one gateway, by server.
-type PinnedOwners = HashMap<Arc<str>, SharedOwner>;
+/// Connections that one gateway has chosen, by server.
+type ChosenConnections = HashMap<Arc<str>, AssignedConnection>;
 
 impl ReloadablePins {
     /// Replaces all pins by those of `spec`.
     pub(crate) fn replace(&self, spec: &DynamicSpec) {
         let gateways = spec.gateways.iter().map(|gateway| {
-            let pinned = pinned(gateway).collect();
-            (Arc::clone(gateway.id()), pinned)
+            let chosen = chosen(gateway).collect();
+            (Arc::clone(gateway.id()), chosen)
         });
-        let pinned = gateways.filter(|(_, pinned): &(_, HashMap<_, _>)| !pinned.is_empty());
-        self.owners.store(Arc::new(pinned.collect()));
+        let chosen = gateways.filter(|(_, chosen): &(_, HashMap<_, _>)| !chosen.is_empty());
+        self.connections.store(Arc::new(chosen.collect()));
     }
 
-    /// Returns the owner with whose connection the gateway `gateway` calls `server`; `None` for that
-    /// of the caller.
-    pub(crate) fn owner(&self, gateway: &str, server: &str) -> Option<SharedOwner> {
-        self.owners.load().get(gateway)?.get(server).cloned()
+    /// Returns the connection with which the gateway `gateway` calls `server`.
+    pub(crate) fn connection(&self, gateway: &str, server: &str) -> AssignedConnection {
+        let connections = self.connections.load();
+        let chosen = connections.get(gateway).and_then(|all| all.get(server));
+        chosen.cloned().unwrap_or_default()
     }
 }
 
-/// Returns the servers with pinned connections of `gateway`, with their owners.
-fn pinned(gateway: &GatewaySpec) -> impl Iterator<Item = (Arc<str>, SharedOwner)> {
+/// Returns the servers that `gateway` does not call with connections of callers.
+fn chosen(gateway: &GatewaySpec) -> impl Iterator<Item = (Arc<str>, AssignedConnection)> {
     let assignments = gateway.assignments.iter();
     assignments.filter_map(|assignment| match &assignment.connection {
         AssignedConnection::Caller => None,
-        AssignedConnection::Pinned(owner) => Some((Arc::clone(&assignment.server), owner.clone())),
+        chosen => Some((Arc::clone(&assignment.server), chosen.clone())),
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use mcp_gateway_auth::accounts::SharedOwner;
+
     use super::*;
     use crate::spec::Assignment;
 
@@ -61,11 +63,15 @@ mod tests {
             .push(gateway.with_assignment(Assignment::new("files")));
         let pins = ReloadablePins::default();
         pins.replace(&spec);
-        assert_eq!(pins.owner("1", "notes"), Some(owner));
+        assert_eq!(
+            pins.connection("1", "notes"),
+            AssignedConnection::Pinned(owner)
+        );
         for (gateway, server) in [("1", "files"), ("team", "notes"), ("default", "notes")] {
-            assert_eq!(pins.owner(gateway, server), None, "{gateway} {server}");
+            let found = pins.connection(gateway, server);
+            assert_eq!(found, AssignedConnection::Caller, "{gateway} {server}");
         }
         pins.replace(&DynamicSpec::default());
-        assert_eq!(pins.owner("1", "notes"), None);
+        assert_eq!(pins.connection("1", "notes"), AssignedConnection::Caller);
     }
 }

@@ -1,27 +1,28 @@
-//! Credentials of the gateway itself at servers.
+//! Credentials for which the gateway requests tokens as a registered client.
 
 use std::sync::{Arc, OnceLock};
 
 use ipnet::IpNet;
-use mcp_gateway_auth::client::{
-    ClientCredentials, ClientIdentity, ClientKey, OAuthClient, ServiceClient,
-};
+use mcp_gateway_auth::client::{ClientCredentials, OAuthClient, ServerBackoffs, TokenExchange};
 use mcp_gateway_auth::egress::Egress;
-use mcp_gateway_auth::jose::SigningKey;
 use mcp_gateway_core::{BoxError, Credential};
 use url::Url;
 
 use super::credential;
+use super::service_client::service_client;
+use super::token_exchange::token_exchange;
 use crate::auth::client_egress;
-use crate::spec::{ClientProof, RemoteAuth, RemoteClientCredentials, ServerRuntime};
+use crate::spec::{RemoteAuth, ServerRuntime};
 
-/// Creator of the credentials of the gateway itself.
+/// Creator of the credentials for which the gateway requests tokens as a registered client.
 #[derive(Debug, Default)]
 pub(crate) struct ClientCredentialsFactory {
     /// Private networks that egress may reach.
     networks: Vec<IpNet>,
     /// Egress to any port, created with the first credential.
     egress: OnceLock<Egress>,
+    /// Delays of exchanges after failures.
+    backoffs: ServerBackoffs,
 }
 
 impl ClientCredentialsFactory {
@@ -29,7 +30,7 @@ impl ClientCredentialsFactory {
     pub(crate) fn new(networks: Vec<IpNet>) -> Self {
         Self {
             networks,
-            egress: OnceLock::new(),
+            ..Self::default()
         }
     }
 
@@ -54,11 +55,32 @@ impl ClientCredentialsFactory {
         let oauth = OAuthClient::new(self.egress()?, url)?;
         let none = || Credential::new(Arc::from("configuration"));
         let rest = credential(transport).unwrap_or_else(none);
-        let credentials = ClientCredentials::new(oauth, service_client(client)?, rest);
+        let credentials = ClientCredentials::new(
+            oauth,
+            service_client(&client.client_id, &client.proof)?,
+            rest,
+        );
         Ok(Some(match client.scopes.is_empty() {
             true => credentials,
             false => credentials.with_scope(client.scopes.join(" ")),
         }))
+    }
+
+    /// Creates the resolver of the server `transport` that exchanges the identities of callers; `None`
+    /// if none does.
+    ///
+    /// # Errors
+    ///
+    /// The same as those of [`create`](Self::create).
+    pub(crate) fn exchange(
+        &self,
+        transport: &ServerRuntime,
+    ) -> Result<Option<TokenExchange>, BoxError> {
+        let Some(spec) = transport.exchange() else {
+            return Ok(None);
+        };
+        let tools = (self.egress()?, &self.backoffs);
+        token_exchange(transport, spec, tools).map(Some)
     }
 
     fn egress(&self) -> Result<Egress, BoxError> {
@@ -68,30 +90,4 @@ impl ClientCredentialsFactory {
         let egress = client_egress(&self.networks)?;
         Ok(self.egress.get_or_init(|| egress).clone())
     }
-}
-
-/// Returns the client of `spec`.
-fn service_client(spec: &RemoteClientCredentials) -> Result<ServiceClient, BoxError> {
-    let id = &*spec.client_id;
-    Ok(match &spec.proof {
-        ClientProof::PrivateKey {
-            pem,
-            id: kid,
-            audience,
-        } => {
-            let mut key = ClientKey::new(SigningKey::from_pem(pem.expose())?);
-            if let Some(kid) = kid {
-                key = key.with_id(kid);
-            }
-            if let Some(audience) = audience {
-                key = key.with_audience(audience);
-            }
-            ServiceClient::with_key(id, key)
-        }
-        ClientProof::Secret { secret, method } => {
-            let mut identity = ClientIdentity::confidential(id, secret.expose());
-            identity.auth_method.clone_from(method);
-            identity.into()
-        }
-    })
 }

@@ -5,10 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use ipnet::IpNet;
 use mcp_gateway_auth::TokenForwarding;
-use mcp_gateway_auth::accounts::{
-    AccountCredentials, Owner, ServerAccounts, ServerInputs, SharedOwner,
-};
-use mcp_gateway_auth::client::ClientCredentials;
+use mcp_gateway_auth::accounts::{AccountCredentials, Owner, ServerAccounts, ServerInputs};
+use mcp_gateway_auth::client::{ClientCredentials, TokenExchange};
 use mcp_gateway_core::credential::{Challenge, CredentialError, CredentialResolver};
 use mcp_gateway_core::route::Target;
 use mcp_gateway_core::{Caller, Credential};
@@ -18,7 +16,7 @@ use super::credential;
 use crate::accounts::{account_server, input_server};
 use crate::reload::generations::{Generations, ServerInstance};
 use crate::reload::pins::ReloadablePins;
-use crate::spec::{RemoteAuth, RemoteForward, ServerRuntime, ServerSpec};
+use crate::spec::{AssignedConnection, RemoteAuth, RemoteForward, ServerRuntime, ServerSpec};
 
 /// Factory of the credentials of servers.
 #[derive(Clone, Debug, Default)]
@@ -33,8 +31,8 @@ pub(crate) struct CredentialFactory {
     pub(crate) pins: Arc<ReloadablePins>,
 }
 
-/// Credentials of one running server: the configured one, that of the gateway itself, or the
-/// accounts of callers.
+/// Credentials of one running server: the configured one, that of the gateway itself, the accounts of
+/// callers, or tokens for which their identities are exchanged.
 ///
 /// They are those of its spec, and replaced together with the server. A call that an apply has
 /// overtaken gets one only if it would still reach this server.
@@ -44,6 +42,8 @@ pub(crate) struct ServerCredentials {
     pins: Arc<ReloadablePins>,
     instance: ServerInstance,
     source: CredentialSource,
+    /// Exchange of the identities of callers; `None` if the server has none.
+    exchange: Option<Box<TokenExchange>>,
 }
 
 /// Source of the credential of a server.
@@ -53,6 +53,8 @@ enum CredentialSource {
     Accounts(ServerAccounts),
     /// The same request headers for all callers.
     Configured(Credential),
+    /// Token for which the identity of the caller is exchanged.
+    Exchanged,
     /// Identity token that the caller has presented to the gateway.
     Forwarded(TokenForwarding),
     /// Values that the caller has supplied.
@@ -74,11 +76,18 @@ impl CredentialFactory {
 
     /// Creates the credentials of a new server with the spec `definition`.
     pub(crate) fn create(&self, definition: &ServerSpec) -> Arc<ServerCredentials> {
+        let exchange = self.own.exchange(&definition.transport);
+        let exchange = exchange.unwrap_or_else(|error| {
+            let server = &*definition.name;
+            tracing::error!(server, %error, "server called without an exchange of identities");
+            None
+        });
         Arc::new(ServerCredentials {
             generations: Arc::clone(&self.generations),
             pins: Arc::clone(&self.pins),
             instance: ServerInstance::new(),
             source: self.source(definition),
+            exchange: exchange.map(Box::new),
         })
     }
 
@@ -90,6 +99,9 @@ impl CredentialFactory {
         let accounts = self.accounts.as_ref().zip(input_server(definition));
         if let Some((accounts, server)) = accounts {
             return CredentialSource::Inputs(accounts.of_input_server(server));
+        }
+        if definition.transport.exchange().is_some() {
+            return CredentialSource::Exchanged;
         }
         if let Some(RemoteAuth::Forward(forward)) = definition.transport.auth() {
             return CredentialSource::Forwarded(forwarding(forward, &definition.transport));
@@ -113,28 +125,36 @@ impl ServerCredentials {
         self.instance
     }
 
-    /// Returns the owner whose account the gateway of `caller` uses; `None` for that of the caller,
-    /// and for a configured credential.
-    fn pinned(&self, caller: &Caller, target: &Target) -> Option<SharedOwner> {
+    /// Returns the connection that the gateway of `caller` uses; that of the caller if the server has
+    /// no other.
+    fn connection(&self, caller: &Caller, target: &Target) -> AssignedConnection {
         match &self.source {
             CredentialSource::Accounts(_) | CredentialSource::Inputs(_) => {
-                self.pins.owner(caller.gateway(), &target.server)
+                self.pins.connection(caller.gateway(), &target.server)
             }
             CredentialSource::Configured(_)
+            | CredentialSource::Exchanged
             | CredentialSource::Forwarded(_)
-            | CredentialSource::Own(_) => None,
+            | CredentialSource::Own(_) => AssignedConnection::Caller,
         }
+    }
+
+    /// Returns the exchange of the identities of callers.
+    ///
+    /// # Errors
+    ///
+    /// [`CredentialError::Unavailable`] if there is none.
+    fn exchange(&self) -> Result<&TokenExchange, CredentialError> {
+        let exchange = self.exchange.as_deref();
+        exchange.ok_or_else(|| CredentialError::Unavailable("no exchange of identities".into()))
     }
 
     /// Returns the configured credential.
     #[cfg(test)]
     pub(crate) fn configured(&self) -> Option<&Credential> {
         match &self.source {
-            CredentialSource::Accounts(_)
-            | CredentialSource::Forwarded(_)
-            | CredentialSource::Inputs(_)
-            | CredentialSource::Own(_) => None,
             CredentialSource::Configured(credential) => Some(credential),
+            _ => None,
         }
     }
 }
@@ -147,28 +167,35 @@ impl CredentialResolver for ServerCredentials {
         target: &Target,
     ) -> Result<Credential, CredentialError> {
         // Before the call is admitted, so that its pin is that of the generation that admits it.
-        let pinned = self.pinned(caller, target);
+        let connection = self.connection(caller, target);
         self.generations
             .admit(caller, target, self.instance)
             .await?;
-        match (&self.source, pinned) {
-            (CredentialSource::Accounts(accounts), Some(owner)) => {
+        match (&self.source, connection) {
+            (CredentialSource::Configured(credential), _) => Ok(credential.clone()),
+            (CredentialSource::Own(own), _) => own.resolve(caller, target).await,
+            (CredentialSource::Exchanged, _) | (_, AssignedConnection::Enterprise) => {
+                self.exchange()?.resolve(caller, target).await
+            }
+            (CredentialSource::Accounts(accounts), AssignedConnection::Pinned(owner)) => {
                 accounts.pinned_to(owner).resolve(caller, target).await
             }
-            (CredentialSource::Accounts(accounts), None) => accounts.resolve(caller, target).await,
-            (CredentialSource::Configured(credential), _) => Ok(credential.clone()),
             (CredentialSource::Forwarded(tokens), _) => tokens.resolve(caller, target).await,
-            (CredentialSource::Inputs(inputs), Some(owner)) => {
+            (CredentialSource::Accounts(accounts), AssignedConnection::Caller) => {
+                accounts.resolve(caller, target).await
+            }
+            (CredentialSource::Inputs(inputs), AssignedConnection::Pinned(owner)) => {
                 inputs.pinned_to(owner).resolve(caller, target).await
             }
-            (CredentialSource::Inputs(inputs), None) => inputs.resolve(caller, target).await,
-            (CredentialSource::Own(own), _) => own.resolve(caller, target).await,
+            (CredentialSource::Inputs(inputs), AssignedConnection::Caller) => {
+                inputs.resolve(caller, target).await
+            }
         }
     }
 
-    /// Returns another credential of the account that was used, or of the gateway. A configured
-    /// credential and the token of a caller have no replacement, so the call fails; so does that of
-    /// a call whose pin has changed.
+    /// Returns another credential of the account that was used, of the exchanged identity, or of the
+    /// gateway. A configured credential and the token of a caller have no replacement, so the call
+    /// fails; so does that of a call whose connection has been chosen anew.
     async fn rejected(
         &self,
         caller: &Caller,
@@ -177,22 +204,28 @@ impl CredentialResolver for ServerCredentials {
         challenge: &Challenge,
     ) -> Result<Option<Credential>, CredentialError> {
         let (pinned_accounts, pinned_inputs);
-        let source: &dyn CredentialResolver = match (&self.source, self.pinned(caller, target)) {
-            (_, Some(owner)) if !has_used(credential, &owner) => return Ok(None),
-            (CredentialSource::Accounts(accounts), Some(owner)) => {
-                pinned_accounts = accounts.pinned_to(owner);
-                &pinned_accounts
-            }
-            (CredentialSource::Accounts(accounts), None) => accounts,
+        let connection = self.connection(caller, target);
+        if !has_used(credential, &connection) {
+            return Ok(None);
+        }
+        let source: &dyn CredentialResolver = match (&self.source, connection) {
             (CredentialSource::Configured(_) | CredentialSource::Forwarded(_), _) => {
                 return Ok(None);
             }
-            (CredentialSource::Inputs(inputs), Some(owner)) => {
+            (CredentialSource::Own(own), _) => &**own,
+            (CredentialSource::Exchanged, _) | (_, AssignedConnection::Enterprise) => {
+                self.exchange()?
+            }
+            (CredentialSource::Accounts(accounts), AssignedConnection::Pinned(owner)) => {
+                pinned_accounts = accounts.pinned_to(owner);
+                &pinned_accounts
+            }
+            (CredentialSource::Accounts(accounts), AssignedConnection::Caller) => accounts,
+            (CredentialSource::Inputs(inputs), AssignedConnection::Pinned(owner)) => {
                 pinned_inputs = inputs.pinned_to(owner);
                 &pinned_inputs
             }
-            (CredentialSource::Inputs(inputs), None) => inputs,
-            (CredentialSource::Own(own), _) => &**own,
+            (CredentialSource::Inputs(inputs), AssignedConnection::Caller) => inputs,
         };
         source.rejected(caller, target, credential, challenge).await
     }
@@ -206,8 +239,14 @@ fn forwarding(forward: &RemoteForward, transport: &ServerRuntime) -> TokenForwar
     issuers.fold(tokens, TokenForwarding::with_issuer)
 }
 
-/// Returns `true` if `credential` is that of an account or of values of `owner`.
-fn has_used(credential: &Credential, owner: &SharedOwner) -> bool {
-    let owner = format!("{}@", Owner::from(owner.clone()));
-    credential.account().starts_with(&owner)
+/// Returns `true` if `credential` may be that of `connection`.
+fn has_used(credential: &Credential, connection: &AssignedConnection) -> bool {
+    let account = credential.account();
+    match connection {
+        AssignedConnection::Caller => true,
+        AssignedConnection::Enterprise => account.starts_with(TokenExchange::ACCOUNT),
+        AssignedConnection::Pinned(owner) => {
+            account.starts_with(&format!("{}@", Owner::from(owner.clone())))
+        }
+    }
 }

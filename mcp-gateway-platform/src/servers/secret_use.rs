@@ -9,7 +9,7 @@ use mcp_gateway_core::transport::Transport;
 use mcp_gateway_core::upstream::{Instance, RuntimeBackend, UpstreamError};
 
 use crate::audit;
-use crate::spec::{RemoteAuth, ServerRuntime, ServerSpec};
+use crate::spec::{RemoteAuth, RemoteTokenExchange, ServerRuntime, ServerSpec};
 
 /// Backend of a server with configured secrets, whose first use in this process is recorded.
 #[derive(Debug)]
@@ -75,8 +75,11 @@ fn secrets(transport: &ServerRuntime) -> Vec<String> {
                 Some(RemoteAuth::ClientCredentials(client)) => Some(&client.client_id),
                 Some(RemoteAuth::Forward(_) | RemoteAuth::OAuth(_)) | None => None,
             };
+            let exchange = remote.exchange.as_deref().into_iter();
+            let exchange = exchange.flat_map(RemoteTokenExchange::clients);
+            let clients = client.into_iter().chain(exchange.map(|client| &client.id));
             headers
-                .chain(client.map(|id| format!("client {id}")))
+                .chain(clients.map(|id| format!("client {id}")))
                 .collect()
         }
     }

@@ -39,6 +39,9 @@ pub enum AssignedConnection {
     /// Connection of the caller, resolved for each call: own, of a team, of the organization.
     #[default]
     Caller,
+    /// Token for which the identity of the caller is exchanged, managed by an enterprise; see
+    /// [`RemoteTokenExchange`](super::RemoteTokenExchange).
+    Enterprise,
     /// Connection of this owner, whoever calls.
     Pinned(SharedOwner),
 }

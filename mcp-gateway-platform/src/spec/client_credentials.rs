@@ -1,5 +1,7 @@
 //! Gateway as a client that authenticates as itself.
 
+use std::path::PathBuf;
+
 use super::Secret;
 
 /// Gateway as an OAuth client of a server, with a token for itself (RFC 6749, section 4.4).
@@ -31,6 +33,13 @@ pub struct RemoteClientCredentials {
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum ClientProof {
+    /// Assertion of the platform on which the gateway runs (RFC 7523).
+    Assertion {
+        /// Source.
+        source: AssertionSource,
+        /// Set if the assertion is the grant, and the client is public.
+        is_grant: bool,
+    },
     /// Signature (`private_key_jwt`).
     PrivateKey {
         /// Private key, as a PKCS#8 document in PEM: for ES256 or RS256.
@@ -48,6 +57,16 @@ pub enum ClientProof {
         /// server offers if `None`.
         method: Option<String>,
     },
+}
+
+/// Source of an assertion.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum AssertionSource {
+    /// File, which is read for each request.
+    File(PathBuf),
+    /// Fixed value.
+    Value(Secret),
 }
 
 impl RemoteClientCredentials {

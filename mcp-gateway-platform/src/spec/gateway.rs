@@ -134,6 +134,11 @@ impl GatewaySpec {
             {
                 Some("the server is called without connections, so that none can be pinned")
             }
+            (Some(server), Some(AssignedConnection::Enterprise))
+                if server.transport.exchange().is_none() =>
+            {
+                Some("the server has no tokenExchange for the identities of callers")
+            }
             (Some(_), _) => None,
         }
     }

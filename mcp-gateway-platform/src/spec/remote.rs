@@ -5,7 +5,7 @@ use std::fmt;
 use http::{HeaderName, HeaderValue, Uri};
 use mcp_gateway_core::upstream::UpstreamProtocol;
 
-use super::{RemoteClientCredentials, Secret, Template};
+use super::{RemoteClientCredentials, RemoteTokenExchange, Secret, Template};
 
 /// Server over HTTP.
 ///
@@ -32,6 +32,9 @@ pub struct Remote {
     pub protocol: Option<UpstreamProtocol>,
     /// Authentication at the server; the request headers alone if `None`.
     pub auth: Option<RemoteAuth>,
+    /// Exchange of the identities of callers for tokens, instead of `auth` or beside accounts; see
+    /// [`AssignedConnection::Enterprise`](super::AssignedConnection::Enterprise).
+    pub exchange: Option<Box<RemoteTokenExchange>>,
 }
 
 /// Authentication at a server.
@@ -113,6 +116,7 @@ impl Remote {
             templates: Vec::new(),
             protocol: None,
             auth: None,
+            exchange: None,
         }
     }
 }
@@ -124,6 +128,7 @@ impl fmt::Debug for Remote {
             .field("host", &self.url.host())
             .field("protocol", &self.protocol)
             .field("auth", &self.auth)
+            .field("exchange", &self.exchange)
             .finish_non_exhaustive()
     }
 }

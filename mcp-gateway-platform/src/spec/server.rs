@@ -8,7 +8,7 @@ use mcp_gateway_core::catalog::lint::LintPolicy;
 use mcp_gateway_core::results::ResultBudgets;
 use mcp_gateway_core::upstream::{RootsPolicy, SessionPolicy, Turns, UpstreamProtocol};
 
-use super::{Input, Process, Remote, RemoteAuth, ServerLimits, ToolFilter};
+use super::{Input, Process, Remote, RemoteAuth, RemoteTokenExchange, ServerLimits, ToolFilter};
 
 /// MCP server behind the gateways.
 ///
@@ -203,10 +203,10 @@ impl ServerRuntime {
     }
 
     /// Returns `true` if the server is called with the identity token that the caller has presented
-    /// to the gateway.
+    /// to the gateway, or with one for which that is exchanged.
     #[must_use]
     pub fn requires_identity_token(&self) -> bool {
-        matches!(self.auth(), Some(RemoteAuth::Forward(_)))
+        matches!(self.auth(), Some(RemoteAuth::Forward(_))) || self.exchange().is_some()
     }
 
     /// Returns the authentication at the server, if there is one besides its request headers.
@@ -215,6 +215,15 @@ impl ServerRuntime {
         match self {
             Self::Builtin(_) | Self::Process(_) => None,
             Self::Remote(remote) => remote.auth.as_ref(),
+        }
+    }
+
+    /// Returns the exchange of the identities of callers, if there is one.
+    #[must_use]
+    pub fn exchange(&self) -> Option<&RemoteTokenExchange> {
+        match self {
+            Self::Builtin(_) | Self::Process(_) => None,
+            Self::Remote(remote) => remote.exchange.as_deref(),
         }
     }
 

@@ -97,7 +97,7 @@ struct AssignArgs {
     server: String,
     /// Tools, by the names that the server uses; all of its features without any
     tools: Vec<String>,
-    /// Connection for calls: "caller", "organization" or "team:NAME"
+    /// Connection for calls: "caller", "enterprise", "organization" or "team:NAME"
     #[arg(long, default_value = "caller", value_parser = connection)]
     connection: Value,
     #[command(flatten)]
@@ -293,8 +293,8 @@ fn warn(gateway: &Value) {
 fn connection(text: &str) -> Result<Value, String> {
     match text.split_once(':') {
         Some(("team", team)) if !team.is_empty() => Ok(json!({ "team": team })),
-        None if matches!(text, "caller" | "organization") => Ok(text.into()),
-        _ => Err("expected caller, organization or team:NAME".to_owned()),
+        None if matches!(text, "caller" | "enterprise" | "organization") => Ok(text.into()),
+        _ => Err("expected caller, enterprise, organization or team:NAME".to_owned()),
     }
 }
 
@@ -330,9 +330,10 @@ mod tests {
     #[test]
     fn connections_are_read() {
         assert_eq!(connection("caller"), Ok("caller".into()));
+        assert_eq!(connection("enterprise"), Ok("enterprise".into()));
         assert_eq!(connection("organization"), Ok("organization".into()));
         assert_eq!(connection("team:ops"), Ok(json!({ "team": "ops" })));
-        for invalid in ["", "team", "team:", "user:ada", "enterprise"] {
+        for invalid in ["", "team", "team:", "user:ada", "enterprises"] {
             assert!(connection(invalid).is_err(), "{invalid}");
         }
     }
