@@ -22,6 +22,7 @@
 mod assignment;
 mod audit;
 mod auth;
+mod client;
 mod client_credentials;
 mod forward;
 pub(crate) mod gateway;
@@ -41,6 +42,7 @@ mod secret;
 mod server;
 mod serving;
 mod storage;
+mod token_exchange;
 
 use std::collections::HashMap;
 

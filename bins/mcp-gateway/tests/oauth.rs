@@ -21,6 +21,8 @@ mod browser;
 mod browser_user;
 #[path = "oauth/conformance.rs"]
 mod conformance;
+#[path = "oauth/enterprise.rs"]
+mod enterprise;
 #[path = "oauth/forwarded.rs"]
 mod forwarded;
 #[path = "oauth/github.rs"]

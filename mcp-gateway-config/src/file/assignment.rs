@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `server` | name of a server, required |
 //! | `tools` | list of names of tools, or `"*"`, the default |
-//! | `connection` | `caller`, `organization` or `{ team: NAME }` |
+//! | `connection` | `caller`, `enterprise`, `organization` or `{ team: NAME }` |
 //!
 //! A server has one assignment in a gateway, or is one of its `servers`: its list is that of one
 //! connection. There is no value for the connection of a user, which cannot be pinned.
@@ -79,6 +79,7 @@ fn connection(field: &Field<'_>) -> Option<AssignedConnection> {
         let organization = AssignedConnection::Pinned(SharedOwner::Organization);
         return field.choice(&[
             ("caller", AssignedConnection::Caller),
+            ("enterprise", AssignedConnection::Enterprise),
             ("organization", organization),
         ]);
     }

@@ -94,7 +94,8 @@ pub(crate) fn read(field: &Field<'_>, servers: KnownServers<'_>) -> Option<Gatew
 /// To pin a connection is to grant it to all who see the gateway, so that they must be named.
 fn visibility(table: &mut Table<'_>, gateway: &GatewaySpec) -> Visibility {
     let (teams, chosen) = (table.field("teams"), table.field("visibility"));
-    let is_pinned = |connection: &AssignedConnection| *connection != AssignedConnection::Caller;
+    let is_pinned =
+        |connection: &AssignedConnection| matches!(connection, AssignedConnection::Pinned(_));
     let mut assignments = gateway.assignments.iter();
     match (teams, chosen) {
         (Some(_), Some(chosen)) => {

@@ -9,6 +9,7 @@
 //! | `auth.oauth` | [`RemoteOAuth`]: `clientId`, `clientSecret`, `resourceIndicator`, `scopes` |
 //! | `auth.forward` | [`RemoteForward`]: `audiences`, required, and `issuers` |
 //! | `auth.clientCredentials` | [`RemoteClientCredentials`](mcp_gateway_platform::spec::RemoteClientCredentials) |
+//! | `auth.tokenExchange` | [`RemoteTokenExchange`], alone or with `auth.oauth` |
 
 use std::net::IpAddr;
 
@@ -17,7 +18,8 @@ use http::{HeaderName, HeaderValue, Uri};
 use mcp_gateway_core::endpoint::is_forwardable;
 use mcp_gateway_core::upstream::UpstreamProtocol;
 use mcp_gateway_platform::spec::{
-    DynamicSpec, Remote, RemoteAuth, RemoteForward, RemoteOAuth, Secret, Template,
+    DynamicSpec, Remote, RemoteAuth, RemoteForward, RemoteOAuth, RemoteTokenExchange, Secret,
+    Template,
 };
 
 use super::input::template;
@@ -44,10 +46,10 @@ impl FromField for Remote {
         }
         table.finish();
         let mut remote = Self::new(url?);
-        remote.auth = auth.and_then(|field| {
+        if let Some(field) = auth {
             check_secure(&remote.url, "auth", &field);
-            field.read()
-        });
+            (remote.auth, remote.exchange) = authentication(&field);
+        }
         for header in headers {
             match header {
                 Header::Fixed(name, value) => remote.headers.push((name, value)),
@@ -77,17 +79,39 @@ impl Header {
     }
 }
 
-impl FromField for RemoteAuth {
-    fn from_field(field: &Field<'_>) -> Option<Self> {
-        let mut table = field.table()?;
-        let chosen = table.one_of(&["clientCredentials", "forward", "oauth"]);
-        table.finish();
-        match chosen? {
-            ("forward", field) => field.read().map(Self::Forward),
-            ("oauth", field) => field.read().map(Self::OAuth),
-            (_, field) => field.read().map(Self::ClientCredentials),
+/// Reads the authentication at a server, and the exchange of the identities of callers.
+///
+/// A server has one of both, or accounts of callers beside an exchange: gateways choose then.
+fn authentication(field: &Field<'_>) -> (Option<RemoteAuth>, Option<Box<RemoteTokenExchange>>) {
+    let Some(mut table) = field.table() else {
+        return (None, None);
+    };
+    let exchange = table.field("tokenExchange");
+    let others = ["clientCredentials", "forward"].map(|key| (key, table.field(key)));
+    let oauth = table.field("oauth");
+    let mut others = others
+        .into_iter()
+        .filter_map(|(key, field)| Some((key, field?)));
+    let auth = match (others.next(), oauth, &exchange) {
+        (None, Some(oauth), _) => oauth.read().map(RemoteAuth::OAuth),
+        (None, None, Some(_)) => None,
+        (None, None, None) => {
+            field.error(format!("missing one of: {KINDS}"));
+            None
         }
-    }
+        (Some((key, field)), None, None) if others.next().is_none() => match key {
+            "forward" => field.read().map(RemoteAuth::Forward),
+            _ => field.read().map(RemoteAuth::ClientCredentials),
+        },
+        _ => {
+            field.error(format!(
+                "only one of these is allowed, except for oauth with tokenExchange: {KINDS}"
+            ));
+            None
+        }
+    };
+    table.finish();
+    (auth, exchange.and_then(|field| field.read().map(Box::new)))
 }
 
 impl FromField for RemoteForward {
@@ -260,6 +284,9 @@ pub fn header_value(text: &str) -> Option<HeaderValue> {
     value.set_sensitive(true);
     Some(value)
 }
+
+/// Kinds of `auth`.
+const KINDS: &str = "clientCredentials, forward, oauth, tokenExchange";
 
 /// Values of `protocol`.
 const PROTOCOLS: [(&str, Option<UpstreamProtocol>); 4] = [

@@ -17,6 +17,7 @@ mod gateways;
 mod isolation;
 mod mistakes;
 mod origins;
+mod token_exchange;
 
 /// A system whose variables and files are named after what is in them.
 #[derive(Debug)]

@@ -50,7 +50,7 @@ fn assignments_and_visibility_are_checked() {
             "gateways[0].assignments[0].tools[1]",
         ),
         (
-            ("{ team: ops }", "enterprise"),
+            ("{ team: ops }", "enterprises"),
             "gateways[0].assignments[0].connection",
         ),
         (

@@ -182,7 +182,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "servers: [{ name: a, remote: { url: https://a, auth: { clientCredentials: { clientId: a } } } }]",
-        "1:75: servers[0].remote.auth.clientCredentials: missing one of: clientSecret, privateKey",
+        "1:75: servers[0].remote.auth.clientCredentials: missing one of: assertion, assertionFile, clientSecret, privateKey",
     ),
     (
         "servers: [{ name: a, remote: { url: https://a, auth: { clientCredentials: { clientId: a, clientSecret: { env: X }, keyId: k } } } }]",
@@ -194,7 +194,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "servers: [{ name: a, remote: { url: https://a, auth: { oauth: {}, clientCredentials: {} } } }]",
-        "1:54: servers[0].remote.auth: only one of these is allowed: clientCredentials, forward, oauth",
+        "1:54: servers[0].remote.auth: only one of these is allowed, except for oauth with tokenExchange: clientCredentials, forward, oauth, tokenExchange",
     ),
     (
         "servers: [{ name: a, remote: { url: https://a, auth: { forward: { audiences: [https://a] } } } }]",
@@ -211,6 +211,22 @@ const MISTAKES: &[(&str, &str)] = &[
     (
         "servers: [{ name: a, remote: { url: http://a.example, auth: { forward: { audiences: [https://a] } } } }]",
         "1:61: servers[0].remote.auth: auth requires a url with https: tokens would be readable in transit",
+    ),
+    (
+        "servers: [{ name: a, remote: { url: https://a, auth: { clientCredentials: { clientId: a, clientSecret: { env: X }, grant: jwt-bearer } } } }]",
+        "1:75: servers[0].remote.auth.clientCredentials: grant: jwt-bearer requires assertion or assertionFile",
+    ),
+    (
+        "servers: [{ name: a, remote: { url: https://a, auth: {} } }]",
+        "1:54: servers[0].remote.auth: missing one of: clientCredentials, forward, oauth, tokenExchange",
+    ),
+    (
+        "servers: [{ name: a, remote: { url: https://a, auth: { tokenExchange: { issuer: https://i, client: { clientId: a, assertionFile: /t }, profile: identityAssertion } } } }]",
+        "1:71: servers[0].remote.auth.tokenExchange: profile: identityAssertion requires serverClient",
+    ),
+    (
+        "servers: [{ name: a, remote: { url: https://a, auth: { tokenExchange: { issuer: https://i, client: { clientId: a, assertionFile: /t }, profile: onBehalfOf } } } }]",
+        "1:71: servers[0].remote.auth.tokenExchange: profile: onBehalfOf requires scopes",
     ),
     (
         "servers: [{ name: callback, remote: { url: https://a, auth: { oauth: {} } } }]",
