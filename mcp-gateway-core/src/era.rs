@@ -16,6 +16,8 @@
 //!
 //! [mrtr]: https://modelcontextprotocol.io/specification/2026-07-28/basic/patterns/mrtr
 
+mod connection_request;
+mod connection_state;
 mod input;
 mod legacy_to_modern;
 mod modern_to_legacy;
@@ -23,8 +25,13 @@ mod parked_calls;
 mod request_state;
 mod translator;
 
+pub(crate) use self::connection_request::{
+    ConnectionAnswer, ConnectionRequest, supports_url_elicitation, without_retry,
+};
+pub(crate) use self::connection_state::ConnectionState;
 pub(crate) use self::input::{is_acceptable, rejection};
 pub(crate) use self::legacy_to_modern::{LegacyToModern, Resumption};
 pub(crate) use self::modern_to_legacy::{ModernToLegacy, RetryTarget};
+pub(crate) use self::parked_calls::HeldCall;
 pub use self::parked_calls::{ParkedCallLimits, ParkedCalls};
 pub(crate) use self::request_state::{INPUT_RESPONSES, has_request_state};

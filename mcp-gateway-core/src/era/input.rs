@@ -69,11 +69,13 @@ impl InputRequiredResult {
             .iter()
             .map(|(key, body)| (&**key, body.into()))
             .collect();
-        object_json(&[
-            ("resultType", "\"input_required\"".into()),
-            ("inputRequests", object_json(&asked).into()),
-            ("requestState", string_json(state).into()),
-        ])
+        let mut members = vec![("resultType", "\"input_required\"".into())];
+        // Without requests, the client retries at once.
+        if !asked.is_empty() {
+            members.push(("inputRequests", object_json(&asked).into()));
+        }
+        members.push(("requestState", string_json(state).into()));
+        object_json(&members)
     }
 }
 

@@ -269,7 +269,7 @@ impl InputRound {
 
 /// Responder that collects the client's answers.
 #[derive(Debug)]
-struct InputResponder(mpsc::UnboundedSender<Response>);
+pub(super) struct InputResponder(pub(super) mpsc::UnboundedSender<Response>);
 
 #[async_trait]
 impl Responder for InputResponder {

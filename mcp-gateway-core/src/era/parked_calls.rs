@@ -10,6 +10,7 @@
 //! - A call that is not retried in time is abandoned: its requests are rejected, and its stream is
 //!   dropped.
 
+mod held;
 mod limits;
 
 use std::collections::HashMap;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 use tokio::time::{self, Instant};
 
+pub(crate) use self::held::HeldCall;
 pub use self::limits::ParkedCallLimits;
 use super::request_state::{ParkedCallRef, RequestState};
 use crate::Call;
@@ -78,7 +80,9 @@ struct Inner {
 struct Calls {
     /// Calls by their key.
     parked: HashMap<String, Entry>,
-    /// Number of parked calls per principal; without entries of 0.
+    /// Number of calls that wait until their user has connected an account.
+    held: usize,
+    /// Number of parked and held calls per principal; without entries of 0.
     per_principal: HashMap<Principal, usize>,
 }
 
@@ -162,10 +166,12 @@ impl ParkedCalls {
         self
     }
 
-    /// Returns the number of parked calls, for example for a metric.
+    /// Returns the number of parked calls, for example for a metric. It includes those that wait
+    /// until their user has connected an account.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.0.calls().parked.len()
+        let calls = self.0.calls();
+        calls.parked.len() + calls.held
     }
 
     /// Returns the maximum number of parked calls.
@@ -305,7 +311,9 @@ impl Inner {
             .get(principal)
             .copied()
             .unwrap_or_default();
-        if calls.parked.len() >= self.limits.max() || of_one >= self.limits.max_per_principal() {
+        if calls.parked.len() + calls.held >= self.limits.max()
+            || of_one >= self.limits.max_per_principal()
+        {
             return Some(waiting);
         }
         let principal = principal.clone().without_assertion();
@@ -343,13 +351,7 @@ impl Calls {
     /// Removes the call `key`, and updates the count of its principal.
     fn remove(&mut self, key: &str) -> Option<Entry> {
         let parked = self.parked.remove(key)?;
-        let principal = parked.call.principal();
-        if let Some(count) = self.per_principal.get_mut(principal) {
-            *count -= 1;
-            if *count == 0 {
-                self.per_principal.remove(principal);
-            }
-        }
+        self.release(parked.call.principal());
         Some(parked)
     }
 }

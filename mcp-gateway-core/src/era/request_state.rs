@@ -3,6 +3,8 @@
 //! It is JSON text that is encrypted and authenticated by the [`Sealer`], so that a client can
 //! neither read nor change it. It is not a secret of the client, but useless to another principal.
 
+use std::time::Duration;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::call::Prepared;
 use crate::clock::unix_now;
+use crate::jsonrpc::Request;
 use crate::protocol::Method;
 use crate::seal::{SealError, Sealer};
 use crate::{Call, json};
@@ -54,14 +57,47 @@ pub(super) struct ParkedCallRef {
 impl RequestState {
     /// Creates the content for `call`, which is parked at `place`, with a lifetime in seconds.
     pub(super) fn new(call: &Call<Prepared>, parked: Option<ParkedCallRef>, lifetime: u64) -> Self {
+        let target = call.target();
+        let name = target.feature.name().unwrap_or_default();
         Self {
             parked,
+            ..Self::bound(call, (&target.server, name), lifetime)
+        }
+    }
+
+    /// Creates the content for `call` of `server`, which has the name that its client uses.
+    pub(super) fn before_routing(call: &Call, server: &str, lifetime: u64) -> Self {
+        let name = call.request().name().unwrap_or_default();
+        Self::bound(call, (server, &name), lifetime)
+    }
+
+    fn bound<S>(call: &Call<S>, (server, name): (&str, &str), lifetime: u64) -> Self {
+        Self {
+            parked: None,
             principal: call.principal().subject().to_owned(),
             gateway: call.caller().gateway().to_owned(),
-            server: call.target().server.to_string(),
-            digest: request_digest(call),
+            server: server.to_owned(),
+            digest: request_digest(call.request(), name),
             expires: unix_now().saturating_add(lifetime),
         }
+    }
+
+    /// Returns `true` if `other` is bound to the same request of the same principal.
+    pub(super) fn is_same_request(&self, other: &Self) -> bool {
+        self.principal == other.principal
+            && self.gateway == other.gateway
+            && self.server == other.server
+            && self.digest == other.digest
+    }
+
+    /// Returns the name of the server.
+    pub(super) fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// Returns the time until the expiry.
+    pub(super) fn remaining(&self) -> Duration {
+        Duration::from_secs(self.expires.saturating_sub(unix_now()))
     }
 
     /// Encrypts the content and returns it as text.
@@ -83,12 +119,8 @@ impl RequestState {
         let state = call.request().param(REQUEST_STATE)?;
         let state = json::string(state)?;
         let opened: Self = serde_json::from_slice(&sealer.open(PURPOSE, &state)?).ok()?;
-        let expected = Self::new(call, None, 0);
-        let same = expected.principal == opened.principal
-            && expected.gateway == opened.gateway
-            && expected.server == opened.server
-            && expected.digest == opened.digest;
-        (same && opened.expires > unix_now()).then_some(opened)
+        let is_same = Self::new(call, None, 0).is_same_request(&opened);
+        (is_same && opened.expires > unix_now()).then_some(opened)
     }
 }
 
@@ -106,13 +138,11 @@ pub(super) fn supports_input_required(method: &Method) -> bool {
     )
 }
 
-/// Returns the digest of the properties that a retry shares with its original request: method, name
-/// on the server, and arguments.
+/// Returns the digest of the properties that a retry shares with its original request: method,
+/// `name`, and arguments.
 ///
 /// A client may reorder the members of the arguments, so they are compared in canonical form.
-fn request_digest(call: &Call<Prepared>) -> String {
-    let request = call.request();
-    let name = call.target().feature.name().unwrap_or_default();
+fn request_digest(request: &Request, name: &str) -> String {
     let arguments = request.param("arguments").unwrap_or("{}");
     let arguments: serde_json::Value = serde_json::from_str(arguments).unwrap_or_default();
     let arguments = json::canonical(&arguments);
