@@ -30,6 +30,8 @@
 //!
 //! [`AttachCredentialsLayer`]: crate::layer::attach_credentials::AttachCredentialsLayer
 
+mod signals;
+
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
@@ -37,6 +39,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 
+pub use self::signals::ConnectionSignals;
 pub use crate::challenge::Challenge;
 pub use crate::error::{CredentialError, IdentityCause};
 use crate::route::Target;

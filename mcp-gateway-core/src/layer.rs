@@ -11,6 +11,7 @@
 //! | [`authenticate`] | `Request` | [`Authenticated<Request>`] | rejects callers without a valid token: `401` |
 //! | [`endpoint`] | [`Authenticated<Request>`] | [`Call`] | rejects what is no message; keeps sessions |
 //! | [`trace`] | [`Call`] | [`Call`] | records a span |
+//! | [`elicit_connections`] | [`Call`] | [`Call`] | asks users to connect accounts, if configured |
 //! | [`on_call`] | [`Call`] | [`Call`] | layers of the embedder |
 //! | [`dispatch`] | [`Call`] | [`Call<Routed>`] | rejects unknown names; merges lists |
 //! | [`observe`] | [`Call<Routed>`] | [`Call<Routed>`] | reports the outcome |
@@ -75,6 +76,7 @@ pub mod authorize;
 pub mod cors;
 pub mod dispatch;
 pub mod drain_body;
+pub mod elicit_connections;
 pub mod forward;
 pub mod gate;
 pub mod host_guard;

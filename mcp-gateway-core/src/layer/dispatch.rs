@@ -53,6 +53,7 @@ use self::fan_out::missing_name;
 pub use self::future::DispatchFuture;
 pub use self::implementation::Implementation;
 use self::omissions::Omissions;
+pub(super) use self::placeholders::NAME as PLACEHOLDER;
 use self::resources::ResourceIndex;
 use crate::call::Routed;
 use crate::catalog::{ListKind, Listing};

@@ -128,7 +128,7 @@ fn tool(server: &str, error: &CredentialError) -> Option<Value> {
 }
 
 /// Name of a placeholder at its server.
-const NAME: &str = "connect";
+pub(crate) const NAME: &str = "connect";
 
 #[cfg(test)]
 mod tests {
