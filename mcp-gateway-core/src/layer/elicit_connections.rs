@@ -280,3 +280,6 @@ fn no_randomness(error: SealError) -> Error {
 
 /// Maximum time for which a retry waits. Clients commonly end requests after a minute.
 pub(crate) const HOLD: Duration = Duration::from_secs(50);
+
+#[cfg(test)]
+mod tests;
