@@ -80,6 +80,7 @@ mod renewals;
 mod revocations;
 mod server;
 mod server_credentials;
+mod signals;
 mod step_up;
 mod unsaved;
 

@@ -16,6 +16,7 @@ use mcp_gateway_auth::forward::{ForwardAuth, ProtectedUpstream};
 use mcp_gateway_auth::server::{ProtectedResources, Resource};
 use mcp_gateway_core::auth::{Principal, ProtectedResource};
 use mcp_gateway_core::endpoint::ReplicaService;
+use mcp_gateway_core::era::ParkedCalls;
 use mcp_gateway_core::host_policy::HostPolicy;
 use mcp_gateway_core::layer::dispatch::Implementation;
 use mcp_gateway_core::session::Sessions;
@@ -73,6 +74,8 @@ pub(crate) struct Controller {
     servers: ServerSet,
     /// Running gateways, in the order of the spec.
     gateways: Vec<RunningGateway>,
+    /// Calls that wait for the input of a client.
+    parked_calls: ParkedCalls,
     /// Management endpoints, with the sessions and the drain of all gateways.
     operations: Arc<ManagementEndpoints>,
     /// Observer of all gateways.
@@ -139,7 +142,7 @@ impl Controller {
         let admin_access = ReloadableVerifier::new(issuers.admin_rules(&dynamic.auth));
         let factory = ServerFactory::new(builtins, Vec::new())
             .with_web(web)
-            .with_parked_calls(parked_calls)
+            .with_parked_calls(parked_calls.clone())
             .with_protocols(foundation.protocols.clone())
             .with_kept_results(kept_results)
             .with_audit(foundation.audit.clone())
@@ -170,6 +173,7 @@ impl Controller {
             servers: ServerSet::new(factory, credentials),
             tool_names: Arc::default(),
             gateways: Vec::new(),
+            parked_calls,
             routes: Arc::default(),
         };
         controller.apply(dynamic)?;
@@ -220,6 +224,9 @@ impl Controller {
         }
         if let Some(entries) = traits.page_size {
             builder = builder.with_page_size(entries);
+        }
+        if let Some(accounts) = self.accounts() {
+            builder = builder.with_elicited_connections(accounts, self.parked_calls.clone());
         }
         if let Some(protected) = protected {
             builder = builder.with_protected_resource(protected.clone());

@@ -18,6 +18,7 @@ use super::inputs::{InputCredentials, InputServer};
 use super::renewals::Renewals;
 use super::server::{AccountServer, Servers};
 use super::server_credentials::{ServerAccounts, ServerInputs};
+use super::signals::ConnectionChanges;
 use super::step_up::RequiredScopes;
 use super::{AccountId, ConnectLinks, ConnectedAccounts, Owner, SharedOwner};
 use crate::client::presented::presented_token;
@@ -49,6 +50,7 @@ use crate::egress::Egress;
 /// accounts.
 #[derive(Clone)]
 pub struct AccountCredentials {
+    changes: ConnectionChanges,
     links: Option<ConnectLinks>,
     inputs: Arc<InputCredentials>,
     /// Owner whose accounts all callers use; `None` for those of each caller.
@@ -62,6 +64,7 @@ impl AccountCredentials {
     #[must_use]
     pub fn new(accounts: ConnectedAccounts, egress: Egress) -> Self {
         Self {
+            changes: ConnectionChanges::new(),
             links: None,
             inputs: Arc::new(InputCredentials::new(accounts.clone())),
             pinned: None,
@@ -129,14 +132,16 @@ impl AccountCredentials {
                 _ => {
                     cache.clear();
                     self.inputs.invalidate(None);
+                    self.changes.report(None);
                     continue;
                 }
             };
             let document = account_key(key);
             cache.invalidate(document);
             self.inputs.invalidate(Some(document));
-            if is_connection && let Some((_, server)) = document.split_once('/') {
-                accounts.report_connection(server);
+            if is_connection && let Some(id) = AccountId::of_document(document) {
+                accounts.report_connection(&id.server);
+                self.changes.report(Some(id));
             }
         }
     }
@@ -148,6 +153,11 @@ impl AccountCredentials {
     /// Refreshes in flight end when the future is dropped.
     pub async fn close(&self) {
         self.renewals.finish().await;
+    }
+
+    /// Returns the sender of the changes of connections.
+    pub(super) fn connection_changes(&self) -> &ConnectionChanges {
+        &self.changes
     }
 
     /// Returns the servers.

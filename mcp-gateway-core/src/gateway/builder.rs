@@ -5,6 +5,7 @@ mod options;
 use std::sync::Arc;
 
 use http::HeaderName;
+use tower::util::option_layer;
 use tower::{ServiceBuilder, ServiceExt};
 use tower_layer::{Identity as NoLayer, Layer, Stack};
 use tower_service::Service;
@@ -13,8 +14,9 @@ use self::options::Options;
 use super::{BoxCallService, Gateway, Owned};
 use crate::auth::{AuthVerifier, ProtectedResource};
 use crate::call::Routed;
-use crate::credential::CredentialResolver;
+use crate::credential::{ConnectionSignals, CredentialResolver};
 use crate::endpoint::Compatibility;
+use crate::era::ParkedCalls;
 use crate::host_policy::HostPolicy;
 use crate::layer::attach_credentials::{AttachCredentials, AttachCredentialsLayer};
 use crate::layer::authenticate::AuthenticateLayer;
@@ -22,6 +24,7 @@ use crate::layer::authorize::Authorize;
 use crate::layer::cors::CorsLayer;
 use crate::layer::dispatch::{Dispatch, Implementation};
 use crate::layer::drain_body::DrainBodyLayer;
+use crate::layer::elicit_connections::ElicitConnectionsLayer;
 use crate::layer::forward::Forward;
 use crate::layer::host_guard::HostGuardLayer;
 use crate::layer::observe::Observe;
@@ -45,6 +48,7 @@ use crate::{Call, Drain, Error, Reply};
 /// | [`with_router`](Self::with_router) | the name of each server is the prefix of its features |
 /// | [`with_policy`](Self::with_policy) | callers may use everything |
 /// | [`with_credentials`](Self::with_credentials) | servers receive no credential |
+/// | [`with_elicited_connections`](Self::with_elicited_connections) | clients are not asked for accounts |
 /// | [`with_sessions`](Self::with_sessions) | sessions end with the process |
 /// | [`with_host_policy`](Self::with_host_policy) | local hosts only |
 ///
@@ -129,6 +133,21 @@ impl<C, R> GatewayBuilder<C, R> {
     /// [`NoCredentials`](crate::credential::NoCredentials).
     pub fn with_credentials(mut self, resolver: impl CredentialResolver) -> Self {
         self.options.resolver = Arc::new(resolver);
+        self
+    }
+
+    /// Asks the users of clients that can open URLs to connect missing accounts, and resumes their
+    /// calls upon `signals`. Default: such a call fails at once.
+    ///
+    /// Calls that wait count among `parked_calls`, which should be those of the servers. See
+    /// [`ElicitConnectionsLayer`].
+    pub fn with_elicited_connections(
+        mut self,
+        signals: Arc<dyn ConnectionSignals>,
+        parked_calls: ParkedCalls,
+    ) -> Self {
+        let layer = ElicitConnectionsLayer::new(signals, parked_calls);
+        self.options.elicit_connections = Some(layer);
         self
     }
 
@@ -304,7 +323,8 @@ impl<C, R> GatewayBuilder<C, R> {
         let routed = self.routed.service(options.authorize().layer(permitted));
         let dispatch = options.dispatch(&sessions)?;
         let dispatch = dispatch.layer(options.observe().layer(routed));
-        let calls = TraceLayer::new().layer(self.calls.service(dispatch));
+        let calls = option_layer(options.elicit_connections()).layer(self.calls.service(dispatch));
+        let calls = TraceLayer::new().layer(calls);
         let calls = BoxCallService(Arc::new(move |call| Box::pin(calls.clone().oneshot(call))));
         let stack = ServiceBuilder::new()
             .layer(CorsLayer::new(Arc::clone(&options.host_policy)))

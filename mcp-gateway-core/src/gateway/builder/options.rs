@@ -11,6 +11,7 @@ use crate::endpoint::{Compatibility, EndpointLayer};
 use crate::host_policy::HostPolicy;
 use crate::layer::authorize::AuthorizeLayer;
 use crate::layer::dispatch::{DispatchLayer, Implementation};
+use crate::layer::elicit_connections::ElicitConnectionsLayer;
 use crate::layer::observe::ObserveLayer;
 use crate::layer::respond_errors::RespondErrorsLayer;
 use crate::observe::Observer;
@@ -26,6 +27,7 @@ pub(super) struct Options {
     pub(super) router: Option<Arc<dyn ToolRouter>>,
     pub(super) policy: Arc<dyn Policy>,
     pub(super) resolver: Arc<dyn CredentialResolver>,
+    pub(super) elicit_connections: Option<ElicitConnectionsLayer>,
     pub(super) observer: Option<Arc<dyn Observer>>,
     pub(super) pool: ServerPool,
     pub(super) sessions: Option<Sessions>,
@@ -49,6 +51,7 @@ impl Options {
             router: None,
             policy: Arc::new(AllowAll::new()),
             resolver: Arc::new(NoCredentials::new()),
+            elicit_connections: None,
             observer: None,
             pool: ServerPool::new(),
             sessions: None,
@@ -83,6 +86,12 @@ impl Options {
             Some(entries) => layer.with_page_size(entries),
             None => layer,
         })
+    }
+
+    /// Returns the layer that asks users to connect accounts, if it is configured.
+    pub(super) fn elicit_connections(&self) -> Option<ElicitConnectionsLayer> {
+        let layer = self.elicit_connections.clone()?;
+        Some(layer.with_drain(self.drain.clone()))
     }
 
     /// Returns the layer that serves HTTP.
