@@ -43,7 +43,7 @@ pub use self::signals::ConnectionSignals;
 pub use crate::challenge::Challenge;
 pub use crate::error::{CredentialError, IdentityCause};
 use crate::route::Target;
-use crate::{BoxFuture, Caller};
+use crate::{BoxFuture, Caller, Mask};
 
 /// Resolves the credential with which to call a server on behalf of a caller.
 ///
@@ -253,9 +253,16 @@ struct Presented {
     /// Headers, marked as sensitive.
     headers: Vec<(HeaderName, HeaderValue)>,
     /// Values by their names.
-    values: Vec<(Arc<str>, Arc<str>)>,
+    values: Vec<(Arc<str>, Value)>,
     /// Signer of HTTP requests.
     signer: Option<Arc<dyn RequestSigner>>,
+}
+
+/// Value for the backend of a server.
+#[derive(Clone)]
+struct Value {
+    text: Arc<str>,
+    is_secret: bool,
 }
 
 impl Credential {
@@ -289,12 +296,22 @@ impl Credential {
         self
     }
 
-    /// Adds a value for the backend of the server; see
+    /// Adds a secret value for the backend of the server; see
     /// [`Instance::credential`](crate::upstream::Instance::credential).
     #[must_use]
-    pub fn with_value(mut self, name: impl Into<Arc<str>>, value: impl Into<Arc<str>>) -> Self {
+    pub fn with_value(self, name: impl Into<Arc<str>>, value: impl Into<Arc<str>>) -> Self {
+        self.with(name.into(), value.into(), true)
+    }
+
+    /// Adds a value that is no secret, such as a region.
+    #[must_use]
+    pub fn with_plain_value(self, name: impl Into<Arc<str>>, value: impl Into<Arc<str>>) -> Self {
+        self.with(name.into(), value.into(), false)
+    }
+
+    fn with(mut self, name: Arc<str>, text: Arc<str>, is_secret: bool) -> Self {
         let values = &mut Arc::make_mut(&mut self.presented).values;
-        values.push((name.into(), value.into()));
+        values.push((name, Value { text, is_secret }));
         self
     }
 
@@ -338,7 +355,23 @@ impl Credential {
     pub fn value(&self, name: &str) -> Option<&str> {
         let mut values = self.presented.values.iter();
         let (_, value) = values.find(|(known, _)| **known == *name)?;
-        Some(value)
+        Some(&value.text)
+    }
+
+    /// Returns the mask of its headers and secret values, for texts of the server.
+    #[must_use]
+    pub fn mask(&self) -> Mask {
+        self.add_to(Mask::new())
+    }
+
+    /// Adds its headers and secret values to `mask`.
+    pub(crate) fn add_to(&self, mask: Mask) -> Mask {
+        let Presented { headers, values, .. } = &*self.presented;
+        let values = values.iter().filter(|(_, value)| value.is_secret);
+        let mask = values.fold(mask, |mask, (_, value)| mask.with_secret(&value.text));
+        headers
+            .iter()
+            .fold(mask, |mask, (_, value)| mask.with_header(value))
     }
 }
 
