@@ -33,6 +33,8 @@ mod address;
 mod client;
 mod client_auth;
 mod connector;
+#[cfg(feature = "client")]
+mod mask;
 mod policy;
 
 use std::time::{Duration, SystemTime};
@@ -43,6 +45,8 @@ use http::{HeaderMap, StatusCode, header};
 pub use self::address::special_use;
 pub use self::client::Egress;
 pub use self::client_auth::ClientAuth;
+#[cfg(feature = "client")]
+pub(crate) use self::mask::mask_of;
 pub use self::policy::EgressPolicy;
 
 /// A fetched document.

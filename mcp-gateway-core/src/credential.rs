@@ -366,7 +366,9 @@ impl Credential {
 
     /// Adds its headers and secret values to `mask`.
     pub(crate) fn add_to(&self, mask: Mask) -> Mask {
-        let Presented { headers, values, .. } = &*self.presented;
+        let Presented {
+            headers, values, ..
+        } = &*self.presented;
         let values = values.iter().filter(|(_, value)| value.is_secret);
         let mask = values.fold(mask, |mask, (_, value)| mask.with_secret(&value.text));
         headers

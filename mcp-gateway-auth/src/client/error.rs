@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ::http::StatusCode;
-use mcp_gateway_core::BoxError;
+use mcp_gateway_core::{BoxError, Mask};
 
 use crate::egress::EgressError;
 
@@ -151,6 +151,18 @@ pub enum ClientError {
 }
 
 impl ClientError {
+    /// Masks the text of the server in a rejection.
+    pub(super) fn masked(mut self, mask: &Mask) -> Self {
+        if let Self::Rejected { error, .. } = &mut self {
+            error.code = mask.apply(&error.code).into_owned();
+            error.description = error
+                .description
+                .as_deref()
+                .map(|text| mask.apply(text).into());
+        }
+        self
+    }
+
     /// Returns `true` if the refresh token is invalid, expired or revoked (RFC 6749, section 5.2).
     ///
     /// The status is insignificant: servers send this error with 400, 401, 403, 500 and even 200.

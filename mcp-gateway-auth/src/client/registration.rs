@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use mcp_gateway_core::Mask;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
@@ -133,6 +134,10 @@ pub(super) async fn register(
     let Some(endpoint) = &server.registration_endpoint else {
         return Err(ClientError::NoRegistration(server.issuer.clone()));
     };
+    let mask = request
+        .token
+        .into_iter()
+        .fold(Mask::new(), Mask::with_secret);
     let attempt = async |method: &str, is_typed: bool| {
         let mut document = json!({
             "client_name": request.name,
@@ -149,7 +154,7 @@ pub(super) async fn register(
         }
         let fetched = reach.post_json(endpoint, &document, request.token).await;
         let fetched = fetched.map_err(|source| ClientError::egress(endpoint, source))?;
-        answer(WHAT, &fetched)
+        answer(WHAT, &fetched).map_err(|error| error.masked(&mask))
     };
     // Servers accept public clients that they do not announce.
     let rejected = match attempt(PUBLIC, true).await {

@@ -373,6 +373,7 @@ const WHAT: &str = "the token endpoint";
 #[cfg(test)]
 mod tests {
     use ::http::StatusCode;
+    use mcp_gateway_core::Mask;
     use serde_json::json;
 
     use super::super::token_http::normal;
@@ -382,7 +383,11 @@ mod tests {
         let Value::Object(document) = document else {
             panic!("not an object");
         };
-        let response = normal(StatusCode::from_u16(status).unwrap(), document);
+        let response = normal(
+            StatusCode::from_u16(status).unwrap(),
+            document,
+            &Mask::new(),
+        );
         if response.status() != StatusCode::OK {
             let error: BasicErrorResponse = serde_json::from_slice(response.body()).unwrap();
             return Err(error.error().as_ref().to_owned());

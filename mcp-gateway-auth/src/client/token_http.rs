@@ -8,13 +8,14 @@ use std::time::{Duration, SystemTime};
 use ::http::header::CONTENT_TYPE;
 use ::http::{HeaderValue, Request, Response, StatusCode};
 use bytes::Bytes;
+use mcp_gateway_core::Mask;
 use oauth2::{HttpRequest, HttpResponse};
 use serde_json::{Map, Value};
 use url::Url;
 
 use super::ClientError;
 use crate::dpop::{DPOP, DPOP_NONCE, DpopKey, USE_NONCE};
-use crate::egress::{Egress, EgressError, FetchedDocument};
+use crate::egress::{Egress, EgressError, FetchedDocument, mask_of};
 
 /// Failed request to a token endpoint.
 #[derive(Debug)]
@@ -109,6 +110,7 @@ impl<'c> oauth2::AsyncHttpClient<'c> for TokenHttp {
 
     fn call(&'c self, request: HttpRequest) -> Self::Future {
         Box::pin(async move {
+            let mask = mask_of(&request);
             let fetched = self.send(request.map(Bytes::from)).await?;
             let status = fetched.status;
             if let StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS = status {
@@ -124,19 +126,32 @@ impl<'c> oauth2::AsyncHttpClient<'c> for TokenHttp {
                 (None, true) => return Err(EgressError::ContentType),
                 (None, false) => return Err(EgressError::Status(status)),
             };
-            Ok(normal(status, document))
+            Ok(normal(status, document, &mask))
         })
     }
 }
 
 /// Returns the response in the form that the crate `oauth2` expects.
-pub(super) fn normal(status: StatusCode, mut document: Map<String, Value>) -> HttpResponse {
+///
+/// The texts of an error are masked with `mask`, the secrets of the request.
+pub(super) fn normal(
+    status: StatusCode,
+    mut document: Map<String, Value>,
+    mask: &Mask,
+) -> HttpResponse {
     let has_token = document.contains_key("access_token");
     let is_error = !status.is_success() || (document.contains_key("error") && !has_token);
     if is_error && !document.get("error").is_some_and(Value::is_string) {
         document.insert("error".to_owned(), status.as_str().into());
     }
     document.retain(|key, value| !key.starts_with("error_") || value.is_string());
+    if is_error {
+        for text in document.values_mut() {
+            if let Value::String(text) = text {
+                *text = mask.apply(text).into_owned();
+            }
+        }
+    }
     let mut response = Response::new(Value::Object(document).to_string().into_bytes());
     *response.status_mut() = match is_error {
         true if status.is_success() => StatusCode::BAD_REQUEST,

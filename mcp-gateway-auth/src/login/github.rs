@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use async_trait::async_trait;
+use mcp_gateway_core::Mask;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
@@ -132,7 +133,12 @@ impl GithubProvider {
         let answer: TokenResponse = read(&fetched.map_err(ProviderError::unavailable)?)?;
         match (answer.access_token, answer.error) {
             (Some(token), None) => Ok(token),
-            (_, Some(error)) => Err(ProviderError::invalid(format!("GitHub returned {error:?}"))),
+            (_, Some(error)) => {
+                let secrets = [code, &transaction.verifier, &self.secret];
+                let mask = secrets.into_iter().fold(Mask::new(), Mask::with_secret);
+                let error = mask.apply(&error).into_owned();
+                Err(ProviderError::invalid(format!("GitHub returned {error:?}")))
+            }
             (None, None) => Err(ProviderError::unavailable(
                 "GitHub returned no access token",
             )),

@@ -172,6 +172,22 @@ async fn errors_delay_requests_by_their_class() {
 }
 
 #[tokio::test]
+async fn category_quoted_secret_an_error_of_the_token_endpoint_quotes_no_secret() {
+    let harness = Harness::start().await;
+    let basic = STANDARD.encode("gateway:s3cret-of%2Bgateway");
+    let description = format!("no client with s3cret-of+gateway, s3cret-of%2Bgateway or {basic}");
+    let error = json!({ "error": "invalid_client", "error_description": description });
+    harness.respond(401, error);
+    let service = ClientIdentity::confidential("gateway", "s3cret-of+gateway").into();
+    let failed = token(&credentials(&harness, service)).await;
+    let Err(CredentialError::Unavailable(source)) = failed else {
+        panic!("no token");
+    };
+    let text = source.to_string();
+    assert!(text.contains("no client with ***, *** or ***"), "{text}");
+}
+
+#[tokio::test]
 async fn a_key_signs_a_new_assertion_for_each_request() {
     let harness = Harness::start().await;
     let issuer = harness.url().replace("/mcp", "");

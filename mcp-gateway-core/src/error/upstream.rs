@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::{HeaderName, StatusCode};
 
 use super::BoxError;
+use crate::Mask;
 use crate::challenge::Challenge;
 use crate::jsonrpc::MessageError;
 use crate::protocol::Era;
@@ -121,6 +122,16 @@ impl UpstreamError {
     pub fn invalid(detail: impl std::fmt::Display) -> Self {
         Self::Invalid {
             detail: detail.to_string().into(),
+        }
+    }
+
+    /// Masks the description of an invalid response.
+    pub(crate) fn masked(self, mask: &Mask) -> Self {
+        match self {
+            Self::Invalid { detail } => Self::Invalid {
+                detail: mask.apply(&detail).into(),
+            },
+            other => other,
         }
     }
 

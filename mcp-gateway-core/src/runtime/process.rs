@@ -14,9 +14,11 @@ use tokio::process::Command;
 
 use self::group::ProcessGroup;
 use self::input::ProgramInput;
+use crate::Mask;
+use crate::credential::Credential;
 use crate::error::UpstreamError;
 use crate::task::BackgroundTask;
-use crate::transport::{StdioTransport, Transport};
+use crate::transport::{ProgramOutput, StdioTransport, Transport};
 use crate::upstream::{Instance, RuntimeBackend, UpstreamServer, UpstreamServerBuilder};
 
 mod group;
@@ -28,7 +30,8 @@ mod stderr;
 /// The program leads a process group of its own. It is terminated as the [specification][spec]
 /// requires: its input is closed, then it receives SIGTERM, then SIGKILL, with a grace period
 /// between the steps. Every process of its group ends with it. Lines that it writes to its standard
-/// error are logged as events with the target `mcp_gateway::stderr`.
+/// error are logged as events with the target `mcp_gateway::stderr`, without the secrets of the
+/// [credential](Instance::credential) with which it was started.
 ///
 /// # Example
 ///
@@ -68,6 +71,8 @@ pub struct Process {
     inherit_env: bool,
     /// Working directory; that of this process by default.
     directory: Option<PathBuf>,
+    /// Secrets with which each process is started.
+    mask: Mask,
     /// Grace period before each signal.
     grace: Duration,
 }
@@ -86,6 +91,7 @@ impl Process {
             hidden_env: Vec::new(),
             inherit_env: false,
             directory: None,
+            mask: Mask::new(),
             grace: DEFAULT_GRACE,
         }
     }
@@ -128,6 +134,14 @@ impl Process {
     #[must_use]
     pub fn with_directory(mut self, directory: impl Into<PathBuf>) -> Self {
         self.directory = Some(directory.into());
+        self
+    }
+
+    /// Replaces secrets of `mask` in what the program writes to its standard error, and in its errors,
+    /// besides those of the [credential](Instance::credential) with which it is started.
+    #[must_use]
+    pub fn with_mask(mut self, mask: Mask) -> Self {
+        self.mask = mask;
         self
     }
 
@@ -183,7 +197,7 @@ impl Process {
     }
 
     /// Starts the program.
-    fn start(&self) -> Result<StdioTransport, UpstreamError> {
+    fn start(&self, credential: &Credential) -> Result<StdioTransport, UpstreamError> {
         let program = self.program.to_string_lossy();
         let failed = |error| {
             UpstreamError::connect(StartError {
@@ -204,7 +218,8 @@ impl Process {
         let stdout = child.stdout.take().ok_or_else(missing)?;
         let stderr = child.stderr.take().ok_or_else(missing)?;
         tracing::info!(server = %self.name, %program, pid = child.id(), "server started");
-        let (stdin, output) = ProgramInput::new(stdin);
+        let output = ProgramOutput::default().with_mask(credential.add_to(self.mask.clone()));
+        let (stdin, output) = ProgramInput::new(stdin, output);
         let log = stderr::log_lines(Arc::clone(&self.name), Arc::clone(&output), stderr);
         BackgroundTask::detach(log);
         let name = Arc::clone(&self.name);
@@ -261,8 +276,8 @@ impl UpstreamServerBuilder<Process> {
 
 #[async_trait]
 impl RuntimeBackend for Process {
-    async fn connect(&self, _: &Instance) -> Result<Transport, UpstreamError> {
-        self.start().map(Transport::Stdio)
+    async fn connect(&self, instance: &Instance) -> Result<Transport, UpstreamError> {
+        self.start(instance.credential()).map(Transport::Stdio)
     }
 }
 
@@ -359,7 +374,7 @@ mod tests {
     #[test]
     fn a_missing_directory_is_named() {
         let process = Process::new("a", "true").with_directory("/nonexistent");
-        let error = process.start().unwrap_err();
+        let error = process.start(&Credential::none()).unwrap_err();
         let error = crate::error::error_chain(&error);
         assert!(
             error.contains("working directory /nonexistent does not exist"),

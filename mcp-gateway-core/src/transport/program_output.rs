@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time;
 
+use crate::Mask;
 use crate::signal::Signal;
 
 /// Output of a program that explains why it does not answer.
@@ -28,6 +29,8 @@ pub(crate) struct ProgramOutput {
     stderr_closed: Signal,
     /// Set by the exit of the program.
     exited: Signal,
+    /// Secrets with which the program was started.
+    mask: Arc<Mask>,
     /// Last lines and exit status.
     last: Mutex<Last>,
 }
@@ -51,6 +54,7 @@ impl Default for ProgramOutput {
             #[cfg(feature = "process")]
             stderr_closed: Signal::new(),
             exited: Signal::new(),
+            mask: Arc::default(),
             last: Mutex::default(),
         }
     }
@@ -120,6 +124,11 @@ impl ProgramOutput {
         self.observes_input
     }
 
+    /// Returns the secrets with which the program was started.
+    pub(crate) fn mask(&self) -> &Arc<Mask> {
+        &self.mask
+    }
+
     /// Returns the exit status and the last lines of the program, as far as they are known.
     pub(crate) fn report(&self) -> ExitReport {
         let last = self.last();
@@ -145,12 +154,16 @@ impl ProgramOutput {
 /// The part of the process.
 #[cfg(feature = "process")]
 impl ProgramOutput {
-    /// Creates the output of a program whose input is observed.
-    pub(crate) fn with_observed_input() -> Self {
-        Self {
-            observes_input: true,
-            ..Self::default()
-        }
+    /// Sets the secrets with which the program was started.
+    pub(crate) fn with_mask(mut self, mask: Mask) -> Self {
+        self.mask = Arc::new(mask);
+        self
+    }
+
+    /// Observes the input of the program.
+    pub(crate) fn with_observed_input(mut self) -> Self {
+        self.observes_input = true;
+        self
     }
 
     /// Records that the program has read its input.

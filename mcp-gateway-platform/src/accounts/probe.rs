@@ -165,6 +165,29 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn category_quoted_secret_a_test_quotes_no_value() {
+        let program = r#"echo "no access with $TOKEN" >&2; read -r line
+            id=$(printf %s "$line" | sed -n 's/.*"id":\("[^"]*"\|[0-9]*\).*/\1/p')
+            echo "{\"jsonrpc\":\"2.0\",\"id\":$id,\"error\":{\"code\":-1,\"message\":\"no $TOKEN\"}}""#;
+        let process = UpstreamServer::process("notes", "sh").args(["-c", program]);
+        let server: Arc<UpstreamServer> = process.env("TOKEN", "k3y-of-ada").into();
+        let probe = ServerProbe::default();
+        probe.replace([("notes".into(), Arc::downgrade(&server))].into_iter());
+        let credential = Credential::new("ada").with_value("token", "k3y-of-ada");
+        let tried = probe
+            .probe(Principal::new("ada"), "notes", credential)
+            .await;
+        let shown = tried.unwrap_err().to_string();
+        let logged = server.last_failure_details().unwrap();
+        for text in [shown, logged] {
+            assert!(
+                text.contains("no ***") && !text.contains("k3y-of-ada"),
+                "{text}"
+            );
+        }
+    }
+
+    #[tokio::test]
     async fn a_removed_server_cannot_be_tried() {
         let probe = ServerProbe::default();
         let tried = probe.probe(Principal::new("ada"), "notes", Credential::none());

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use mcp_gateway_core::Mask;
 use mcp_gateway_core::runtime::Process;
 
 use crate::spec;
@@ -55,15 +56,51 @@ impl Program {
         for (name, value) in env {
             process = process.with_env(name, value);
         }
+        let mut mask = Mask::new();
         for (name, value) in &self.spec.env {
             process = process.with_env(name, value.expose());
+            if names_secret(name) {
+                mask = mask.with_secret(value.expose());
+            }
         }
+        process = process.with_mask(mask);
         if !self.spec.clear_environment {
             process = process.with_inherited_env();
         }
         match self.spec.grace {
             Some(grace) => process.with_grace(grace),
             None => process,
+        }
+    }
+}
+
+/// Returns `true` if the variable `name` is a secret by its name. The values of others, such as a
+/// level or a folder, explain what a program writes.
+fn names_secret(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    SECRET_NAMES.iter().any(|part| name.contains(part))
+}
+
+/// Parts of the names of variables that are secrets.
+const SECRET_NAMES: [&str; 6] = ["AUTH", "CREDENTIAL", "KEY", "PASS", "SECRET", "TOKEN"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_told_by_the_names_of_their_variables() {
+        for name in [
+            "GITHUB_TOKEN",
+            "apiKey",
+            "PGPASSWORD",
+            "AWS_SECRET_ACCESS_KEY",
+            "AUTH",
+        ] {
+            assert!(names_secret(name), "{name}");
+        }
+        for name in ["LOG_LEVEL", "NODE_ENV", "HOME", "PORT"] {
+            assert!(!names_secret(name), "{name}");
         }
     }
 }

@@ -121,6 +121,44 @@ async fn o38_of_two_who_call_at_once_each_has_their_own_credential() {
 }
 
 #[tokio::test]
+async fn category_quoted_secret_the_failure_of_a_handshake_quotes_no_credential() {
+    for (kind, head) in [
+        ("text/plain", "400 Bad Request"),
+        ("application/json", "200 OK"),
+    ] {
+        let script = move |asked: &ReceivedRequest| {
+            let seen = header(asked, "authorization").unwrap_or_default();
+            let error = json!({ "code": -32000, "message": format!("no access with {seen}") });
+            let body = json!({ "jsonrpc": "2.0", "id": asked.message["id"], "error": error });
+            response(
+                head,
+                &format!("Content-Type: {kind}\r\n"),
+                &body.to_string(),
+            )
+        };
+        let server = Scripted::start(script).await.unwrap();
+        let upstream = remote("only", &server.url).build();
+        let gateway = Backends::new()
+            .with("only", "", Arc::clone(&upstream) as _)
+            .with_credentials(Arc::new(Vault::default()))
+            .start()
+            .await;
+        let token = HeaderValue::from_static("Bearer someone-whose-name-is-long");
+        let wire = Wire::new(&gateway.url).with_header(AUTHORIZATION, token);
+        wire.call("lie", json!({})).await.unwrap();
+        let details = upstream.last_failure_details().unwrap();
+        let error = mcp_gateway_core::error_chain(&upstream.last_failure().unwrap());
+        for text in [details, error] {
+            assert!(!text.contains("of-someone"), "{kind}: {text}");
+        }
+        assert!(
+            upstream.last_failure_details().unwrap().contains("***"),
+            "{kind}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn o50_a_server_that_always_wants_more_is_not_asked_for_ever() {
     let insufficient = |_: &ReceivedRequest| {
         let challenge = "WWW-Authenticate: Bearer error=\"insufficient_scope\", scope=\"more\", \

@@ -123,9 +123,16 @@ impl InputServer {
         supplied: &SuppliedInputs,
     ) -> Credential {
         let credential = Credential::new(format!("{id}#{}", supplied.connection()));
+        let is_plain = |name: &str| {
+            let mut inputs = self.inputs.iter();
+            inputs.any(|input| *input.name == *name && !input.is_secret)
+        };
         let values = supplied.values().iter();
         let credential = values.fold(credential, |credential, (name, value)| {
-            credential.with_value(name, value)
+            match is_plain(name) {
+                true => credential.with_plain_value(name, value),
+                false => credential.with_value(name, value),
+            }
         });
         let expanded = self.templates.iter().filter_map(|(name, template)| {
             let text = template.expand(supplied.values())?;

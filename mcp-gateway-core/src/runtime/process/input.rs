@@ -35,14 +35,14 @@ struct Observer {
 }
 
 impl ProgramInput {
-    /// Wraps the input of a program, and records in the returned `ProgramOutput` when the program
-    /// has read the first message, where the system supports that.
-    pub(super) fn new(stdin: ChildStdin) -> (Self, Arc<ProgramOutput>) {
+    /// Wraps the input of a program, and records in the returned `output` when the program has read
+    /// the first message, where the system supports that.
+    pub(super) fn new(stdin: ChildStdin, output: ProgramOutput) -> (Self, Arc<ProgramOutput>) {
         let pipe = stdin.as_fd().try_clone_to_owned().ok();
         let pipe = pipe.filter(|pipe| unread(pipe).is_some()).map(Arc::new);
         let output = Arc::new(match pipe {
-            Some(_) => ProgramOutput::with_observed_input(),
-            None => ProgramOutput::default(),
+            Some(_) => output.with_observed_input(),
+            None => output,
         });
         let observer = pipe.as_ref().map(|pipe| Observer {
             pipe: Arc::downgrade(pipe),
@@ -133,7 +133,8 @@ mod tests {
             .args(["-c", "sleep 0.4; read first; read second"])
             .stdin(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        let (mut input, output) = ProgramInput::new(child.stdin.take().unwrap());
+        let (mut input, output) =
+            ProgramInput::new(child.stdin.take().unwrap(), ProgramOutput::default());
         assert!(output.observes_input());
         input.write_all(b"one\n").await.unwrap();
         output.set_alive();

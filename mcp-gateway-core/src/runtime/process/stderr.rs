@@ -20,8 +20,11 @@ pub(super) async fn log_lines(
             buffer.drain(..=end);
         }
         if buffer.len() >= MAX_LINE {
-            log_line(&server, &output, &buffer);
-            buffer.clear();
+            // Between words, so that no part of a secret remains.
+            let space = buffer.iter().rposition(u8::is_ascii_whitespace);
+            let end = space.unwrap_or(buffer.len());
+            log_line(&server, &output, &buffer[..end]);
+            buffer.drain(..end);
         }
     }
     log_line(&server, &output, &buffer);
@@ -32,6 +35,7 @@ pub(super) async fn log_lines(
 fn log_line(server: &str, output: &ProgramOutput, line: &[u8]) {
     let line = String::from_utf8_lossy(line.trim_ascii_end());
     if !line.is_empty() {
+        let line = output.mask().apply(&line);
         output.push_line(&line);
         tracing::info!(target: "mcp_gateway::stderr", server, "{line}");
     }

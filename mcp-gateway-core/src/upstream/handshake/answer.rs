@@ -9,6 +9,7 @@ use http_body_util::BodyExt;
 use serde::Deserialize;
 use tokio::time;
 
+use crate::Mask;
 use crate::error::{UpstreamError, error_chain};
 use crate::jsonrpc::{ErrorObject, Id, Message, Response};
 use crate::protocol::{ProtocolVersion, header::MCP_SESSION_ID};
@@ -54,10 +55,14 @@ impl From<Response> for Payload {
 /// Parses the response to `server/discover`.
 ///
 /// A result without required members is accepted if `lenient`.
-pub(super) fn discover(received: &Received, lenient: bool) -> Result<DiscoverResult, Rejection> {
+pub(super) fn discover(
+    received: &Received,
+    lenient: bool,
+    mask: &Mask,
+) -> Result<DiscoverResult, Rejection> {
     let result = match received.response.result() {
         Ok(result) => result,
-        Err(error) => return Err(received.error(error)),
+        Err(error) => return Err(received.error(error, mask)),
     };
     let listed = serde_json::from_str(result).map_or_else(|_| None, |Listed { versions }| versions);
     let info = match lenient {
@@ -72,13 +77,16 @@ pub(super) fn discover(received: &Received, lenient: bool) -> Result<DiscoverRes
     match (info, listed) {
         (Ok(info), None) => Ok(info),
         (Ok(info), Some(listed)) if speaks_latest(&listed) => Ok(info),
-        (_, Some(listed)) if !speaks_latest(&listed) => Err(Rejection::new(
-            Cause::Unsupported {
-                versions: known(&listed),
-            },
-            UpstreamError::invalid(format_args!("no common protocol version: {listed:?}")),
-            format!("protocol versions {listed:?}"),
-        )),
+        (_, Some(listed)) if !speaks_latest(&listed) => {
+            let versions = known(&listed);
+            let listed = format!("{listed:?}");
+            let listed = mask.apply(&listed);
+            Err(Rejection::new(
+                Cause::Unsupported { versions },
+                UpstreamError::invalid(format_args!("no common protocol version: {listed}")),
+                format!("protocol versions {listed}"),
+            ))
+        }
         (Ok(_), _) => Err(received.invalid("inconsistent discover result", Cause::Invalid)),
         (Err(error), _) => {
             let incomplete = DiscoverResult::from_incomplete(result).is_ok();
@@ -86,30 +94,34 @@ pub(super) fn discover(received: &Received, lenient: bool) -> Result<DiscoverRes
                 true => Cause::Incomplete,
                 false => Cause::Invalid,
             };
-            Err(received.invalid(&error_chain(&error), cause))
+            Err(received.invalid(&mask.apply(&error_chain(&error)), cause))
         }
     }
 }
 
 /// Parses the response to `initialize`.
-pub(super) fn initialize(received: &Received) -> Result<DiscoverResult, Rejection> {
+pub(super) fn initialize(received: &Received, mask: &Mask) -> Result<DiscoverResult, Rejection> {
     match received.response.result() {
-        Ok(result) => DiscoverResult::from_initialize(result)
-            .map_err(|error| Rejection::new(Cause::Invalid, error.clone(), error_chain(&error))),
-        Err(error) => Err(received.error(error)),
+        Ok(result) => DiscoverResult::from_initialize(result).map_err(|error| {
+            let error = error.masked(mask);
+            let answer = error_chain(&error);
+            Rejection::new(Cause::Invalid, error, answer)
+        }),
+        Err(error) => Err(received.error(error, mask)),
     }
 }
 
 impl Received {
     /// Returns the rejection by a JSON-RPC error.
-    fn error(&self, error: &str) -> Rejection {
+    fn error(&self, error: &str, mask: &Mask) -> Rejection {
         let code = ErrorObject::code_of(error);
         let data: ErrorData = serde_json::from_str(error).unwrap_or_default();
         let listed = data.data.and_then(|data| data.supported);
-        let detail = match &listed {
-            Some(_) => UpstreamError::invalid(format_args!("no common protocol version: {error}")),
-            None => UpstreamError::invalid(format_args!("initialize failed: {error}")),
+        let failure = match &listed {
+            Some(_) => "no common protocol version",
+            None => "initialize failed",
         };
+        let detail = UpstreamError::invalid(format_args!("{failure}: {}", mask.apply(error)));
         let contradicts =
             |versions: &Vec<ProtocolVersion>| versions.contains(&ProtocolVersion::LATEST);
         let versions = listed.map(|listed| known(&listed));
@@ -117,7 +129,7 @@ impl Received {
             Some(versions) => Cause::Unsupported { versions },
             None => Cause::Error { code },
         };
-        let message = excerpt(ErrorObject::message_of(error).as_bytes());
+        let message = excerpt(&mask.apply(&ErrorObject::message_of(error)));
         Rejection::new(
             cause,
             detail,
@@ -142,7 +154,14 @@ impl Received {
 
 /// Reads the answer to the request `id`: a document or a stream of at most `limit` bytes per
 /// message.
-pub(super) async fn read(http: http::Response<HttpBody>, id: &Id, limit: usize) -> Answer {
+///
+/// What is quoted of anything else is masked with `mask`.
+pub(super) async fn read(
+    http: http::Response<HttpBody>,
+    id: &Id,
+    limit: usize,
+    mask: &Mask,
+) -> Answer {
     let (status, session) = (http.status(), session_of(&http));
     let received = |response| {
         Payload::Response(Received {
@@ -158,17 +177,17 @@ pub(super) async fn read(http: http::Response<HttpBody>, id: &Id, limit: usize) 
                 let text = text.await.map_err(failed)?;
                 match Message::parse(text.clone()) {
                     Ok(Message::Response(response)) => Ok(received(response)),
-                    _ => Err(unexpected(status, None, &text)),
+                    _ => Err(unexpected(status, None, &masked(&text, mask))),
                 }
             }
             Ok(PostResponse::Events(body)) => response_in(body, id, limit).await.map(received),
-            Ok(PostResponse::Other(status)) => Err(unexpected(status, None, &[])),
+            Ok(PostResponse::Other(status)) => Err(unexpected(status, None, "")),
             Err(error) => Err(refused(status, error, "")),
         };
     }
     let kind = http.headers().get(header::CONTENT_TYPE).cloned();
     let (head, body) = http.into_parts();
-    let text = first_bytes(body).await;
+    let text = masked(&first_bytes(body).await, mask);
     let empty = HttpBody::new(http_body_util::Empty::new().map_err(|never| match never {}));
     match PostResponse::from_http(http::Response::from_parts(head, empty)) {
         Ok(_) => Err(unexpected(status, kind.as_ref(), &text)),
@@ -177,12 +196,12 @@ pub(super) async fn read(http: http::Response<HttpBody>, id: &Id, limit: usize) 
 }
 
 /// Reads the answer to a notification.
-pub(super) async fn notification(http: http::Response<HttpBody>) -> Answer {
+pub(super) async fn notification(http: http::Response<HttpBody>, mask: &Mask) -> Answer {
     let status = http.status();
     if status.is_success() {
         return Ok(Payload::Accepted);
     }
-    let text = first_bytes(http.into_body()).await;
+    let text = masked(&first_bytes(http.into_body()).await, mask);
     Err(unexpected(status, None, &text))
 }
 
@@ -215,7 +234,7 @@ fn refused(status: StatusCode, error: UpstreamError, text: &str) -> Rejection {
 }
 
 /// Returns the rejection by anything that is no JSON-RPC response.
-fn unexpected(status: StatusCode, kind: Option<&HeaderValue>, text: &[u8]) -> Rejection {
+fn unexpected(status: StatusCode, kind: Option<&HeaderValue>, text: &str) -> Rejection {
     let mut answer = format!("status {}", status.as_u16());
     if let Some(kind) = kind.and_then(|kind| kind.to_str().ok()) {
         // Writing to a string is infallible.
@@ -286,10 +305,17 @@ async fn first_bytes(mut body: HttpBody) -> Bytes {
         .unwrap_or_default()
 }
 
+/// Returns the beginning of a text without the secrets of the request.
+///
+/// Masked before it is cut for the description, so that no part of a secret remains.
+fn masked(text: &[u8], mask: &Mask) -> String {
+    let text = &text[..text.len().min(MAX_MASKED)];
+    mask.apply(&String::from_utf8_lossy(text)).into_owned()
+}
+
 /// Returns the first characters of a text, in quotes.
-fn excerpt(text: &[u8]) -> String {
-    let text = &text[..text.len().min(4 * EXCERPT)];
-    let text = String::from_utf8_lossy(text.trim_ascii());
+fn excerpt(text: &str) -> String {
+    let text = text.trim_ascii();
     match text.char_indices().nth(EXCERPT) {
         None => format!("{text:?}"),
         Some((end, _)) => format!("{:?}...", &text[..end]),
@@ -314,6 +340,9 @@ struct ErrorData {
 struct Supported {
     supported: Option<Vec<String>>,
 }
+
+/// Maximum size of the beginning of an answer from which an excerpt is quoted, in bytes.
+const MAX_MASKED: usize = 8 * 1024;
 
 /// Maximum length of a quoted answer in characters.
 const EXCERPT: usize = 120;

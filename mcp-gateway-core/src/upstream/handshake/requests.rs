@@ -4,12 +4,12 @@ use std::borrow::Cow;
 use std::future::Future;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures_util::FutureExt;
 
 use super::Handshake;
 use super::answer::{self, Answer, Payload};
 use super::run::{Run, Wire};
+use crate::Mask;
 use crate::error::UpstreamError;
 use crate::json::{object_json, string_json};
 use crate::jsonrpc::{Id, Notification, Request as Message};
@@ -30,7 +30,8 @@ impl Run<'_> {
             Wire::Http { endpoint, .. } => {
                 let endpoint = HttpEndpoint::clone(endpoint);
                 let endpoint = endpoint.with_version(ProtocolVersion::LATEST);
-                self.start(Request::Discover, discover_http(endpoint, params));
+                let mask = Arc::clone(&self.mask);
+                self.start(Request::Discover, discover_http(endpoint, params, mask));
             }
             Wire::Stdio { channel, .. } => {
                 let request = ask(Arc::clone(channel), Method::ServerDiscover, params);
@@ -45,7 +46,8 @@ impl Run<'_> {
         match &self.wire {
             Wire::Http { endpoint, .. } => {
                 let endpoint = HttpEndpoint::clone(endpoint);
-                self.start(Request::Initialize, initialize_http(endpoint, params));
+                let mask = Arc::clone(&self.mask);
+                self.start(Request::Initialize, initialize_http(endpoint, params, mask));
             }
             Wire::Stdio { channel, .. } => {
                 let request = ask(Arc::clone(channel), Method::Initialize, params);
@@ -91,11 +93,12 @@ impl Run<'_> {
             Wire::Http { sse, .. } => sse.clone(),
             Wire::Stdio { channel, .. } => Some(Arc::clone(channel)),
         };
+        let mask = Arc::clone(&self.mask);
         match (endpoint, channel) {
             (Some(endpoint), _) => self.start(Request::Initialized, async move {
                 let headers = || Ok(endpoint.headers());
                 let http = endpoint.post(headers, notification.bytes()).await;
-                answer::notification(http.map_err(answer::failed)?).await
+                answer::notification(http.map_err(answer::failed)?, &mask).await
             }),
             (None, Some(channel)) => self.start(Request::Initialized, async move {
                 let sent = channel.notify(&notification).await;
@@ -153,27 +156,26 @@ fn is_implementation(info: &str) -> bool {
 }
 
 /// Sends `server/discover` over HTTP.
-async fn discover_http(endpoint: HttpEndpoint, params: String) -> Answer {
+async fn discover_http(endpoint: HttpEndpoint, params: String, mask: Arc<Mask>) -> Answer {
     let id = Id::from("discover");
     let request = Message::new(&id, &Method::ServerDiscover, &params);
     let mut headers = endpoint.headers();
     http_endpoint::mirror_headers(&mut headers, Method::ServerDiscover.as_str(), None)
         .map_err(answer::failed)?;
-    post(&endpoint, headers, request.bytes(), id).await
+    let http = endpoint.post(|| Ok(headers.clone()), request.bytes()).await;
+    let http = http.map_err(answer::failed)?;
+    answer::read(http, &id, endpoint.limit(), &mask).await
 }
 
 /// Sends `initialize` over HTTP.
-async fn initialize_http(endpoint: HttpEndpoint, params: String) -> Answer {
+async fn initialize_http(endpoint: HttpEndpoint, params: String, mask: Arc<Mask>) -> Answer {
     let id = Id::from(0);
     let request = Message::new(&id, &Method::Initialize, &params);
-    post(&endpoint, endpoint.headers(), request.bytes(), id).await
-}
-
-/// Sends the request `id` over HTTP.
-async fn post(endpoint: &HttpEndpoint, headers: http::HeaderMap, body: Bytes, id: Id) -> Answer {
-    let http = endpoint.post(|| Ok(headers.clone()), body).await;
+    let http = endpoint
+        .post(|| Ok(endpoint.headers()), request.bytes())
+        .await;
     let http = http.map_err(answer::failed)?;
-    answer::read(http, &id, endpoint.limit()).await
+    answer::read(http, &id, endpoint.limit(), &mask).await
 }
 
 /// Sends a request over a channel.

@@ -8,7 +8,6 @@ use tokio::time;
 
 use super::answer::{self, Answer, Payload};
 use super::{Handshake, HandshakeDetails, HandshakeError, Negotiated, UpstreamProtocol};
-use crate::BoxFuture;
 use crate::error::UpstreamError;
 use crate::transport::{HttpTransport, ProgramOutput, Transport};
 use crate::upstream::connection::UpstreamConnection;
@@ -18,6 +17,7 @@ use crate::upstream::legacy_http::{HttpSession, LegacyHttpConnection};
 use crate::upstream::modern_http::ModernHttpConnection;
 use crate::upstream::multiplexed::{Channel, UnnegotiatedConnection};
 use crate::upstream::{DiscoverResult, Instance, RuntimeBackend};
+use crate::{BoxFuture, Mask};
 
 /// A handshake in progress.
 ///
@@ -26,6 +26,8 @@ pub(super) struct Run<'a> {
     pub(super) handshake: &'a Handshake,
     backend: &'a dyn RuntimeBackend,
     instance: &'a Instance,
+    /// Secrets that the server has received, which its answers may quote.
+    pub(super) mask: Arc<Mask>,
     /// Connection to the server.
     pub(super) wire: Wire,
     /// Requests that the server has not answered.
@@ -76,11 +78,13 @@ impl<'a> Run<'a> {
         instance: &'a Instance,
     ) -> Result<Self, HandshakeError> {
         let wire = Wire::connect(handshake, backend, instance).await;
+        let wire = wire.map_err(HandshakeError::unreached)?;
         Ok(Self {
             handshake,
             backend,
             instance,
-            wire: wire.map_err(HandshakeError::unreached)?,
+            mask: wire.mask(handshake),
+            wire,
             pending: FuturesUnordered::new(),
             modern: None,
             session: None,
@@ -213,11 +217,11 @@ impl<'a> Run<'a> {
         let accepted = match (payload, request) {
             (Payload::Accepted, _) => Ok(()),
             (Payload::Response(received), Request::Discover) => {
-                let modern = answer::discover(&received, lenient);
+                let modern = answer::discover(&received, lenient, &self.mask);
                 modern.map(|modern| self.modern = Some(modern))
             }
             (Payload::Response(received), _) => {
-                let initialized = answer::initialize(&received);
+                let initialized = answer::initialize(&received, &self.mask);
                 initialized.map(|info| self.accept_session(request, info, received.session))
             }
             (Payload::EventStream(stream), _) => {
@@ -311,6 +315,17 @@ impl<'a> Run<'a> {
 }
 
 impl Wire {
+    /// Returns the secrets that the server has received.
+    fn mask(&self, handshake: &Handshake) -> Arc<Mask> {
+        match self {
+            Self::Stdio {
+                output: Some(output),
+                ..
+            } => Arc::clone(output.mask()),
+            Self::Http { .. } | Self::Stdio { .. } => Arc::new(handshake.credential.mask()),
+        }
+    }
+
     /// Connects to `instance`, starting it if necessary.
     ///
     /// # Errors

@@ -237,7 +237,7 @@ impl View {
             Ok(ListAnswer::Rejected(..)) | Err(_) if !is_declared => {
                 Ok(Arc::new(Listing::unsupported(kind)))
             }
-            Ok(answer) => answer.into_listing(kind),
+            Ok(answer) => answer.into_listing(kind, call.credential()),
             Err(error) => Err(error),
         };
         list.slow

@@ -13,7 +13,7 @@ use crate::json::{object_json, string_json};
 use crate::jsonrpc::{ErrorObject, Id, Request, Response, code};
 use crate::protocol::Era;
 use crate::upstream::connection::{SendError, UpstreamConnection};
-use crate::{Call, reply};
+use crate::{Call, Credential, reply};
 
 /// Requested part of a list.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -48,21 +48,29 @@ pub(super) enum ListAnswer {
 
 impl ListAnswer {
     /// Returns the list of `kind`, which is unsupported if the server does not have the method.
+    /// What an error quotes of `credential`, with which the list was requested, is masked.
     ///
     /// # Errors
     ///
     /// [`UpstreamError::Invalid`] if the server has rejected the request for another reason.
-    pub(super) fn into_listing(self, kind: ListKind) -> Result<Arc<Listing>, UpstreamError> {
+    pub(super) fn into_listing(
+        self,
+        kind: ListKind,
+        credential: &Credential,
+    ) -> Result<Arc<Listing>, UpstreamError> {
         let unknown = |error| ErrorObject::code_of(error) == code::METHOD_NOT_FOUND;
         match self {
             Self::Listed(listing) => Ok(listing),
             Self::Rejected(_, response) if response.result().is_err_and(unknown) => {
                 Ok(Arc::new(Listing::unsupported(kind)))
             }
-            Self::Rejected(_, response) => Err(UpstreamError::invalid(format_args!(
-                "list request failed: {}",
-                response.result().unwrap_or_else(|error| error)
-            ))),
+            Self::Rejected(_, response) => {
+                let error = response.result().unwrap_or_else(|error| error);
+                let error = credential.mask().apply(error).into_owned();
+                Err(UpstreamError::invalid(format_args!(
+                    "list request failed: {error}"
+                )))
+            }
         }
     }
 }
