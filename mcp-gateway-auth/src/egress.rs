@@ -33,9 +33,11 @@ mod address;
 mod client;
 mod client_auth;
 mod connector;
+mod http_client;
 #[cfg(feature = "client")]
 mod mask;
 mod policy;
+mod url_template;
 
 use std::time::{Duration, SystemTime};
 
@@ -48,6 +50,7 @@ pub use self::client_auth::ClientAuth;
 #[cfg(feature = "client")]
 pub(crate) use self::mask::mask_of;
 pub use self::policy::EgressPolicy;
+pub use self::url_template::{UrlPart, UrlPiece, UrlTemplate, UrlTemplateError, UrlValueError};
 
 /// A fetched document.
 #[derive(Clone, Debug)]

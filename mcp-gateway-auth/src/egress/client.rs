@@ -71,6 +71,16 @@ impl Egress {
         })))
     }
 
+    /// Returns the policy.
+    pub(super) fn policy(&self) -> &EgressPolicy {
+        &self.0.policy
+    }
+
+    /// Returns the HTTP client, which validates resolved addresses alone.
+    pub(super) fn client(&self) -> &Client<HttpsConnector<GuardedConnector>, Full<Bytes>> {
+        &self.0.client
+    }
+
     /// Fetches a JSON document of at most `limit` bytes.
     ///
     /// # Errors
