@@ -103,6 +103,7 @@ pub mod egress;
 mod error;
 #[cfg(feature = "server")]
 pub mod forward;
+mod input_format;
 #[cfg(feature = "jwt")]
 pub mod jose;
 #[cfg(feature = "jwt")]
@@ -135,6 +136,7 @@ mod yielding;
 
 pub use self::clock::Clock;
 pub use self::error::AuthServerError;
+pub use self::input_format::InputFormat;
 pub use self::keyring::{Handle, Keyring};
 #[cfg(feature = "login")]
 pub use self::landing::Landing;

@@ -232,7 +232,7 @@ fn recipient(transport: &ServerRuntime) -> String {
             let (program, folder) = ((&process.command, &process.args), &process.directory);
             format!("process {program:?} {folder:?}")
         }
-        ServerRuntime::Remote(remote) => format!("remote {}", remote.url),
+        ServerRuntime::Remote(remote) => format!("remote {}", remote.address()),
     }
 }
 

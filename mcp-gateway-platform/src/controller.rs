@@ -30,7 +30,7 @@ use self::restricted::confined;
 use crate::audit::CallObserver;
 use crate::auth::challenges::Challenges;
 use crate::auth::resources::ResourceSet;
-use crate::auth::{AuthorizationServices, Services};
+use crate::auth::{AuthorizationServices, Services, client_policy};
 use crate::error::PlatformError;
 use crate::http::cards::ServerCards;
 use crate::http::hidden::HiddenGateways;
@@ -142,6 +142,7 @@ impl Controller {
         let admin_access = ReloadableVerifier::new(issuers.admin_rules(&dynamic.auth));
         let factory = ServerFactory::new(builtins, Vec::new())
             .with_web(web)
+            .with_egress(client_policy(networks))
             .with_parked_calls(parked_calls.clone())
             .with_protocols(foundation.protocols.clone())
             .with_kept_results(kept_results)

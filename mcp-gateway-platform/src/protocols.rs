@@ -115,7 +115,7 @@ fn definition(runtime: &ServerRuntime) -> Option<String> {
                 "directory": directory,
             })
         }
-        ServerRuntime::Remote(remote) => json!({ "url": remote.url.to_string() }),
+        ServerRuntime::Remote(remote) => json!({ "url": remote.address() }),
     };
     Some(definition.to_string())
 }

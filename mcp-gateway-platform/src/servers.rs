@@ -5,6 +5,7 @@ mod credentials;
 mod managed;
 mod secret_use;
 mod service_client;
+mod templated_remote;
 mod token_exchange;
 
 use std::collections::{HashMap, HashSet};
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use mcp_gateway_audit::AuditLog;
+use mcp_gateway_auth::egress::{Egress, EgressPolicy};
 use mcp_gateway_core::era::ParkedCalls;
 use mcp_gateway_core::results::KeptResults;
 use mcp_gateway_core::runtime::{PooledHttpClient, Remote};
@@ -21,6 +23,7 @@ use mcp_gateway_core::upstream::{PooledServer, RuntimeBackend, ServerPool, Upstr
 pub(crate) use self::credentials::CredentialFactory;
 pub(crate) use self::managed::ManagedServer;
 use self::secret_use::RecordedSecrets;
+use self::templated_remote::TemplatedRemote;
 use crate::isolation::{IsolatedProcess, Program, StateRoot};
 use crate::protocols::ProtocolDocuments;
 use crate::rollout::Rollout;
@@ -39,6 +42,13 @@ pub(crate) struct ServerSet {
 /// HTTP client for servers, created when the first server needs it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SharedHttpClient(Arc<OnceLock<PooledHttpClient>>);
+
+/// HTTP client for hosts that callers choose, created when the first server needs it.
+#[derive(Debug, Default)]
+struct GuardedHttpClient {
+    policy: EgressPolicy,
+    client: OnceLock<Egress>,
+}
 
 /// Built-in servers by name.
 pub type Builtins = HashMap<Arc<str>, Arc<dyn RuntimeBackend>>;
@@ -67,6 +77,8 @@ pub struct ServerFactory {
     hidden: Vec<String>,
     /// HTTP client of all servers.
     web: SharedHttpClient,
+    /// HTTP client of servers whose hosts callers choose.
+    guarded: GuardedHttpClient,
     /// Common store of parked calls; `None` for one in each server.
     parked_calls: Option<ParkedCalls>,
     /// Protocols that were detected; `None` without a state store.
@@ -208,6 +220,16 @@ impl SharedHttpClient {
     }
 }
 
+impl GuardedHttpClient {
+    fn client(&self) -> io::Result<Egress> {
+        if let Some(client) = self.client.get() {
+            return Ok(client.clone());
+        }
+        let client = Egress::new(self.policy.clone())?;
+        Ok(self.client.get_or_init(|| client).clone())
+    }
+}
+
 impl ServerFactory {
     /// Creates a factory with the built-in servers `builtins`.
     ///
@@ -258,6 +280,12 @@ impl ServerFactory {
     /// Sets the HTTP client.
     pub(crate) fn with_web(mut self, web: SharedHttpClient) -> Self {
         self.web = web;
+        self
+    }
+
+    /// Sets the addresses of hosts that callers choose. Default: the public internet.
+    pub(crate) fn with_egress(mut self, policy: EgressPolicy) -> Self {
+        self.guarded.policy = policy;
         self
     }
 
@@ -315,9 +343,16 @@ impl ServerFactory {
                     None => Arc::new(program.literal()),
                 }
             }
-            spec::ServerRuntime::Remote(remote) => {
-                Arc::new(Remote::new(remote.url.clone(), self.web.client()?))
-            }
+            spec::ServerRuntime::Remote(remote) => match &remote.url_template {
+                None => Arc::new(Remote::new(remote.url.clone(), self.web.client()?)),
+                Some(template) if TemplatedRemote::has_fixed_host(template) => {
+                    Arc::new(TemplatedRemote::new(template.clone(), self.web.client()?))
+                }
+                Some(template) => Arc::new(TemplatedRemote::new(
+                    template.clone(),
+                    self.guarded.client()?,
+                )),
+            },
         };
         Ok(match &self.audit {
             Some(log) => RecordedSecrets::wrap(backend, definition, log),

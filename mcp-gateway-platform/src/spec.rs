@@ -42,7 +42,9 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
+pub use mcp_gateway_auth::InputFormat;
 pub use mcp_gateway_auth::accounts::{Input, Template};
+pub use mcp_gateway_auth::egress::UrlTemplate;
 use mcp_gateway_core::route::{PrefixError, PrefixRouter};
 use url::Url;
 
@@ -59,7 +61,7 @@ pub use self::metrics::Metrics;
 pub use self::oauth::{
     AssertionIssuer, MetadataDocuments, OAuth, OAuthClients, RateLimits, Registration,
 };
-pub use self::placeholder::{PLACEHOLDERS, input_of, placeholders};
+pub use self::placeholder::{PLACEHOLDERS, input_of, placeholders, url_template};
 pub(crate) use self::placeholder::{Piece, pieces};
 pub use self::process::Process;
 pub use self::registry::Registry;

@@ -34,6 +34,7 @@ pub(crate) struct InputField<'a> {
     pub(crate) is_required: bool,
     /// Value to begin with; never a secret.
     pub(crate) value: &'a str,
+    pub(crate) placeholder: Option<&'a str>,
     pub(crate) choices: &'a [String],
     pub(crate) error: Option<String>,
 }

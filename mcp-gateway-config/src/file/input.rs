@@ -2,16 +2,19 @@
 //!
 //! | Key | Type |
 //! |---|---|
-//! | `name` | letters, digits, `-` and `_`; required |
-//! | `title`, `description` | string |
+//! | `name` | letters, digits, `-`, `_`, `.` and `:`; required |
+//! | `title`, `description`, `placeholder` | string |
 //! | `secret`, `required` | boolean; both true by default |
 //! | `default` | string; not for secrets |
 //! | `choices` | non-empty list of strings; not for secrets |
+//! | `format` | `string`, `number`, `boolean` or `filepath` |
 //!
-//! Texts refer to an input as `${input:NAME}`: the values of request headers, and the arguments and
-//! variables of a program.
+//! Texts refer to an input as `${input:NAME}`: the values of request headers, the URL of a server, and
+//! the arguments and variables of a program.
 
-use mcp_gateway_platform::spec::{Input, Process, Template, input_of, placeholders};
+use mcp_gateway_platform::spec::{
+    Input, InputFormat, Process, Template, UrlTemplate, input_of, placeholders,
+};
 
 use crate::document::{Field, FromField, suggestion};
 
@@ -22,9 +25,12 @@ impl FromField for Input {
         let mut input = Self::new(name.unwrap_or_default());
         input.title = table.get("title");
         input.description = table.get("description");
+        input.placeholder = table.get("placeholder");
         input.is_secret = table.get("secret").unwrap_or(true);
         input.is_required = table.get("required").unwrap_or(true);
         input.choices = table.get_with("choices", choices).unwrap_or_default();
+        let format = table.get_with("format", |field| field.choice(&FORMATS));
+        input.format = format.unwrap_or_default();
         if let Some(field) = table.field("default") {
             input.default = default(&field, &input);
         }
@@ -38,15 +44,15 @@ impl FromField for Input {
     }
 }
 
-/// Parses the name of an input: up to [`MAX_NAME`] letters, digits, `-` and `_`.
+/// Parses the name of an input: up to [`MAX_NAME`] letters, digits, `-`, `_`, `.` and `:`.
 ///
 /// It is part of a reference, which ends with `}`, and of the name of a form field.
 fn name(text: &str) -> Result<String, String> {
-    let is_name_char = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let is_name_char = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':');
     match !text.is_empty() && text.len() <= MAX_NAME && text.chars().all(is_name_char) {
         true => Ok(text.to_owned()),
         false => Err(format!(
-            "expected letters, digits, '-' and '_', up to {MAX_NAME} characters"
+            "expected letters, digits, '-', '_', '.' and ':', up to {MAX_NAME} characters"
         )),
     }
 }
@@ -116,6 +122,25 @@ pub(super) fn check_program(inputs: &[Input], process: &Process, server: &Field<
     }
 }
 
+/// Records the parts of the URL `template` that `inputs` become.
+///
+/// Without a value there would be no URL, so that each needs one.
+pub(super) fn bind_url(inputs: &mut [Input], template: &UrlTemplate, field: &Field<'_>) {
+    for (name, part) in template.values() {
+        for input in inputs.iter_mut().filter(|input| *input.name == *name) {
+            input.url_part = input.url_part.max(Some(part));
+            let checked = input.default.as_deref().map(|default| input.check(default));
+            match checked {
+                Some(Err(violation)) => field.error(format!("default of {name:?}: {violation}")),
+                None if !input.is_required => field.error(format!(
+                    "the input {name:?} is part of remote.url, and must be required or have a default"
+                )),
+                Some(Ok(())) | None => {}
+            }
+        }
+    }
+}
+
 /// Records errors of repeated names.
 pub(super) fn check_names(inputs: &[Input], field: &Field<'_>) {
     for (at, input) in inputs.iter().enumerate() {
@@ -132,5 +157,13 @@ pub(super) fn template(field: &Field<'_>) -> Option<Template> {
     has_references.then_some(template)
 }
 
-/// Maximum length of a name in characters.
-const MAX_NAME: usize = 64;
+/// Values of `format`.
+const FORMATS: [(&str, InputFormat); 4] = [
+    ("string", InputFormat::String),
+    ("number", InputFormat::Number),
+    ("boolean", InputFormat::Boolean),
+    ("filepath", InputFormat::Filepath),
+];
+
+/// Maximum length of a name in characters, as long as those of the registry.
+const MAX_NAME: usize = 128;

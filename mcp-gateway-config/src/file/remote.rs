@@ -2,7 +2,7 @@
 //!
 //! | Key | Type |
 //! |---|---|
-//! | `url` | URL, required |
+//! | `url` | URL, which may refer to inputs; required |
 //! | `headers` | map of settings; credentials must be secrets or refer to inputs |
 //! | `bearer` | secret, or setting that refers to inputs |
 //! | `protocol` | `auto`, `modern`, `legacy` or `sse` |
@@ -19,7 +19,7 @@ use mcp_gateway_core::endpoint::is_forwardable;
 use mcp_gateway_core::upstream::UpstreamProtocol;
 use mcp_gateway_platform::spec::{
     DynamicSpec, Remote, RemoteAuth, RemoteForward, RemoteOAuth, RemoteTokenExchange, Secret,
-    Template,
+    Template, UrlTemplate, url_template,
 };
 
 use super::input::template;
@@ -31,7 +31,7 @@ use crate::document::{Field, FromField};
 impl FromField for Remote {
     fn from_field(field: &Field<'_>) -> Option<Self> {
         let mut table = field.table()?;
-        let url = table.required("url", |field| field.parse("a URL", endpoint));
+        let url = table.required("url", |field| field.parse("a URL", address));
         let mut headers = table.get_with("headers", headers).unwrap_or_default();
         if let Some(field) = table.field("bearer") {
             headers.extend(bearer(&field));
@@ -45,7 +45,9 @@ impl FromField for Remote {
             field.error("auth and a configured authorization are mutually exclusive");
         }
         table.finish();
-        let mut remote = Self::new(url?);
+        let (url, template) = url?;
+        let mut remote = Self::new(url);
+        remote.url_template = template;
         if let Some(field) = auth {
             check_secure(&remote.url, "auth", &field);
             (remote.auth, remote.exchange) = authentication(&field);
@@ -56,7 +58,7 @@ impl FromField for Remote {
                 Header::Template(name, template) => remote.templates.push((name, template)),
             }
         }
-        if !remote.templates.is_empty() {
+        if !remote.templates.is_empty() || remote.url_template.is_some() {
             check_secure(&remote.url, "an input", field);
         }
         remote.protocol = protocol.flatten();
@@ -198,6 +200,27 @@ pub fn endpoint(text: &str) -> Result<Uri, String> {
     url.as_str()
         .parse()
         .map_err(|_| "not a valid request target".to_owned())
+}
+
+/// Parses the URL of an MCP endpoint that may refer to inputs.
+///
+/// # Errors
+///
+/// Those of [`endpoint`], and a message if an input could decide to whom requests are sent.
+fn address(text: &str) -> Result<(Uri, Option<UrlTemplate>), String> {
+    let Some(template) = url_template(text).map_err(|error| error.to_string())? else {
+        return Ok((endpoint(text)?, None));
+    };
+    let mut values = template.values();
+    if let Some((name, _)) = values.find(|(_, part)| !part.is_bounded()) {
+        return Err(format!(
+            "the input {name:?} would decide the host; expected it before a fixed domain, such as \
+             https://${{input:{name}}}.example.com, in the path or in the query"
+        ));
+    }
+    let sample = endpoint(&template.sample())?;
+    drop(values);
+    Ok((sample, Some(template)))
 }
 
 fn headers(field: &Field<'_>) -> Option<Vec<Header>> {

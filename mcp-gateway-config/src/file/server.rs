@@ -48,7 +48,7 @@ impl FromField for ServerSpec {
         };
         let transport = table.one_of(&["builtin", "process", "remote"]);
         let transport = transport.and_then(|(key, field)| transport_of(key, &field));
-        let inputs: Vec<Input> = table.get("inputs").unwrap_or_default();
+        let mut inputs: Vec<Input> = table.get("inputs").unwrap_or_default();
         let sessions = table.get_with("sessions", |field| field.choice(&SESSIONS));
         let program = !matches!(transport, Some(ServerRuntime::Remote(_)) | None);
         let roots = table.get_with("roots", |field| roots(field, program));
@@ -64,7 +64,7 @@ impl FromField for ServerSpec {
             check_sharing(process, sessions, field);
         }
         if let Some(transport) = &transport {
-            check_inputs(&inputs, transport, field);
+            check_inputs(&mut inputs, transport, field);
         }
         if let (Some(SessionPolicy::Shared), Some(ServerRuntime::Process(_)), Some(inputs)) =
             (sessions, &transport, field.get("inputs"))
@@ -114,15 +114,21 @@ fn check_sharing(process: &Process, sessions: Option<SessionPolicy>, field: &Fie
     }
 }
 
-/// Records errors of the definitions of inputs, and of references to them.
-fn check_inputs(inputs: &[Input], transport: &ServerRuntime, server: &Field<'_>) {
+/// Records errors of the definitions of inputs, and of references to them; completes the former by
+/// the parts of the URL that they become.
+fn check_inputs(inputs: &mut [Input], transport: &ServerRuntime, server: &Field<'_>) {
     let field = server.get("inputs").unwrap_or_else(|| server.clone());
     input::check_names(inputs, &field);
     match transport {
         ServerRuntime::Remote(remote) => {
             let templates = remote.templates.iter();
             let references = templates.flat_map(|(_, template)| template.references());
-            input::check_references(inputs, references, &field);
+            let of_url = remote.url_template.iter();
+            let of_url = of_url.flat_map(|template| template.values().map(|(name, _)| name));
+            input::check_references(inputs, references.chain(of_url), &field);
+            if let Some(template) = &remote.url_template {
+                input::bind_url(inputs, template, &field);
+            }
         }
         ServerRuntime::Process(process) => {
             let references = process.placeholders().filter_map(input_of);

@@ -268,6 +268,67 @@ servers:
 }
 
 #[test]
+fn urls_refer_to_inputs() {
+    let file = |input: &str, url: &str| {
+        format!(
+            "auth: {{ login: {{ local: true }} }}\nservers: [{{ name: a, inputs: [{{ name: x, \
+             {input} }}], remote: {{ url: '{url}' }} }}]"
+        )
+    };
+    let url = "https://${input:x}.example.com/mcp";
+    let config = read(&file(
+        "format: number, placeholder: '7', secret: false",
+        url,
+    ));
+    let server = &config.platform.dynamic.servers[0];
+    let input = &server.inputs[0];
+    assert_eq!(input.placeholder.as_deref(), Some("7"));
+    assert!(input.check("8").is_ok() && input.check("b").is_err() && input.check("-1").is_err());
+    let ServerRuntime::Remote(remote) = &server.transport else {
+        panic!("{server:?}");
+    };
+    assert_eq!(remote.address(), url);
+    for (input, url, expected) in [
+        ("", "https://${input:x}/mcp", "would decide the host"),
+        (
+            "",
+            "https://a.example.com:${input:x}/",
+            "would decide the host",
+        ),
+        ("", "${input:x}/mcp", "would decide the host"),
+        (
+            "",
+            "https://${input:x}@a.example.com/",
+            "cannot be part of the scheme",
+        ),
+        (
+            "",
+            "https://a.example.com/#${input:x}",
+            "cannot be part of the scheme",
+        ),
+        ("", "https://a.example.com/${input:y}", "unknown input"),
+        (
+            "",
+            "http://a.example.com/${input:x}",
+            "requires a url with https",
+        ),
+        ("required: false", url, "must be required or have a default"),
+        (
+            "secret: false, default: a/b",
+            url,
+            "expected the name of a host",
+        ),
+        ("format: text", url, "unknown value"),
+    ] {
+        let lines = problems(&file(input, url));
+        assert!(
+            lines.iter().any(|line| line.contains(expected)),
+            "{url} {lines:?}"
+        );
+    }
+}
+
+#[test]
 fn servers_are_compared_by_what_is_said_of_them() {
     let server = |text: &str| {
         let config = read(&format!("servers:\n{text}"));

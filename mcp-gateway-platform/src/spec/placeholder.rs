@@ -1,4 +1,6 @@
-//! Placeholders in the arguments and variables of a program.
+//! Placeholders in the arguments and variables of a program, and in the URL of a server.
+
+use mcp_gateway_auth::egress::{UrlPiece, UrlTemplate, UrlTemplateError};
 
 /// Names of the placeholders.
 ///
@@ -40,6 +42,39 @@ pub fn placeholders(text: &str) -> impl Iterator<Item = &str> {
         Piece::Placeholder(name) => Some(name),
         Piece::Text(_) => None,
     })
+}
+
+/// Returns the template of a URL that refers to inputs; `None` if `text` refers to none.
+///
+/// # Errors
+///
+/// [`UrlTemplateError`] if a reference stands where no value can be.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_platform::spec::url_template;
+///
+/// let template = url_template("https://${input:tenant}.example.com/mcp").unwrap().unwrap();
+/// assert_eq!(template.sample(), "https://sample.example.com/mcp");
+/// assert!(url_template("https://mcp.example.com/mcp").unwrap().is_none());
+/// ```
+pub fn url_template(text: &str) -> Result<Option<UrlTemplate>, UrlTemplateError> {
+    if !placeholders(text).any(|name| input_of(name).is_some()) {
+        return Ok(None);
+    }
+    let pieces = pieces(text).flat_map(|piece| match piece {
+        Piece::Text(text) => [text, "", ""].map(UrlPiece::Text),
+        Piece::Placeholder(name) => match input_of(name) {
+            Some(input) => [
+                UrlPiece::Value(input),
+                UrlPiece::Text(""),
+                UrlPiece::Text(""),
+            ],
+            None => ["${", name, "}"].map(UrlPiece::Text),
+        },
+    });
+    UrlTemplate::new(pieces).map(Some)
 }
 
 /// Part of a text with placeholders.

@@ -1,11 +1,12 @@
 //! Servers over HTTP.
 
+use std::convert::Infallible;
 use std::fmt;
 
 use http::{HeaderName, HeaderValue, Uri};
 use mcp_gateway_core::upstream::UpstreamProtocol;
 
-use super::{RemoteClientCredentials, RemoteTokenExchange, Secret, Template};
+use super::{RemoteClientCredentials, RemoteTokenExchange, Secret, Template, UrlTemplate};
 
 /// Server over HTTP.
 ///
@@ -22,8 +23,10 @@ use super::{RemoteClientCredentials, RemoteTokenExchange, Secret, Template};
 #[derive(Clone, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Remote {
-    /// URL of its endpoint.
+    /// URL of its endpoint, with samples in the place of inputs.
     pub url: Uri,
+    /// URL with the values of inputs; `None` if it is the same for all callers.
+    pub url_template: Option<UrlTemplate>,
     /// Request headers, whose values are marked as sensitive.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// Request headers with the values of inputs.
@@ -112,12 +115,23 @@ impl Remote {
     pub fn new(url: Uri) -> Self {
         Self {
             url,
+            url_template: None,
             headers: Vec::new(),
             templates: Vec::new(),
             protocol: None,
             auth: None,
             exchange: None,
         }
+    }
+
+    /// Returns the URL, with the names of inputs in the place of values.
+    #[must_use]
+    pub fn address(&self) -> String {
+        let Some(template) = &self.url_template else {
+            return self.url.to_string();
+        };
+        let named = |name: &str, _| Ok::<_, Infallible>(format!("${{input:{name}}}"));
+        template.expand(named).unwrap_or_default()
     }
 }
 

@@ -153,6 +153,7 @@ impl InputForm {
                 .or(input.default.as_deref())
                 .filter(|_| !input.is_secret)
                 .unwrap_or_default(),
+            placeholder: input.placeholder.as_deref(),
             choices: &input.choices,
             error: violation.map(|(_, violation)| violation.to_string()),
         }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use super::InputViolation;
+use crate::InputFormat;
+use crate::egress::UrlPart;
 
 /// Value that each owner of a connection supplies for a server.
 ///
@@ -34,8 +36,14 @@ pub struct Input {
     pub is_required: bool,
     /// Value of an empty field.
     pub default: Option<String>,
+    /// Example of a value.
+    pub placeholder: Option<String>,
     /// Accepted values; any if empty.
     pub choices: Vec<String>,
+    /// Format of the value.
+    pub format: InputFormat,
+    /// Part of the URL of the server that the value becomes.
+    pub url_part: Option<UrlPart>,
 }
 
 impl Input {
@@ -49,7 +57,10 @@ impl Input {
             is_secret: true,
             is_required: true,
             default: None,
+            placeholder: None,
             choices: Vec::new(),
+            format: InputFormat::String,
+            url_part: None,
         }
     }
 
@@ -74,9 +85,15 @@ impl Input {
             return Err(InputViolation::Control);
         }
         let is_choice = self.choices.iter().any(|choice| choice == value);
-        match self.choices.is_empty() || is_choice {
-            true => Ok(()),
-            false => Err(InputViolation::Choice),
+        if !self.choices.is_empty() && !is_choice {
+            return Err(InputViolation::Choice);
+        }
+        if !self.format.accepts(value) {
+            return Err(InputViolation::Format(self.format));
+        }
+        match self.url_part.map(|part| part.encode(value)) {
+            Some(Err(error)) => Err(InputViolation::Url(error)),
+            Some(Ok(_)) | None => Ok(()),
         }
     }
 }

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Input;
 use super::input::MAX_VALUE;
+use crate::InputFormat;
+use crate::egress::UrlValueError;
 
 /// Values of inputs by their names. `Debug` output omits the values.
 ///
@@ -39,12 +41,18 @@ pub enum InputViolation {
     /// It contains a control character.
     #[error("Line breaks and other control characters are not accepted")]
     Control,
+    /// It has another format.
+    #[error("Expected {}", .0.description())]
+    Format(InputFormat),
     /// It is required and empty.
     #[error("A value is required")]
     Missing,
     /// It is too long.
     #[error("The value is longer than {MAX_VALUE} bytes")]
     Size,
+    /// It cannot become its part of the URL of the server.
+    #[error("Not accepted in the URL of the server: {0}")]
+    Url(UrlValueError),
 }
 
 impl InputValues {
@@ -118,6 +126,7 @@ impl fmt::Debug for InputValues {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::egress::UrlPart;
 
     #[test]
     fn values_are_checked_against_their_inputs() {
@@ -152,6 +161,19 @@ mod tests {
             ("region".into(), InputViolation::Choice),
         ];
         assert_eq!(violations, expected);
+        let mut port = Input::new("port");
+        port.format = InputFormat::Number;
+        assert_eq!(
+            port.check("http"),
+            Err(InputViolation::Format(InputFormat::Number))
+        );
+        let mut tenant = Input::new("tenant");
+        tenant.url_part = Some(UrlPart::Subdomain);
+        assert_eq!(
+            tenant.check("a/"),
+            Err(InputViolation::Url(UrlValueError::Host))
+        );
+        assert_eq!(tenant.check("a"), Ok(()));
         let long = read(&"x".repeat(MAX_VALUE + 1), "eu").unwrap_err();
         assert_eq!(long, [("token".into(), InputViolation::Size)]);
     }
