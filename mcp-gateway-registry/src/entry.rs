@@ -41,7 +41,7 @@ pub struct Entry {
     /// Reason for which the server cannot be installed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unsupported: Option<String>,
-    /// Values that installing it needs.
+    /// Values that it needs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inputs: Vec<Input>,
     /// Teams that see the entry; everybody if `null`.
@@ -194,6 +194,9 @@ impl Entry {
             found.require(is_valid, &path, "not a valid value of the input");
             let is_public = !input.secret || default.is_none();
             found.require(is_public, &path, "a secret has no default");
+            let path = format!("inputs[{at}].choices");
+            let is_public = !input.secret || input.choices.is_empty();
+            found.require(is_public, &path, "a secret has no choices");
         }
     }
 }

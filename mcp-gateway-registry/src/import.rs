@@ -96,14 +96,10 @@ impl RejectedEntry {
 impl Entry {
     /// Marks the entry as unsupported if `check` rejects its server with sample values.
     pub fn check_template(&mut self, check: TemplateCheck<'_>) {
-        let violations = match self.server.is_some() && self.unsupported.is_none() {
-            true => self.sample().map(|server| check(&server)),
-            false => return,
-        };
-        let found = match violations {
-            Ok(violations) | Err(violations) => violations,
-        };
-        if let Some(violation) = found.first() {
+        if self.server.is_none() || self.unsupported.is_some() {
+            return;
+        }
+        if let Some(violation) = self.template_violations(check).first() {
             self.unsupported = Some(format!("{}: {}", violation.path, violation.message));
         }
     }

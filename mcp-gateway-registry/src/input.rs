@@ -1,9 +1,10 @@
-//! Inputs: values that installing a server needs.
+//! Inputs: values that a server needs.
 
+use mcp_gateway_auth::InputFormat as Format;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Value that installing a server needs.
+/// Value that a server needs, supplied when it is installed or by each connection.
 ///
 /// # Example
 ///
@@ -25,7 +26,7 @@ pub struct Input {
     /// Description for the person who is asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// `true` if the server cannot be installed without a value.
+    /// `true` if the server cannot be used without a value.
     #[serde(default)]
     pub required: bool,
     /// `true` if the value is a credential.
@@ -43,6 +44,22 @@ pub struct Input {
     /// Format of the value.
     #[serde(default)]
     pub format: InputFormat,
+    /// Supplier of the value.
+    #[serde(default)]
+    pub supplied_by: InputSupplier,
+}
+
+/// Supplier of the value of an input.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[expect(clippy::exhaustive_enums, reason = "there is nobody else")]
+pub enum InputSupplier {
+    /// The administrator who installs the server, for all callers.
+    #[default]
+    Installation,
+    /// The owner of each connection, unless the administrator who installs the server supplies it for
+    /// all.
+    Connection,
 }
 
 /// Format of the value of an input.
@@ -85,29 +102,40 @@ impl Input {
         if !self.choices.is_empty() && !self.choices.iter().any(|choice| choice == value) {
             return Err(format!("expected one of {}", self.choices.join(", ")));
         }
-        match self.format {
-            InputFormat::Number if value.parse::<f64>().is_err() => {
-                Err("expected a number".to_owned())
-            }
-            InputFormat::Boolean if !matches!(value, "true" | "false") => {
-                Err("expected true or false".to_owned())
-            }
-            _ => Ok(()),
+        let format = Format::from(self.format);
+        match format.accepts(value) {
+            true => Ok(()),
+            false => Err(format!("expected {}", format.description())),
         }
     }
 
     /// Returns an allowed value, for a check of the template.
     pub(crate) fn sample(&self) -> &str {
-        let own = self
-            .default
-            .as_deref()
-            .or_else(|| self.choices.first().map(|choice| &**choice));
-        own.unwrap_or(match self.format {
+        self.proposal().unwrap_or(match self.format {
             InputFormat::String => "sample",
             InputFormat::Number => "1",
             InputFormat::Boolean => "true",
             InputFormat::Filepath => "/sample",
         })
+    }
+
+    /// Returns the default, or the first choice.
+    pub(crate) fn proposal(&self) -> Option<&str> {
+        let first = self.choices.first();
+        self.default
+            .as_deref()
+            .or_else(|| first.map(|choice| &**choice))
+    }
+}
+
+impl From<InputFormat> for Format {
+    fn from(format: InputFormat) -> Self {
+        match format {
+            InputFormat::String => Self::String,
+            InputFormat::Number => Self::Number,
+            InputFormat::Boolean => Self::Boolean,
+            InputFormat::Filepath => Self::Filepath,
+        }
     }
 }
 

@@ -1,25 +1,34 @@
 //! Installation of an entry: its template and values become the configuration of a server.
 //!
+//! An input of [connections](crate::InputSupplier::Connection) without a value becomes an input of
+//! the server, and its names in the template `${input:NAME}`.
+//!
 //! | place in the template | effect |
 //! |---|---|
 //! | `process.args[…]` | a text, or a group of texts that is left out if an input in it has no value |
 //! | `process.env.…`, `remote.headers.…` | left out without a value; `{ "secret": … }` if an input in it is a secret, otherwise `{ "value": … }` |
-//! | `remote.bearer` | `{ "secret": … }`; left out without a value |
-//! | any other text | its inputs need values, and must not be secrets |
+//! | `remote.bearer` | `{ "secret": … }`, or `{ "value": … }` of connections; left out without a value |
+//! | `remote.url` | its inputs need values, which cannot change another part of the URL |
+//! | any other text | its inputs need values at the installation, and must not be secrets |
 //!
 //! An empty value of an argument leaves out this argument alone, so that a flag remains.
 
+mod rendering;
+
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
+use mcp_gateway_auth::egress::{UrlPiece, UrlTemplate, UrlTemplateError};
+use serde_json::Value;
 
+use self::rendering::Rendering;
 use crate::template::{Part, parts};
-use crate::{Entry, Input, Violation};
+use crate::{Entry, Input, InputSupplier, TemplateCheck, Violation};
 
 impl Entry {
     /// Returns the configuration of a server `name`, with the `values` of inputs.
     ///
-    /// It is an entry of `servers` in the store. Its key `entry` refers to this entry.
+    /// It is an entry of `servers` in the store. Its key `entry` refers to this entry, and its
+    /// `inputs` are those that each connection supplies.
     ///
     /// # Errors
     ///
@@ -40,13 +49,8 @@ impl Entry {
             )]);
         };
         let mut violations = self.invalid_values(values);
-        let mut rendering = Rendering {
-            inputs: &self.inputs,
-            values,
-            violations: Vec::new(),
-        };
-        let mut server = rendering.value(template, "");
-        violations.append(&mut rendering.violations);
+        let (mut server, mut found) = Rendering::of(template, &self.inputs, values);
+        violations.append(&mut found);
         if !violations.is_empty() {
             return Err(violations);
         }
@@ -57,19 +61,51 @@ impl Entry {
         Ok(server)
     }
 
-    /// Returns a configuration with sample values, for a check of the template.
+    /// Returns the violations of the template: those of `check` for a server with sample values
+    /// included.
     ///
-    /// # Errors
-    ///
-    /// The violations of the template.
-    pub fn sample(&self) -> Result<Value, Vec<Violation>> {
-        let sample = |input: &Input| (input.name.clone(), input.sample().to_owned());
-        let values = self.inputs.iter().map(sample).collect();
+    /// There is none if the installation can supply all values, although no connection could.
+    #[must_use]
+    pub fn template_violations(&self, check: TemplateCheck<'_>) -> Vec<Violation> {
+        let violations = |is_asking| match self.sample(is_asking) {
+            Ok(server) => check(&server),
+            Err(violations) => violations,
+        };
+        let found = violations(true);
+        match found.is_empty() || violations(false).is_empty() {
+            true => Vec::new(),
+            false => found,
+        }
+    }
+
+    /// Returns a configuration with sample values; with inputs of connections if `is_asking`.
+    fn sample(&self, is_asking: bool) -> Result<Value, Vec<Violation>> {
+        let url = self.url_template();
+        let in_url: Vec<_> = url.iter().flat_map(UrlTemplate::values).collect();
+        let part = |input: &Input| in_url.iter().find(|(name, _)| *name == input.name);
+        let is_given = |input: &&Input| match input.supplied_by {
+            InputSupplier::Connection => !is_asking,
+            InputSupplier::Installation => true,
+        };
+        let values = self.inputs.iter().filter(is_given).map(|input| {
+            let sample = match (input.proposal(), part(input)) {
+                (None, Some((_, part))) => part.sample(),
+                _ => input.sample(),
+            };
+            (input.name.clone(), sample.to_owned())
+        });
+        let values = values.collect();
         let installable = Self {
             status: crate::EntryStatus::Active,
             ..self.clone()
         };
         installable.install("sample", &values)
+    }
+
+    /// Returns the template of the URL; `None` for a program, or if a value stands where none can be.
+    fn url_template(&self) -> Option<UrlTemplate> {
+        let url = self.server.as_ref()?.get("remote")?.get("url")?.as_str()?;
+        url_template(url, &self.inputs).ok()
     }
 
     fn invalid_values(&self, values: &BTreeMap<String, String>) -> Vec<Violation> {
@@ -86,6 +122,7 @@ impl Entry {
                     let checked = input.check(value).err();
                     violations.extend(checked.map(|message| Violation::new(&path, message)));
                 }
+                None if input.supplied_by == InputSupplier::Connection => {}
                 None if input.required && input.default.is_none() => {
                     violations.push(Violation::new(&path, "required"));
                 }
@@ -96,134 +133,20 @@ impl Entry {
     }
 }
 
-/// Rendering of a template.
-struct Rendering<'a> {
-    inputs: &'a [Input],
-    values: &'a BTreeMap<String, String>,
-    violations: Vec<Violation>,
-}
-
-/// Text whose inputs have been replaced.
-struct Text {
-    text: String,
-    /// Set if it has the value of a secret input.
-    is_secret: bool,
-}
-
-impl Rendering<'_> {
-    /// Renders the value at `path` of the template.
-    fn value(&mut self, value: &Value, path: &str) -> Value {
-        match (path, value) {
-            ("process.args", Value::Array(items)) => self.args(items),
-            ("process.env" | "remote.headers", Value::Object(members)) => {
-                self.settings(members, path)
-            }
-            ("remote.bearer", Value::String(_)) => {
-                let text = self.text(value);
-                text.map_or(Value::Null, |text| json!({ "secret": text.text }))
-            }
-            (_, Value::String(_)) => self.required(value, path),
-            (_, Value::Array(items)) => {
-                let items = items.iter().map(|item| self.value(item, "[]"));
-                items.collect()
-            }
-            (_, Value::Object(members)) => {
-                let separator = if path.is_empty() { "" } else { "." };
-                let member = |(key, member): (&String, &Value)| {
-                    let member = self.value(member, &format!("{path}{separator}{key}"));
-                    (!member.is_null()).then(|| (key.clone(), member))
-                };
-                members.iter().filter_map(member).collect()
-            }
-            (_, other) => other.clone(),
-        }
-    }
-
-    /// Renders arguments.
-    fn args(&mut self, items: &[Value]) -> Value {
-        let mut args = Vec::new();
-        for item in items {
-            let group = match item {
-                Value::Array(group) => group.as_slice(),
-                single => std::slice::from_ref(single),
-            };
-            let texts: Option<Vec<_>> = group.iter().map(|text| self.text(text)).collect();
-            for text in texts.into_iter().flatten() {
-                if text.is_secret {
-                    self.reject_secret("process.args");
-                }
-                args.push(text.text);
-            }
-        }
-        args.retain(|arg| !arg.is_empty());
-        args.into()
-    }
-
-    /// Renders variables or headers.
-    fn settings(&mut self, members: &Map<String, Value>, path: &str) -> Value {
-        let mut settings = Map::new();
-        for (name, member) in members {
-            let template = member.get("value").unwrap_or(member);
-            if !template.is_string() {
-                let message = "expected text with the names of inputs in braces";
-                self.violations
-                    .push(Violation::new(&format!("server.{path}.{name}"), message));
-            } else if let Some(text) = self.text(template) {
-                let key = if text.is_secret { "secret" } else { "value" };
-                settings.insert(name.clone(), json!({ (key): text.text }));
-            }
-        }
-        settings.into()
-    }
-
-    /// Renders a text whose inputs need values.
-    fn required(&mut self, template: &Value, path: &str) -> Value {
-        match self.text(template) {
-            Some(text) => {
-                if text.is_secret {
-                    self.reject_secret(path);
-                }
-                text.text.into()
-            }
-            None => {
-                let message = format!("{path} needs a value of each input in it");
-                self.violations.push(Violation::new("values", message));
-                Value::Null
-            }
-        }
-    }
-
-    fn reject_secret(&mut self, path: &str) {
-        let message = "a secret is visible here; expected it in env, headers or bearer";
-        self.violations
-            .push(Violation::new(&format!("server.{path}"), message));
-    }
-
-    /// Replaces the names of inputs in `template`; `None` if one has no value.
-    fn text(&self, template: &Value) -> Option<Text> {
-        let template = match template {
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
-        let is_input = |name: &str| self.inputs.iter().any(|input| input.name == name);
-        let (mut text, mut is_secret) = (String::new(), false);
-        for part in parts(&template, &is_input) {
-            match part {
-                Part::Text(part) => text.push_str(part),
-                Part::Name(name) => {
-                    let input = self.inputs.iter().find(|input| input.name == name)?;
-                    is_secret |= input.secret;
-                    let value = self.values.get(name).or(input.default.as_ref())?;
-                    text.push_str(value);
-                }
-            }
-        }
-        Some(Text { text, is_secret })
-    }
+/// Returns the template of a URL in which names of `inputs` are in braces.
+fn url_template(text: &str, inputs: &[Input]) -> Result<UrlTemplate, UrlTemplateError> {
+    let is_input = |name: &str| inputs.iter().any(|input| input.name == name);
+    let pieces = parts(text, &is_input).into_iter().map(|part| match part {
+        Part::Name(name) => UrlPiece::Value(name),
+        Part::Text(text) => UrlPiece::Text(text),
+    });
+    UrlTemplate::new(pieces)
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn entry() -> Entry {
@@ -287,12 +210,187 @@ mod tests {
             .unwrap_err();
         let paths: Vec<_> = found.iter().map(|violation| &*violation.path).collect();
         assert_eq!(paths, ["values.roots", "values.unit", "values.root"]);
-        assert!(entry.sample().is_ok());
+        assert_eq!(entry.template_violations(&|_| Vec::new()), []);
         entry.status = crate::EntryStatus::Deleted;
         assert_eq!(
             entry.install("a", &values(&[])).unwrap_err()[0].path,
             "entry"
         );
+    }
+
+    /// Returns an entry of `server` with inputs that connections supply.
+    fn of_connections(server: Value, inputs: &[&str]) -> Entry {
+        let mut entry = Entry::new("com.example/a", "1.0.0", "A");
+        entry.server = Some(server);
+        let input = |name: &&str| Input {
+            secret: true,
+            required: true,
+            supplied_by: InputSupplier::Connection,
+            ..Input::new(*name)
+        };
+        entry.inputs = inputs.iter().map(input).collect();
+        entry
+    }
+
+    #[test]
+    fn inputs_of_connections_become_those_of_the_server() {
+        let mut entry = of_connections(
+            json!({
+                "remote": {
+                    "url": "https://{tenant}.example.com/{key}/mcp",
+                    "headers": { "X-Key": "Key {key}", "X-Unit": "{unit}" },
+                    "bearer": "{token}",
+                },
+            }),
+            &["key", "token", "tenant"],
+        );
+        entry.inputs[1].description = Some("Token".to_owned());
+        entry.inputs.push(Input::new("unit"));
+        let server = entry.install("mine", &values(&[("tenant", "acme")]));
+        assert!(format!("{server:?}").contains("visible"), "{server:?}");
+        entry.inputs[2].secret = false;
+        let input = |name: &str| json!({ "name": name, "secret": true, "required": true, "format": "string" });
+        let mut token = input("token");
+        token["description"] = "Token".into();
+        let server = entry
+            .install("mine", &values(&[("tenant", "acme")]))
+            .unwrap();
+        let expected = json!({
+            "name": "mine",
+            "entry": "com.example/a@1.0.0",
+            "inputs": [input("key"), token],
+            "remote": {
+                "url": "https://acme.example.com/${input:key}/mcp",
+                "headers": { "X-Key": { "value": "Key ${input:key}" } },
+                "bearer": { "value": "${input:token}" },
+            },
+        });
+        assert_eq!(server, expected);
+        // The administrator may supply a secret for all, where nobody sees it.
+        let given = values(&[("token", "hunter2"), ("tenant", "acme")]);
+        let server = entry.install("mine", &given).unwrap();
+        assert_eq!(server["remote"]["bearer"], json!({ "secret": "hunter2" }));
+        assert_eq!(server["inputs"], json!([input("key")]));
+    }
+
+    #[test]
+    fn arguments_of_connections_need_no_value_at_the_installation() {
+        let args = json!(["{key}", ["--unit", "{unit}"], "--mode={mode}"]);
+        let env = json!({ "TOKEN": "{token}" });
+        let server = json!({ "process": { "command": "a", "args": args, "env": env } });
+        let mut entry = of_connections(server, &["key", "unit", "mode", "token"]);
+        for input in &mut entry.inputs[1..] {
+            input.required = false;
+        }
+        entry.inputs[2].secret = false;
+        entry.inputs[2].choices = vec!["fast".to_owned(), "slow".to_owned()];
+        let server = entry.install("mine", &values(&[])).unwrap();
+        let process = json!({
+            "command": "a",
+            "args": ["${input:key}", "--unit", "${input:unit}", "--mode=${input:mode}"],
+            "env": { "TOKEN": { "value": "${input:token}" } },
+        });
+        assert_eq!(server["process"], process);
+        let inputs = server["inputs"].as_array().unwrap().iter();
+        let inputs = inputs.map(|input| json!([input["name"], input["required"]]));
+        // The argument that names the unit has no meaning without it.
+        let expected = json!([
+            ["key", true],
+            ["unit", true],
+            ["mode", false],
+            ["token", false]
+        ]);
+        assert_eq!(inputs.collect::<Value>(), expected);
+        assert_eq!(server["inputs"][2]["choices"], json!(["fast", "slow"]));
+        assert_eq!(entry.sample(true).unwrap()["inputs"], server["inputs"]);
+    }
+
+    #[test]
+    fn a_setting_has_one_supplier() {
+        let server = json!({ "remote": { "url": "https://a", "headers": { "A": "{a}:{b}" } } });
+        let entry = of_connections(server, &["a", "b"]);
+        let found = entry
+            .install("a", &values(&[("a", "hunter2")]))
+            .unwrap_err();
+        assert_eq!(found[0].path, "server.remote.headers.A");
+        assert!(!format!("{found:?}").contains("hunter2"), "{found:?}");
+        let server = json!({ "process": { "command": "{a}" } });
+        let found = of_connections(server, &["a"])
+            .install("a", &values(&[]))
+            .unwrap_err();
+        assert!(found[0].message.contains("no value here"), "{found:?}");
+    }
+
+    #[test]
+    fn an_entry_without_a_connection_can_be_installed_with_values() {
+        let server = json!({ "remote": { "url": "http://a.example.com", "bearer": "{key}" } });
+        let entry = of_connections(server, &["key"]);
+        let reject = |path: &'static str| {
+            move |server: &Value| match server.pointer(path) {
+                Some(_) => vec![Violation::new("remote", "no")],
+                None => Vec::new(),
+            }
+        };
+        // As a URL without TLS, with which no input of callers is accepted.
+        assert_eq!(entry.template_violations(&reject("/inputs")), []);
+        assert_eq!(entry.template_violations(&reject("/remote")).len(), 1);
+    }
+
+    #[test]
+    fn category_url_value_of_an_installation_stays_at_its_place() {
+        let install = |url: &str, value: &str| {
+            let mut entry = Entry::new("a", "1", "A");
+            entry.inputs = vec![Input::new("x")];
+            entry.server = Some(json!({ "remote": { "url": url } }));
+            assert!(entry.sample(true).is_ok(), "{url}");
+            let server = entry.install("a", &values(&[("x", value)]));
+            server.map(|server| server["remote"]["url"].clone())
+        };
+        for (url, value, expected) in [
+            (
+                "https://{x}.example.com/mcp",
+                "acme",
+                "https://acme.example.com/mcp",
+            ),
+            (
+                "https://{x}/mcp",
+                "a.example.com:8443",
+                "https://a.example.com:8443/mcp",
+            ),
+            (
+                "http://localhost:{x}/mcp",
+                "8080",
+                "http://localhost:8080/mcp",
+            ),
+            (
+                "{x}/mcp",
+                "https://a.example.com",
+                "https://a.example.com/mcp",
+            ),
+            (
+                "https://a.example.com/{x}",
+                "a b",
+                "https://a.example.com/a%20b",
+            ),
+        ] {
+            assert_eq!(install(url, value).unwrap(), expected, "{url}");
+        }
+        for (url, value) in [
+            ("https://{x}.example.com/mcp", "evil.example/?"),
+            ("https://{x}/mcp", "a.example.com/admin?a="),
+            ("http://localhost:{x}/mcp", "1@evil.example"),
+            ("https://a.example.com/{x}/mcp", ".."),
+            ("{x}/mcp", "https://a.example.com/?a="),
+        ] {
+            let found = install(url, value).unwrap_err();
+            assert_eq!(found[0].path, "values.x", "{url} {found:?}");
+        }
+        // Connections decide no host.
+        let server = json!({ "remote": { "url": "https://{x}/mcp" } });
+        let found = of_connections(server, &["x"])
+            .install("a", &values(&[]))
+            .unwrap_err();
+        assert!(found[0].message.contains("decides the host"), "{found:?}");
     }
 
     #[test]

@@ -55,7 +55,7 @@ pub use self::client::{FetchError, RegistryClient, RegistryPage, RegistryQuery};
 pub use self::entries::{Entries, EntriesError, FoundEntry};
 pub use self::entry::{Entry, EntryDocument, EntryReference, EntryStatus, Origin};
 pub use self::import::{ImportOptions, ImportReport, RejectedEntry, TemplateCheck};
-pub use self::input::{Input, InputFormat};
+pub use self::input::{Input, InputFormat, InputSupplier};
 pub use self::listing::{EntryFilter, EntryPage, VersionFilter, Viewer};
 pub use self::requests::{Decision, EntryRequest, RequestError, Requests};
 pub use self::summary::EntrySummary;

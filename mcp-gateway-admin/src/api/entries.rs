@@ -200,10 +200,8 @@ async fn visible(
 fn check(api: &AdminApi, entry: &Entry) -> Result<(), ApiError> {
     let mut violations = entry.violations();
     if entry.server.is_some() {
-        let found = match entry.sample() {
-            Ok(server) => api.catalog()?.check_server(&server),
-            Err(violations) => violations,
-        };
+        let catalog = api.catalog()?;
+        let found = entry.template_violations(&|server| catalog.check_server(server));
         let below = |violation: Violation| match violation.path.starts_with("server") {
             true => violation,
             false => Violation::new(&format!("server.{}", violation.path), violation.message),

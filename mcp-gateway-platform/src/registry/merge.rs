@@ -141,10 +141,16 @@ impl<'a> AdmissionRules<'a> {
             return Err(vec![Violation::new("process", message)]);
         }
         if server.is_connected_by_callers() && !self.has_accounts {
-            let message = "accounts of callers require a login; set auth.oauth";
-            let path = match server.inputs.is_empty() {
-                true => "remote.auth",
-                false => "inputs",
+            let (path, message) = match server.inputs.is_empty() {
+                true => (
+                    "remote.auth",
+                    "accounts of callers require users who log in; set auth.login",
+                ),
+                false => (
+                    "inputs",
+                    "values of callers require users who log in; set auth.login, or supply the \
+                     values of the entry when it is installed",
+                ),
             };
             return Err(vec![Violation::new(path, message)]);
         }

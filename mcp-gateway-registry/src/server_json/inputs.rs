@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::fields::{field, flag, items, scalar, text};
 use crate::template::{Part, is_identifier, parts};
-use crate::{Input, InputFormat, input};
+use crate::{Input, InputFormat, InputSupplier, input};
 
 /// Inputs that have been found.
 #[derive(Debug, Default)]
@@ -88,10 +88,23 @@ impl Inputs {
                 known.description = known.description.take().or(input.description);
                 if known.secret {
                     known.default = None;
+                    known.choices.clear();
                 }
             }
             None => self.0.push(input),
         }
+    }
+
+    /// Returns the inputs. Secrets are asked of each connection: they are often personal, and a file
+    /// does not say so.
+    pub(super) fn into_inputs(self) -> Vec<Input> {
+        let inputs = self.0.into_iter().map(|mut input| {
+            if input.secret {
+                input.supplied_by = InputSupplier::Connection;
+            }
+            input
+        });
+        inputs.collect()
     }
 }
 
@@ -123,9 +136,8 @@ fn declare(name: &str, declaration: Option<&Value>, defaults: Defaults) -> Input
         _ => InputFormat::String,
     };
     let choices = items(declaration, "choices").iter();
-    input.choices = choices
-        .filter_map(|it| it.as_str().map(str::to_owned))
-        .collect();
+    let choices = choices.filter_map(|it| it.as_str().map(str::to_owned));
+    input.choices = choices.filter(|_| !input.secret).collect();
     let default = scalar(declaration, "default").filter(|default| !default.is_empty());
     // A published secret is an example.
     input.default = default.filter(|it| !input.secret && input.check(it).is_ok());

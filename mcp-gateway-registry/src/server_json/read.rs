@@ -57,17 +57,15 @@ pub fn read(document: &Value) -> Result<ReadEntry, String> {
     read_status(document, server, &mut entry);
     let mut reasons = Vec::new();
     match template(server, &mut reasons) {
-        Some((template, inputs)) => (entry.server, entry.inputs) = (Some(template), inputs.0),
+        Some((template, inputs)) => {
+            (entry.server, entry.inputs) = (Some(template), inputs.into_inputs());
+        }
         None if reasons.is_empty() => {
             entry.unsupported = Some("the entry has neither packages nor remotes".to_owned());
         }
         None => entry.unsupported = Some(shortened(&reasons.join("; "), 1000)),
     }
-    if let Err(violations) = entry.sample().map_err(|it| it.into_iter().next())
-        && let (Some(violation), None) = (violations, &entry.unsupported)
-    {
-        entry.unsupported = Some(format!("{}: {}", violation.path, violation.message));
-    }
+    entry.check_template(&|_| Vec::new());
     let managed = official(document);
     let updated = managed.and_then(|managed| text(managed, "updatedAt"));
     let updated = updated.and_then(timestamp::parse);

@@ -49,7 +49,9 @@ impl GitHub {
             users: Mutex::default(),
             presented: Mutex::default(),
         });
-        let router = Router::new().route("/mcp/", post(answer));
+        let router = Router::new()
+            .route("/mcp/", post(answer))
+            .route("/acme/mcp/", post(answer));
         let router = router.with_state(Arc::clone(&shared));
         let mut server = JoinSet::new();
         server.spawn(async move { axum::serve(listener, router).await.unwrap() });

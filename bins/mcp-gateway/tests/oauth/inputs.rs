@@ -43,13 +43,23 @@ async fn submit(
     page: &Page,
     (server, input, value): (&str, &str, &str),
 ) -> Page {
+    submit_all(person, endpoint, page, (server, &[(input, value)])).await
+}
+
+/// Submits the form on `page` with the values of inputs of a server.
+async fn submit_all(
+    person: &mut Person,
+    endpoint: &Endpoint,
+    page: &Page,
+    (server, values): (&str, &[(&str, &str)]),
+) -> Page {
     let (csrf, recipient) = (page.field("csrf"), page.field("recipient"));
-    let input = format!("input.{input}");
-    let form = [
-        ("csrf", &*csrf),
-        ("recipient", &*recipient),
-        (&*input, value),
-    ];
+    let named = values
+        .iter()
+        .map(|(input, value)| (format!("input.{input}"), *value));
+    let named: Vec<_> = named.collect();
+    let mut form = vec![("csrf", &*csrf), ("recipient", &*recipient)];
+    form.extend(named.iter().map(|(name, value)| (&**name, *value)));
     let url = format!("{}/connect/{server}/inputs", endpoint.url);
     person.browser.post(&url, &form).await
 }
@@ -162,9 +172,14 @@ async fn each_person_has_a_program_with_the_own_values() {
 
 /// Runs `mcp-gateway connection` with `args` as an administrator, and returns the output.
 async fn connection(endpoint: &Endpoint, token: &str, args: &[&str], input: &str) -> String {
+    let args: Vec<_> = ["connection"].iter().chain(args).copied().collect();
+    administer(endpoint, token, &args, input).await
+}
+
+/// Runs `mcp-gateway` with `args` as an administrator, and returns the output.
+async fn administer(endpoint: &Endpoint, token: &str, args: &[&str], input: &str) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-gateway"));
     command
-        .arg("connection")
         .args(args)
         .args(["--url", &endpoint.url, "--token", token])
         .stdin(Stdio::piped())
@@ -236,4 +251,55 @@ async fn tokens_outlive_the_process_and_are_shared_by_replicas() {
     assert_own(&people, &second.endpoint()).await;
     first.kill().await;
     assert_own(&people, &second.endpoint()).await;
+}
+
+/// Returns a published file of the stand-in, whose address and header have values of people.
+fn published(github: &GitHub) -> Value {
+    let url = github.url.replace("/mcp/", "/{tenant}/mcp/");
+    let tenant = json!({ "isRequired": true, "isSecret": true, "description": "Your tenant" });
+    let header = json!({ "name": "Authorization", "value": "Bearer {token}", "isRequired": true });
+    json!({
+        "name": "com.example/github",
+        "description": "Repositories",
+        "version": "1.0.0",
+        "remotes": [{
+            "type": "streamable-http",
+            "url": url,
+            "variables": { "tenant": tenant },
+            "headers": [header],
+        }],
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_installed_entry_asks_each_person_for_its_secrets() {
+    let github = GitHub::start(Era::Modern).await;
+    let harness = Harness::new(Kind::Sqlite).await;
+    let replica = harness.start().await;
+    let endpoint = replica.endpoint();
+    let mut people = people(&harness, &replica).await;
+    let token = ["token", "create", "ci", "--user", "admin"];
+    let token = harness.operate(&token).await;
+    let file = published(&github).to_string();
+    administer(&endpoint, &token, &["entry", "import", "-"], &file).await;
+    let add = ["server", "add", "github", "--entry", "com.example/github"];
+    administer(&endpoint, &token, &add, "").await;
+
+    for person in &mut people {
+        let token = github.issue(person.name);
+        for (tenant, status) in [("acme/mcp/?", 422), ("..", 422), ("other", 502)] {
+            let page = person.follow_link(&endpoint, TOOL).await;
+            assert_eq!(page.title(), "Connect github", "{}", page.body);
+            assert!(page.body.contains("Your tenant"), "{}", page.body);
+            let values: [(&str, &str); 2] = [("tenant", tenant), ("token", &token)];
+            let page = submit_all(person, &endpoint, &page, ("github", &values)).await;
+            assert_eq!(page.status, status, "{tenant} {}", page.body);
+        }
+        let page = person.follow_link(&endpoint, TOOL).await;
+        let values: [(&str, &str); 2] = [("tenant", "acme"), ("token", &token)];
+        let page = submit_all(person, &endpoint, &page, ("github", &values)).await;
+        assert_eq!(page.title(), "Your account is connected", "{}", page.body);
+    }
+    assert_own(&people, &endpoint).await;
+    assert_eq!(github.strangers(), Vec::<String>::new());
 }
