@@ -155,6 +155,9 @@ impl Entry {
         let mut found = Violations::default();
         let name = "expected letters, digits, '.', '_', '-', and at most one '/'";
         found.require(is_name(&self.name), "name", name);
+        let is_own = !self.name.starts_with("local/");
+        let local = "names below local/ are those of entries without a namespace";
+        found.require(is_own, "name", local);
         let version = "expected a version without spaces, and not latest";
         found.require(version::is_valid(&self.version), "version", version);
         let texts = [

@@ -227,6 +227,7 @@ mod tests {
         let options = ImportOptions::new(Some("https://r.example.com".to_owned()), None);
         let documents = [
             file("com.example/a", "active"),
+            file("local/memory", "active"),
             json!({ "server": { "name": "a b", "version": "1" } }),
             json!(5),
             file("com.example/gone", "deleted"),

@@ -1,4 +1,13 @@
 //! Requests of users for entries, and their decisions.
+//!
+//! | document | content |
+//! |---|---|
+//! | `registry/request/{id}` | a request |
+//! | `registry/requester/{digest}` | the open requests of a requester |
+//!
+//! Both are written in one conditional batch, so that concurrent requests of one requester are counted.
+
+mod open;
 
 use std::sync::Arc;
 
@@ -7,6 +16,7 @@ use mcp_gateway_store::{Attachment, Batch, CommitOutcome, DocumentError, Documen
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use self::open::OpenRequests;
 use crate::EntryPage;
 use crate::timestamp::now;
 
@@ -36,7 +46,10 @@ use crate::timestamp::now;
 /// # }
 /// ```
 #[derive(Clone, Debug)]
-pub struct Requests(Documents<EntryRequest>);
+pub struct Requests {
+    documents: Documents<EntryRequest>,
+    open: OpenRequests,
+}
 
 /// Request of a user for an entry.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
@@ -78,6 +91,9 @@ pub struct Decision {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestError {
+    /// Other requests of the requester are written at the same time.
+    #[error("too many requests at the same time; try again")]
+    Busy,
     /// The request has been decided.
     #[error("the request has been decided")]
     Decided,
@@ -125,7 +141,10 @@ impl Requests {
     /// Uses the requests in `store`.
     #[must_use]
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self(Documents::new(store, "registry/request/"))
+        Self {
+            open: OpenRequests::new(Arc::clone(&store)),
+            documents: Documents::new(store, "registry/request/"),
+        }
     }
 
     /// Creates a request of `requester` for `entry` with a reason, with `record` in the same batch.
@@ -139,35 +158,21 @@ impl Requests {
         requester: &str,
         record: &Attachment,
     ) -> Result<EntryRequest, RequestError> {
-        let is_open =
-            |request: &EntryRequest| request.decision.is_none() && request.requester == requester;
-        if self.list(&is_open, None, MAX_OPEN).await?.items.len() >= MAX_OPEN {
-            return Err(RequestError::TooMany);
+        let request = new_request(entry, reason, requester)?;
+        for _ in 0..ATTEMPTS {
+            let open = self.open.of(requester).await?;
+            if open.count() >= MAX_OPEN {
+                return Err(RequestError::TooMany);
+            }
+            let batch = Batch::new().if_absent(self.documents.key(&request.id));
+            let batch = self.documents.put(batch, &request.id, &request, None)?;
+            let batch = self.open.put(batch, &open.with(&request.id))?;
+            let batch = record.add_to(batch, &request.id);
+            if self.commit(batch).await? == CommitOutcome::Committed {
+                return Ok(request);
+            }
         }
-        let random = Secret::generate("").map_err(|error| RequestError::Random(error.into()))?;
-        let random: String = random
-            .expose()
-            .chars()
-            .filter(char::is_ascii_alphanumeric)
-            .take(12)
-            .collect();
-        let created = now();
-        // Identifiers are ordered by time.
-        let request = EntryRequest {
-            id: format!("req_{created:010}{random}"),
-            entry: entry.to_owned(),
-            reason: reason.to_owned(),
-            requester: requester.to_owned(),
-            created,
-            decision: None,
-        };
-        let batch = Batch::new().if_absent(self.0.key(&request.id));
-        let batch = self.0.put(batch, &request.id, &request, None)?;
-        let batch = record.add_to(batch, &request.id);
-        match self.commit(batch).await? {
-            CommitOutcome::Committed => Ok(request),
-            CommitOutcome::Conflict => Err(RequestError::Decided),
-        }
+        Err(RequestError::Busy)
     }
 
     /// Returns the request `id`.
@@ -176,7 +181,7 @@ impl Requests {
     ///
     /// [`RequestError::Store`] if the store is unavailable.
     pub async fn get(&self, id: &str) -> Result<Option<EntryRequest>, RequestError> {
-        Ok(self.0.get(id).await?.map(|found| found.value))
+        Ok(self.documents.get(id).await?.map(|found| found.value))
     }
 
     /// Returns up to `limit` requests that `select` accepts, after `after`, ordered by time.
@@ -192,7 +197,7 @@ impl Requests {
     ) -> Result<EntryPage<EntryRequest>, RequestError> {
         let (mut items, mut last) = (Vec::new(), after.map(str::to_owned));
         loop {
-            let page = self.0.list("", last.as_deref(), STEP).await?;
+            let page = self.documents.list("", last.as_deref(), STEP).await?;
             let is_end = page.len() < STEP;
             for (id, found) in page {
                 if items.len() == limit {
@@ -222,7 +227,7 @@ impl Requests {
             id,
             |request| match request.decision {
                 None => {
-                    request.decision = Some(decision);
+                    request.decision = Some(decision.clone());
                     Ok(())
                 }
                 Some(_) => Err(RequestError::Decided),
@@ -258,32 +263,59 @@ impl Requests {
         .await
     }
 
-    /// Changes a request by a conditional write.
+    /// Changes a request by a conditional write, with the count of open ones.
     async fn change(
         &self,
         id: &str,
-        change: impl FnOnce(&mut EntryRequest) -> Result<(), RequestError>,
+        change: impl Fn(&mut EntryRequest) -> Result<(), RequestError>,
         record: &Attachment,
     ) -> Result<EntryRequest, RequestError> {
-        let found = self.0.get(id).await?.ok_or(RequestError::Unknown)?;
-        let mut request = found.value;
-        change(&mut request)?;
-        let batch = Batch::new().if_version(self.0.key(id), found.version);
-        let batch = self.0.put(batch, id, &request, None)?;
-        match self.commit(record.add_to(batch, id)).await? {
-            CommitOutcome::Committed => Ok(request),
-            CommitOutcome::Conflict => Err(RequestError::Decided),
+        for _ in 0..ATTEMPTS {
+            let found = self.documents.get(id).await?.ok_or(RequestError::Unknown)?;
+            let mut request = found.value;
+            change(&mut request)?;
+            let open = self.open.of(&request.requester).await?;
+            let open = match request.decision {
+                Some(_) => open.without(id),
+                None => open.with(id),
+            };
+            let batch = Batch::new().if_version(self.documents.key(id), found.version);
+            let batch = self.documents.put(batch, id, &request, None)?;
+            let batch = self.open.put(batch, &open)?;
+            if self.commit(record.add_to(batch, id)).await? == CommitOutcome::Committed {
+                return Ok(request);
+            }
         }
+        Err(RequestError::Busy)
     }
 
     async fn commit(&self, batch: Batch) -> Result<CommitOutcome, RequestError> {
-        let committed = self.0.store().commit(batch).await;
+        let committed = self.documents.store().commit(batch).await;
         Ok(committed.map_err(DocumentError::from)?)
     }
 }
 
+/// Creates a request, whose identifier is ordered by time.
+fn new_request(entry: &str, reason: &str, requester: &str) -> Result<EntryRequest, RequestError> {
+    let random = Secret::generate("").map_err(|error| RequestError::Random(error.into()))?;
+    let random = random.expose().chars().filter(char::is_ascii_alphanumeric);
+    let random: String = random.take(12).collect();
+    let created = now();
+    Ok(EntryRequest {
+        id: format!("req_{created:010}{random}"),
+        entry: entry.to_owned(),
+        reason: reason.to_owned(),
+        requester: requester.to_owned(),
+        created,
+        decision: None,
+    })
+}
+
 /// Maximum number of open requests of a requester.
 const MAX_OPEN: usize = 20;
+
+/// Maximum number of attempts of a write, which loses against others of the same requester.
+const ATTEMPTS: usize = 64;
 
 /// Number of documents that are read at once.
 const STEP: usize = 200;
@@ -316,6 +348,18 @@ mod tests {
         let own = |request: &EntryRequest| request.requester == "carol";
         let page = requests.list(&own, None, 50).await.unwrap();
         assert_eq!(page.items, [other]);
+        let all = requests.list(&|_| true, None, 50).await.unwrap().items;
+        let denied = Decision::denied("alice", None);
+        requests
+            .decide(&all[0].id, denied.clone(), &none())
+            .await
+            .unwrap();
+        requests.create(("a@1", "x"), "bob", &none()).await.unwrap();
+        let again = requests
+            .decide(&all[0].id, denied, &none())
+            .await
+            .unwrap_err();
+        assert!(matches!(again, RequestError::Decided), "{again}");
 
         let (mut seen, mut after) = (0, None);
         loop {
@@ -326,7 +370,7 @@ mod tests {
                 None => break,
             }
         }
-        assert_eq!(seen, MAX_OPEN + 1);
+        assert_eq!(seen, MAX_OPEN + 2);
     }
 
     #[tokio::test]

@@ -210,7 +210,9 @@ impl From<EntriesError> for ApiError {
 impl From<RequestError> for ApiError {
     fn from(error: RequestError) -> Self {
         match error {
-            RequestError::Decided | RequestError::TooMany => Self::Conflict(error.to_string()),
+            RequestError::Busy | RequestError::Decided | RequestError::TooMany => {
+                Self::Conflict(error.to_string())
+            }
             RequestError::Unknown => Self::NotFound,
             error => Self::Unavailable(error.into()),
         }

@@ -478,3 +478,28 @@ async fn deny(gateway: &Gateway, id: &str) {
         "{listed:?}"
     );
 }
+
+#[tokio::test]
+async fn parallel_requests_are_counted() {
+    let folder = Folder::new();
+    let gateway = serve(&folder, "").await;
+    let new = || json!({ "entry": "memory", "reason": "to remember" });
+    let answers = (0..40).map(|_| as_user(&gateway, BOB, "POST", "/requests", new()));
+    let answers = futures_util::future::join_all(answers).await;
+    let accepted = answers.iter().filter(|answer| answer.status == 201).count();
+    assert_eq!(accepted, 20);
+    let refused = answers.iter().find(|answer| answer.status == 409).unwrap();
+    assert!(
+        refused.body.to_string().contains("20 requests are open"),
+        "{}",
+        refused.body
+    );
+    // A decision makes room for another one.
+    let open = answers.iter().find(|answer| answer.status == 201).unwrap();
+    let deny = format!("/requests/{}/deny", open.body["id"].as_str().unwrap());
+    assert_eq!(root(&gateway, "POST", &deny, json!({})).await.status, 200);
+    for status in [201, 409] {
+        let answer = as_user(&gateway, BOB, "POST", "/requests", new()).await;
+        assert_eq!(answer.status, status, "{}", answer.body);
+    }
+}
