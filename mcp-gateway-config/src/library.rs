@@ -17,6 +17,7 @@ use std::sync::LazyLock;
 use mcp_gateway_registry::{self as registry, EntryDocument, Input, InputFormat};
 
 use crate::document::{DiagnosticSink, Field, FromField, NoEnvironment, json, suggestion, yaml};
+use crate::file::is_name_char;
 
 /// Ready entry.
 ///
@@ -99,14 +100,18 @@ impl Entry {
                 self.name
             ));
         }
+        // A JSON string is a YAML scalar.
+        let quoted = |text: &str| serde_json::Value::from(text).to_string();
+        let name = match name.chars().all(is_name_char) {
+            true => name.to_owned(),
+            false => quoted(name),
+        };
         let mut text = format!("name: {name}\n{}", self.template);
         for prompt in &self.prompts {
             let given = values.iter().find(|(name, _)| *name == prompt.name);
             let value = given.map(|(_, value)| value).or(prompt.default.as_ref());
             let value = value.ok_or_else(|| format!("{} asks for {:?}", self.name, prompt.name))?;
-            // A JSON string is a YAML scalar.
-            let quoted = serde_json::Value::from(value.as_str()).to_string();
-            text = text.replace(&format!("{{{{{}}}}}", prompt.name), &quoted);
+            text = text.replace(&format!("{{{{{}}}}}", prompt.name), &quoted(value));
         }
         Ok(text)
     }
@@ -274,6 +279,8 @@ mod tests {
         let text = files.server("a", &folder("/srv/\"x\": #")).unwrap();
         assert!(text.contains(r##""/srv/\"x\": #"]"##), "{text}");
         assert!(files.server("a", &[]).unwrap().contains("\"${state}\""));
+        let text = files.server("a\nroots: on", &[]).unwrap();
+        assert!(text.starts_with(r#"name: "a\nroots: on""#), "{text}");
         let unknown = files.server("a", &[("foldr".to_owned(), String::new())]);
         assert!(unknown.unwrap_err().contains("did you mean \"folder\"?"));
     }

@@ -170,6 +170,57 @@ mod tests {
     }
 
     #[test]
+    fn control_characters_are_rejected_where_they_are() {
+        let process = |key: &str, value: Value| {
+            let mut entry = json!({ "name": "a", "process": { "command": "a" } });
+            entry["process"][key] = value;
+            entry
+        };
+        let remote = |headers: Value| json!({ "name": "a", "remote": { "url": "https://a", "headers": headers } });
+        for (entry, path) in [
+            (
+                json!({ "name": "a\r\n", "process": { "command": "a" } }),
+                "name",
+            ),
+            (process("command", "a\0".into()), "process.command"),
+            (process("command", "a\n".into()), "process.command"),
+            (process("directory", "/a\0".into()), "process.directory"),
+            (
+                process("args", json!(["a", "hunter2\0"])),
+                "process.args[1]",
+            ),
+            (process("cleanup", json!(["a\0"])), "process.cleanup[0]"),
+            (
+                process("env", json!({ "A": { "secret": "hunter2\0" } })),
+                "process.env.A",
+            ),
+            (
+                process("env", json!({ "A": { "value": "a\0" } })),
+                "process.env.A",
+            ),
+            (
+                process("env", json!({ "A\nB": { "value": "a" } })),
+                "process.env.A\nB",
+            ),
+            (
+                remote(json!({ "x-a": { "secret": "hunter2\n" } })),
+                "remote.headers.x-a",
+            ),
+            (
+                remote(json!({ "x-a": { "value": "a\0" } })),
+                "remote.headers.x-a",
+            ),
+        ] {
+            let found = violations(&entry);
+            assert_eq!(found[0].0, path, "{entry} {found:?}");
+            assert!(!format!("{found:?}").contains("hunter2"), "{found:?}");
+        }
+        // Scripts and keys have lines.
+        let script = process("args", json!(["-c", "a\nb"]));
+        assert!(StoredEntries::new(&[]).read(&script).is_ok());
+    }
+
+    #[test]
     fn all_mistakes_are_found_and_no_secret_is_shown() {
         let entry = json!({
             "name": "a b",

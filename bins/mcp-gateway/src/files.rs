@@ -211,17 +211,19 @@ fn second_file(path: &Path) -> String {
 }
 
 fn text_of(path: &Path) -> Result<String, Diagnostics> {
-    let read = || {
-        let mut text = String::new();
-        let read = File::open(path)?
-            .take(MAX_FILE + 1)
-            .read_to_string(&mut text)?;
-        match read as u64 > MAX_FILE {
-            true => Err(io::ErrorKind::FileTooLarge.into()),
-            false => Ok(text),
-        }
-    };
-    read().map_err(|error: io::Error| Diagnostics::of_file(format!("cannot read file: {error}")))
+    read_limited(path).map_err(|error| Diagnostics::of_file(format!("cannot read file: {error}")))
+}
+
+/// Reads a text file of up to [`MAX_FILE`] bytes.
+pub(crate) fn read_limited(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    let read = File::open(path)?
+        .take(MAX_FILE + 1)
+        .read_to_string(&mut text)?;
+    match read as u64 > MAX_FILE {
+        true => Err(io::ErrorKind::FileTooLarge.into()),
+        false => Ok(text),
+    }
 }
 
 /// Maximum size of a file in bytes. Devices have no end.

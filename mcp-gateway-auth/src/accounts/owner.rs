@@ -68,11 +68,17 @@ impl FromStr for Owner {
             return Ok(Self::Organization);
         }
         match text.split_once('/') {
-            Some(("team", name)) if !name.is_empty() => Ok(Self::Team(name.into())),
-            Some(("user", id)) if !id.is_empty() => Ok(Self::User(id.into())),
+            Some(("team", name)) if is_name(name) => Ok(Self::Team(name.into())),
+            Some(("user", id)) if is_name(id) => Ok(Self::User(id.into())),
             _ => Err(OwnerError),
         }
     }
+}
+
+/// Returns `true` if `name` can be told apart from others, in a table and in the path of a URL.
+fn is_name(name: &str) -> bool {
+    let is_trimmed = !name.is_empty() && name.trim() == name;
+    is_trimmed && !name.contains(char::is_control) && ![".", ".."].contains(&name)
 }
 
 /// Text of the organization.
@@ -193,5 +199,34 @@ impl AccountId {
 impl fmt::Display for AccountId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}@{}", self.owner, self.server)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_owners_are_told_apart() {
+        for text in [
+            "",
+            "team",
+            "team/",
+            "team/ ",
+            "team/ a",
+            "team/a ",
+            "team/.",
+            "team/..",
+            "user/",
+            "team/a\r\n",
+            "user/\0",
+            "other/a",
+            "Organization",
+        ] {
+            assert!(text.parse::<Owner>().is_err(), "{text:?}");
+        }
+        for text in ["organization", "team/a b", "team/a/b", "user/usr_1"] {
+            assert_eq!(text.parse::<Owner>().unwrap().to_string(), text);
+        }
     }
 }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use mcp_gateway_auth::accounts::SharedOwner;
 use mcp_gateway_platform::spec::{AssignedConnection, Assignment, GatewaySpec};
 
-use super::gateway::KnownServers;
+use super::gateway::{KnownServers, label};
 use crate::document::Field;
 
 /// Reads assignments, and adds them to `gateway`.
@@ -84,7 +84,7 @@ fn connection(field: &Field<'_>) -> Option<AssignedConnection> {
         ]);
     }
     let mut table = field.table()?;
-    let team = table.required("team", Field::read);
+    let team = table.required("team", |field| field.parse("a team", label));
     table.finish();
     Some(AssignedConnection::Pinned(SharedOwner::Team(team?)))
 }

@@ -93,16 +93,16 @@ pub(crate) fn read(field: &Field<'_>, servers: KnownServers<'_>) -> Option<Gatew
 ///
 /// To pin a connection is to grant it to all who see the gateway, so that they must be named.
 fn visibility(table: &mut Table<'_>, gateway: &GatewaySpec) -> Visibility {
-    let (teams, chosen) = (table.field("teams"), table.field("visibility"));
+    let (of_teams, chosen) = (table.field("teams"), table.field("visibility"));
     let is_pinned =
         |connection: &AssignedConnection| matches!(connection, AssignedConnection::Pinned(_));
     let mut assignments = gateway.assignments.iter();
-    match (teams, chosen) {
+    match (of_teams, chosen) {
         (Some(_), Some(chosen)) => {
             chosen.error("teams and visibility exclude each other");
             Visibility::default()
         }
-        (Some(teams), None) => teams.read().map(Visibility::Teams).unwrap_or_default(),
+        (Some(field), None) => teams(&field).map(Visibility::Teams).unwrap_or_default(),
         (None, Some(chosen)) => chosen_visibility(&chosen).unwrap_or_default(),
         (None, None) => {
             if assignments.any(|assignment| is_pinned(&assignment.connection)) {
@@ -116,8 +116,6 @@ fn visibility(table: &mut Table<'_>, gateway: &GatewaySpec) -> Visibility {
 }
 
 /// Reads the value of `visibility`: `organization`, or a map with one of `teams` and `user`.
-///
-/// An empty list of teams admits administrators only.
 fn chosen_visibility(field: &Field<'_>) -> Option<Visibility> {
     if field.is_scalar() {
         return field.choice(&[("organization", Visibility::Organization)]);
@@ -126,8 +124,37 @@ fn chosen_visibility(field: &Field<'_>) -> Option<Visibility> {
     let (key, field) = table.one_of(&["teams", "user"])?;
     table.finish();
     match key {
-        "teams" => field.read().map(Visibility::Teams),
-        _ => field.read().map(Visibility::User),
+        "teams" => teams(&field).map(Visibility::Teams),
+        _ => field.parse("a subject", label).map(Visibility::User),
+    }
+}
+
+/// Reads a non-empty list of teams: an empty one would be a gateway for nobody, by a mistake.
+fn teams(field: &Field<'_>) -> Option<Vec<Arc<str>>> {
+    let items = field.items()?;
+    if items.is_empty() {
+        field.error("at least one team is required");
+        return None;
+    }
+    let read = items.iter().map(|field| field.parse("a team", label));
+    read.collect()
+}
+
+/// Parses the name of a team, or the subject of a user.
+///
+/// Neither is chosen here: identity providers name them. White space around a name cannot be seen, and
+/// an empty name is that of nobody, such as of a variable that is not set.
+///
+/// # Errors
+///
+/// A message if nobody could have that name.
+pub(super) fn label(text: &str) -> Result<Arc<str>, String> {
+    let is_trimmed = !text.is_empty() && text.trim() == text;
+    match is_trimmed && text.len() <= MAX_LABEL && !text.contains(char::is_control) {
+        true => Ok(text.into()),
+        false => Err(format!(
+            "expected printable text without spaces around it, up to {MAX_LABEL} bytes"
+        )),
     }
 }
 
@@ -209,6 +236,9 @@ const PREFIX_MODES: [(&str, PrefixMode); 3] = [
 
 /// Permitted limits of the length of tool names. A prefix and a hash need most of the shortest.
 const TOOL_NAME_LENGTHS: RangeInclusive<usize> = 48..=128;
+
+/// Maximum length of a team or a subject in bytes.
+const MAX_LABEL: usize = 1024;
 
 /// Maximum length of a name: that of a host name label (RFC 1035), so that names can become hosts.
 const MAX_SLUG: usize = 63;

@@ -124,7 +124,8 @@ pub(super) fn check_program(inputs: &[Input], process: &Process, server: &Field<
 
 /// Records the parts of the URL `template` that `inputs` become.
 ///
-/// Without a value there would be no URL, so that each needs one.
+/// Without a value there would be no URL, so that each needs one. A value is checked for its part when
+/// it is supplied, and once more when a view connects; the default is checked here.
 pub(super) fn bind_url(inputs: &mut [Input], template: &UrlTemplate, field: &Field<'_>) {
     for (name, part) in template.values() {
         for input in inputs.iter_mut().filter(|input| *input.name == *name) {

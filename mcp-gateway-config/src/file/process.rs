@@ -30,10 +30,11 @@ impl FromField for Process {
     fn from_field(field: &Field<'_>) -> Option<Self> {
         let mut table = field.table()?;
         let command = table.required("command", command);
-        let args: Vec<String> = table.get("args").unwrap_or_default();
+        let args = table.get_with("args", arguments).unwrap_or_default();
         let mut process = Self::new(command.unwrap_or_default(), args);
         let env = table.get_with("env", variables).unwrap_or_default();
-        process.directory = table.get::<String>("directory").map(PathBuf::from);
+        let directory = table.get_with("directory", |field| field.parse("a path", printable));
+        process.directory = directory.map(PathBuf::from);
         process.clear_environment = table.get("clearEnvironment").unwrap_or(true);
         process.grace = table.get("grace");
         let protocol = table.get_with("protocol", |field| field.choice(&PROTOCOLS));
@@ -57,6 +58,39 @@ fn command(field: &Field<'_>) -> Option<String> {
     if text.contains(char::is_whitespace) && !text.contains('/') {
         field.warning("the program name contains spaces; arguments belong in args");
     }
+    field.parse("a program", printable)
+}
+
+/// Parses a name or a path, which has no control characters.
+///
+/// The system would accept all but NUL, but a log or a table with such a name has other lines.
+///
+/// # Errors
+///
+/// A message if it has one.
+fn printable(text: &str) -> Result<String, String> {
+    match text.contains(char::is_control) {
+        true => Err("expected text without control characters".to_owned()),
+        false => Ok(text.to_owned()),
+    }
+}
+
+/// Reads arguments.
+///
+/// No program can be started with one that contains NUL. Other control characters are accepted: an
+/// argument may be a script of several lines.
+fn arguments(field: &Field<'_>) -> Option<Vec<String>> {
+    let items = field.items()?;
+    let read = items.iter().map(|field| without_nul(field, field.text()?));
+    read.collect()
+}
+
+/// Returns `text`, unless it contains NUL. The error has no text, which may be a secret.
+fn without_nul(field: &Field<'_>, text: &str) -> Option<String> {
+    if text.contains('\0') {
+        field.error("NUL is not accepted");
+        return None;
+    }
     Some(text.to_owned())
 }
 
@@ -77,6 +111,7 @@ fn variables(field: &Field<'_>) -> Option<Vec<Variable>> {
             field.error("not a valid variable name");
             return None;
         }
+        without_nul(field, value.expose())?;
         Some(Variable {
             name: (*name).to_owned(),
             value,
@@ -112,7 +147,7 @@ fn state(field: &Field<'_>) -> Option<Isolation> {
 
 /// Reads the command that ends what outlives a program.
 fn cleanup(field: &Field<'_>) -> Option<Vec<String>> {
-    let command: Vec<String> = field.read()?;
+    let command = arguments(field)?;
     if command.is_empty() {
         field.error("expected a program and its arguments");
         return None;
@@ -167,7 +202,7 @@ fn check_placeholders(process: &Process, field: &Field<'_>) {
 
 /// Returns `true` if the system accepts a variable with this name.
 fn is_variable(name: &str) -> bool {
-    !name.is_empty() && !name.contains(['=', '\0'])
+    !name.is_empty() && !name.contains('=') && !name.contains(char::is_control)
 }
 
 /// Values of `protocol`.

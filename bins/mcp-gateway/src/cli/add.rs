@@ -15,6 +15,7 @@ use mcp_gateway_config::library::{Entry, Prompt};
 
 use super::table::show;
 use super::values::assignment;
+use crate::files::read_limited;
 use crate::output::{eprint_text, print_line, print_text};
 
 #[derive(Debug, Args)]
@@ -114,11 +115,19 @@ fn describe_missing(program: &str) -> String {
 }
 
 /// Reads the configuration file; a missing one is empty.
+///
+/// # Errors
+///
+/// Fails for anything but a file, which is replaced later: a pipe would be waited for.
 fn read(path: &Path) -> anyhow::Result<String> {
-    match fs::read_to_string(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
-        text => text.with_context(|| format!("cannot read {}", path.display())),
+    match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
+        found => {
+            let found = found.with_context(|| format!("cannot read {}", path.display()))?;
+            ensure!(found.is_file(), "{} is not a file", path.display());
+        }
     }
+    read_limited(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
 /// Parses the text of the file at `path`, without its secrets.
@@ -229,11 +238,12 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
 
 /// Prints what has been added, and the next steps.
 fn report(entry: &Entry, name: &str, path: &Path, config: &Config) -> io::Result<()> {
+    let file = quoted(&path.display().to_string());
     let path = path.display();
     print_line(format_args!("added {name} to {path}: {}", entry.package))?;
     print_text(format_args!("\n{}\n", wrapped(&entry.callers)))?;
-    print_line(format_args!("try it    mcp-gateway tools --config {path}"))?;
-    print_line(format_args!("serve it  mcp-gateway serve --config {path}"))?;
+    print_line(format_args!("try it    mcp-gateway tools --config {file}"))?;
+    print_line(format_args!("serve it  mcp-gateway serve --config {file}"))?;
     let gateways = &config.platform.dynamic.gateways;
     let is_offered = |name: &str| {
         let mut gateways = gateways.iter();
@@ -245,6 +255,15 @@ fn report(entry: &Entry, name: &str, path: &Path, config: &Config) -> io::Result
         ));
     }
     Ok(())
+}
+
+/// Returns `text` as one word of a POSIX shell.
+fn quoted(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./:@%+,=".contains(c);
+    match !text.is_empty() && text.chars().all(is_plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
 }
 
 /// Breaks `text` into lines.
@@ -271,6 +290,29 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+
+    #[test]
+    fn paths_are_words_of_a_shell() {
+        for (text, expected) in [
+            ("/srv/gateway.yaml", "/srv/gateway.yaml"),
+            ("a b", "'a b'"),
+            ("$(x)", "'$(x)'"),
+            ("it's", r"'it'\''s'"),
+            ("", "''"),
+        ] {
+            assert_eq!(quoted(text), expected);
+        }
+    }
+
+    #[test]
+    fn only_files_are_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(read(&folder.path().join("new.yaml")).unwrap(), "");
+        for path in [folder.path(), Path::new("/dev/zero")] {
+            let error = read(path).unwrap_err().to_string();
+            assert!(error.contains("is not a file"), "{error}");
+        }
+    }
 
     #[test]
     fn category_temporary_name_is_not_guessed() {
