@@ -12,8 +12,8 @@
 //! 3. It reads bodies up to a limit that the caller sets, and rejects compressed ones.
 //! 4. It gives up after ten seconds in total, and bounds the number of concurrent requests.
 //!
-//! Errors reveal nothing about the gateway's network: a forbidden address, an unknown name and an
-//! unresponsive host are all [`EgressError::Unavailable`]. The cause is in the log.
+//! Errors reveal nothing about the gateway's network: a forbidden address, an unknown name and a
+//! host that accepts no connection are all [`EgressError::Unavailable`]. The cause is in the log.
 //!
 //! # Example
 //!
@@ -121,13 +121,16 @@ pub enum EgressError {
     /// The response has an unexpected status. Redirects are not followed.
     #[error("unexpected response status {0}")]
     Status(StatusCode),
+    /// The response was not complete in time.
+    #[error("no complete response within ten seconds")]
+    Timeout,
     /// The response exceeds the limit.
     #[error("response larger than {limit} bytes")]
     TooLarge {
         /// Limit, in bytes.
         limit: usize,
     },
-    /// The address is forbidden, does not exist, or does not respond in time.
+    /// The address is forbidden, does not exist, or accepts no connection.
     #[error("address unreachable")]
     Unavailable,
 }

@@ -59,11 +59,22 @@ pub struct RegistryQuery<'a> {
 #[non_exhaustive]
 pub enum FetchError {
     /// The registry is unreachable, or its response is not acceptable.
-    #[error("cannot read the registry: {0}")]
+    #[error("cannot read the registry: {}{}", .0, advice(.0))]
     Egress(#[from] EgressError),
     /// The response is not that of a registry.
     #[error("the response is not that of a registry")]
     Form,
+}
+
+/// Returns what helps against an error.
+fn advice(error: &EgressError) -> &'static str {
+    match error {
+        EgressError::Timeout => "; try again, or import a part of it with a search",
+        EgressError::Unavailable => {
+            "; check the URL, and auth.allowedNetworks for a registry in a private network"
+        }
+        _ => "",
+    }
 }
 
 impl RegistryClient {
@@ -208,6 +219,15 @@ mod tests {
         let response = json!({ "servers": [], "metadata": { "nextCursor": "a" } });
         assert_eq!(read(response.clone(), Some("a")).unwrap().next, None);
         assert!(read(response, Some("b")).unwrap().next.is_some());
+    }
+
+    #[test]
+    fn errors_tell_what_helps() {
+        let text = |error: EgressError| FetchError::from(error).to_string();
+        let slow = text(EgressError::Timeout);
+        assert!(slow.contains("ten seconds; try again"), "{slow}");
+        let absent = text(EgressError::Unavailable);
+        assert!(absent.contains("auth.allowedNetworks"), "{absent}");
     }
 
     #[tokio::test]

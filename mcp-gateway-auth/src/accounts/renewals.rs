@@ -197,7 +197,7 @@ impl Renewal {
             }
             let backoffs = &self.all.backoffs;
             let suspended = backoffs.check([account.issuer(), &self.document]);
-            suspended.map_err(unavailable)?;
+            suspended.map_err(CredentialError::from)?;
             let leased = account.clone().lease(now.saturating_add(LEASE.as_secs()));
             let leased = leased.map_err(unavailable)?;
             let replaced = accounts.replace(&self.id, version, &leased, None).await;
@@ -227,7 +227,7 @@ impl Renewal {
         match (outcome, error) {
             // A valid access token is presented in the meantime.
             (Outcome::Failed(_), Some(error)) if self.is_in_vain(settled.as_deref()) => {
-                Err(unavailable(error))
+                Err(error.into())
             }
             _ => Ok(settled),
         }

@@ -65,7 +65,16 @@ pub(crate) fn is_lost(error: &ClientError) -> bool {
 
 /// Backoffs of authorization servers and of accounts, by their identifiers.
 #[derive(Debug, Default)]
-pub(crate) struct Backoffs(Mutex<HashMap<String, (Backoff, String)>>);
+pub(crate) struct Backoffs(Mutex<HashMap<String, Delayed>>);
+
+/// Delay after a failure.
+#[derive(Debug, Default)]
+struct Delayed {
+    backoff: Backoff,
+    failure: String,
+    /// Code of the failure, if the next refresh would fail alike.
+    code: Option<String>,
+}
 
 impl Backoffs {
     /// Rejects a request while one of `keys` is backed off.
@@ -76,11 +85,12 @@ impl Backoffs {
     pub(crate) fn check(&self, keys: [&str; 2]) -> Result<(), ClientError> {
         let backoffs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut found = keys.into_iter().filter_map(|key| backoffs.get(key));
-        let suspended = found.find_map(|(backoff, failure)| Some((backoff.remaining()?, failure)));
+        let suspended = found.find_map(|delayed| Some((delayed.backoff.remaining()?, delayed)));
         match suspended {
-            Some((remaining, failure)) => Err(ClientError::Suspended {
+            Some((remaining, delayed)) => Err(ClientError::Suspended {
                 remaining,
-                failure: failure.clone(),
+                failure: delayed.failure.clone(),
+                code: delayed.code.clone(),
             }),
             None => Ok(()),
         }
@@ -89,12 +99,13 @@ impl Backoffs {
     /// Delays the next request for `key`, for as long as the server asks for or longer.
     pub(crate) fn record_failure(&self, key: &str, failed: &TokenFailure) {
         let mut backoffs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (backoff, failure) = backoffs.entry(key.to_owned()).or_default();
-        backoff.record_failure();
+        let delayed = backoffs.entry(key.to_owned()).or_default();
+        delayed.backoff.record_failure();
         if let Some(delay) = failed.overload {
-            backoff.delay(delay);
+            delayed.backoff.delay(delay);
         }
-        *failure = error_chain(&failed.error);
+        delayed.failure = error_chain(&failed.error);
+        delayed.code = failed.error.final_code().map(str::to_owned);
     }
 
     /// Permits the next requests for `keys` after a success.

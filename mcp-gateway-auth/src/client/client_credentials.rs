@@ -88,6 +88,8 @@ struct Requests {
     backoff: Backoff,
     /// Last failure.
     failure: String,
+    /// Code of the last failure, if the next request would fail alike.
+    code: Option<String>,
 }
 
 impl ClientCredentials {
@@ -141,6 +143,7 @@ impl ClientCredentials {
             return Err(ClientError::Suspended {
                 remaining,
                 failure: state.failure.clone(),
+                code: state.code.clone(),
             });
         }
         // The server may have moved to another authorization server.
@@ -154,10 +157,11 @@ impl ClientCredentials {
                 let error = failed.error;
                 tracing::warn!(client = self.service.id(), %error, "token of the gateway not issued");
                 state.backoff.record_failure();
-                let last = is_final(&error).then_some(FINAL_DELAY);
+                let code = error.final_code().map(str::to_owned);
+                let last = code.is_some().then_some(FINAL_DELAY);
                 let delay = failed.overload.or(last);
                 state.backoff.delay(delay.unwrap_or_default());
-                state.failure = error_chain(&error);
+                (state.failure, state.code) = (error_chain(&error), code);
                 Err(error)
             }
         }
@@ -171,7 +175,7 @@ impl TokenRequests<Requests> for ClientCredentials {
         is_rejected: bool,
     ) -> Result<IssuedToken, CredentialError> {
         let issued = self.issued(state, is_rejected).await;
-        issued.map_err(|error| CredentialError::Unavailable(error.into()))
+        issued.map_err(CredentialError::from)
     }
 }
 
@@ -199,24 +203,6 @@ impl fmt::Debug for ClientCredentials {
             .field("scope", &self.scope)
             .finish_non_exhaustive()
     }
-}
-
-/// Returns `true` if another request would fail in the same way, because the client or its request
-/// is not accepted (RFC 6749, section 5.2; RFC 8707, section 2).
-fn is_final(error: &ClientError) -> bool {
-    let ClientError::Token(error) = error else {
-        return false;
-    };
-    matches!(
-        &*error.code,
-        "invalid_client"
-            | "invalid_grant"
-            | "invalid_request"
-            | "invalid_scope"
-            | "invalid_target"
-            | "unauthorized_client"
-            | "unsupported_grant_type"
-    )
 }
 
 /// Delay after a failure that only a change of the configuration ends.

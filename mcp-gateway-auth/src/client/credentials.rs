@@ -123,6 +123,8 @@ struct GrantState<G> {
     backoff: Backoff,
     /// Last temporary failure.
     failure: String,
+    /// Code of the last failure, if the next refresh would fail alike.
+    code: Option<String>,
     /// Set after a rejection with `invalid_grant`.
     is_revoked: bool,
 }
@@ -190,6 +192,7 @@ impl<G: RefreshableTokens> GrantState<G> {
             grant,
             backoff: Backoff::default(),
             failure: String::new(),
+            code: None,
             is_revoked: false,
         }
     }
@@ -229,9 +232,10 @@ impl<G: RefreshableTokens> GrantState<G> {
             return Err(CredentialError::NotConnected { url: None });
         }
         if let Some(remaining) = self.backoff.remaining() {
-            return Err(unavailable(ClientError::Suspended {
+            return Err(CredentialError::from(ClientError::Suspended {
                 remaining,
                 failure: self.failure.clone(),
+                code: self.code.clone(),
             }));
         }
         let Err(error) = self.grant.refresh().await else {
@@ -245,7 +249,8 @@ impl<G: RefreshableTokens> GrantState<G> {
         }
         self.backoff.record_failure();
         self.failure = error_chain(&error);
-        Err(unavailable(error))
+        self.code = error.final_code().map(str::to_owned);
+        Err(error.into())
     }
 }
 

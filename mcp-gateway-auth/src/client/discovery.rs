@@ -157,7 +157,7 @@ async fn default_endpoints(reach: &Reach, url: &Url) -> Option<AuthorizationServ
     // Without parameters, an authorization endpoint responds with an error of its own.
     let is_missing = match reach.get(&authorization).await {
         Err(EgressError::Status(status)) => ABSENT.contains(&status),
-        Err(EgressError::Unavailable) => true,
+        Err(EgressError::Timeout | EgressError::Unavailable) => true,
         Ok(_) | Err(_) => false,
     };
     if is_missing {

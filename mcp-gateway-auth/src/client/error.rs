@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ::http::StatusCode;
+use mcp_gateway_core::credential::CredentialError;
 use mcp_gateway_core::{BoxError, Mask};
 
 use crate::egress::EgressError;
@@ -141,6 +142,8 @@ pub enum ClientError {
         remaining: Duration,
         /// The last failure.
         failure: String,
+        /// Code of the last failure, if the next attempt would fail alike.
+        code: Option<String>,
     },
     /// The token endpoint has rejected the code or the refresh token.
     #[error("token request rejected: {0}")]
@@ -171,6 +174,16 @@ impl ClientError {
         matches!(self, Self::Token(error) if error.code == "invalid_grant")
     }
 
+    /// Returns the code of the error if another request would fail in the same way, because the
+    /// client or its request is not accepted (RFC 6749, section 5.2; RFC 8707, section 2).
+    pub(crate) fn final_code(&self) -> Option<&str> {
+        match self {
+            Self::Token(error) => Some(&*error.code).filter(|code| FINAL.contains(code)),
+            Self::Suspended { code, .. } => code.as_deref(),
+            _ => None,
+        }
+    }
+
     /// Returns `true` if the authorization server rejects the resource indicator (RFC 8707).
     #[cfg(feature = "accounts")]
     pub(crate) fn is_invalid_target(&self) -> bool {
@@ -190,10 +203,30 @@ impl ClientError {
     }
 }
 
+impl From<ClientError> for CredentialError {
+    fn from(error: ClientError) -> Self {
+        match error.final_code() {
+            Some(code) => Self::ClientRejected { code: code.into() },
+            None => Self::Unavailable(error.into()),
+        }
+    }
+}
+
+/// Codes of errors that another request would have again.
+const FINAL: [&str; 7] = [
+    "invalid_client",
+    "invalid_grant",
+    "invalid_request",
+    "invalid_scope",
+    "invalid_target",
+    "unauthorized_client",
+    "unsupported_grant_type",
+];
+
 /// Returns the summary of a failed request.
 fn failure(source: &EgressError) -> &'static str {
     match source {
-        EgressError::Unavailable => "failed to connect to the server",
+        EgressError::Timeout | EgressError::Unavailable => "failed to connect to the server",
         EgressError::ContentType | EgressError::Status(_) | EgressError::TooLarge { .. } => {
             "unexpected response"
         }

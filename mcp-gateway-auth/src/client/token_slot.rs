@@ -69,13 +69,18 @@ impl<S: Send> TokenSlot<S> {
     ///
     /// # Errors
     ///
-    /// That of the request.
+    /// That of the request, or [`CredentialError::InsufficientScope`].
     pub(super) async fn rejected(
         &self,
         requests: &impl TokenRequests<S>,
         (rejected, challenge): (&Credential, &Challenge),
     ) -> Result<Option<Credential>, CredentialError> {
         // Another token has no further scopes.
+        if challenge.is_insufficient_scope() {
+            let scopes: Vec<_> = challenge.scopes().collect();
+            let scopes = scopes.join(" ").into();
+            return Err(CredentialError::InsufficientScope { scopes, url: None });
+        }
         if challenge.status() != StatusCode::UNAUTHORIZED {
             return Ok(None);
         }

@@ -85,7 +85,7 @@ impl Egress {
     ///
     /// # Errors
     ///
-    /// [`EgressError::Unavailable`] if the address is forbidden or does not respond in time,
+    /// [`EgressError::Unavailable`] if the address is forbidden, [`EgressError::Timeout`],
     /// [`EgressError::TooLarge`], [`EgressError::ContentType`] if the response is not JSON, and
     /// [`EgressError::Status`] for every status but 200.
     pub async fn get_json(&self, url: &str, limit: usize) -> Result<FetchedDocument, EgressError> {
@@ -132,7 +132,7 @@ impl Egress {
     ///
     /// # Errors
     ///
-    /// [`EgressError::Unavailable`] if the address is forbidden or does not respond in time,
+    /// [`EgressError::Unavailable`] if the address is forbidden, [`EgressError::Timeout`],
     /// [`EgressError::TooLarge`], and [`EgressError::ContentType`] or [`EgressError::Status`] if
     /// the response is not JSON or is a redirect.
     pub async fn post_form(
@@ -169,7 +169,10 @@ impl Egress {
         headers.insert(header::USER_AGENT, HeaderValue::from_static(agent));
         match timeout(DEADLINE, self.exchange(request.map(Full::new), limit)).await {
             Ok(result) => result,
-            Err(_) => Err(unavailable(&url, &"deadline exceeded")),
+            Err(_) => {
+                tracing::warn!(%url, reason = "deadline exceeded", "outbound request failed");
+                Err(EgressError::Timeout)
+            }
         }
     }
 

@@ -144,8 +144,6 @@ async fn a_rejected_token_is_replaced_once() {
 #[tokio::test]
 async fn errors_delay_requests_by_their_class() {
     let table = [
-        (400, json!({ "error": "invalid_scope" }), "", 60, 1),
-        (500, json!({ "error": "invalid_client" }), "", 60, 1),
         (429, json!({ "error": "slow_down" }), "120", 120, 1),
         (503, json!("<html>"), "86400", 300, 1),
         // The first retry is immediate.
@@ -176,7 +174,7 @@ async fn category_quoted_secret_an_error_of_the_token_endpoint_quotes_no_secret(
     let harness = Harness::start().await;
     let basic = STANDARD.encode("gateway:s3cret-of%2Bgateway");
     let description = format!("no client with s3cret-of+gateway, s3cret-of%2Bgateway or {basic}");
-    let error = json!({ "error": "invalid_client", "error_description": description });
+    let error = json!({ "error": "temporarily_unavailable", "error_description": description });
     harness.respond(401, error);
     let service = ClientIdentity::confidential("gateway", "s3cret-of+gateway").into();
     let failed = token(&credentials(&harness, service)).await;
@@ -185,6 +183,42 @@ async fn category_quoted_secret_an_error_of_the_token_endpoint_quotes_no_secret(
     };
     let text = source.to_string();
     assert!(text.contains("no client with ***, *** or ***"), "{text}");
+}
+
+#[tokio::test]
+async fn a_rejected_client_is_told_from_an_outage() {
+    for (status, code) in [(400, "invalid_scope"), (500, "invalid_client")] {
+        let harness = Harness::start().await;
+        harness.respond(status, json!({ "error": code }));
+        let credentials = with_secret(&harness);
+        // The second call is answered without a request.
+        for _ in 0..2 {
+            let rejected = token(&credentials).await.unwrap_err();
+            let CredentialError::ClientRejected { code: found } = rejected else {
+                panic!("{rejected}");
+            };
+            assert_eq!(&*found, code);
+        }
+        assert_eq!(harness.requests().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn missing_scopes_of_the_gateway_are_named() {
+    let harness = Harness::start().await;
+    harness.respond(200, tokens("a-1", 3600, None));
+    let credentials = with_secret(&harness);
+    let first = credentials.resolve(&caller(), &target()).await.unwrap();
+    let mut headers = HeaderMap::new();
+    let value = "Bearer error=\"insufficient_scope\", scope=\"files:read files:write\"";
+    headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(value));
+    let challenge = Challenge::new(StatusCode::FORBIDDEN, &headers);
+    let (caller, target) = (caller(), target());
+    let next = credentials.rejected(&caller, &target, &first, &challenge);
+    let Err(CredentialError::InsufficientScope { scopes, url: None }) = next.await else {
+        panic!("expected the scopes");
+    };
+    assert_eq!(&*scopes, "files:read files:write");
 }
 
 #[tokio::test]

@@ -9,6 +9,13 @@ use super::BoxError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CredentialError {
+    /// The authorization server does not accept the gateway as its client, or what it requests. It
+    /// fails for all callers until the configuration of the server is corrected.
+    #[error("client rejected: {code}")]
+    ClientRejected {
+        /// Error code, such as `invalid_client` (RFC 6749, section 5.2).
+        code: Arc<str>,
+    },
     /// The caller has no identity that can be exchanged for a token of the server.
     ///
     /// A call of a tool is answered by a tool result that says what is missing, with the link if

@@ -9,6 +9,15 @@ use crate::jsonrpc::code;
 /// Returns the problem of a caller without a credential for `server`.
 pub(super) fn credential(server: &str, error: &CredentialError) -> Problem {
     match error {
+        CredentialError::ClientRejected { code: error } => Problem::new(
+            StatusCode::OK,
+            code::INTERNAL_ERROR,
+            "client_rejected",
+            format!(
+                "The authorization server of the server {server:?} does not accept the gateway \
+                 ({error}); ask an administrator to correct the client in its configuration"
+            ),
+        ),
         CredentialError::IdentityRequired {
             issuer,
             cause,
@@ -71,10 +80,10 @@ fn insufficient_scope(server: &str, scopes: &str, url: Option<&str>) -> Problem 
     };
     let advice = match url {
         Some(url) => format!("; grant them at {url}"),
-        None => String::new(),
+        None => "; ask an administrator for them".to_owned(),
     };
     let message =
-        format!("Your account of the server {server:?} lacks scopes of this call{named}{advice}");
+        format!("The account for the server {server:?} lacks scopes of this call{named}{advice}");
     let reason = "insufficient_scope";
     let problem = Problem::new(StatusCode::OK, code::INTERNAL_ERROR, reason, message)
         .with_variation(Variation::Solvable)

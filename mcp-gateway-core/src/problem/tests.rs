@@ -141,6 +141,8 @@ fn of_targets() -> Vec<Row> {
     let required = "one of https://idp.example.com".into();
     let identity = of_credential(CredentialError::IdentityTokenRequired { required });
     let store = of_credential(CredentialError::Unavailable(other()));
+    let code = "invalid_client".into();
+    let client = of_credential(CredentialError::ClientRejected { code });
     let scopes = "write".into();
     let scope = of_credential(CredentialError::InsufficientScope { scopes, url: None });
     vec![
@@ -165,6 +167,7 @@ fn of_targets() -> Vec<Row> {
         row(shared, 200, -32603, "not_connected"),
         row(identity, 200, -32603, "identity_token_required"),
         row(store, 200, -32603, "credential_store"),
+        row(client, 200, -32603, "client_rejected"),
         row(scope, 200, -32603, "insufficient_scope"),
     ]
 }

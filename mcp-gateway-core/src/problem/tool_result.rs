@@ -100,7 +100,7 @@ mod tests {
         let url = "https://gw.example.com/connect/github";
         let result = of("repo gist", Some(url));
         let text = format!(
-            "Your account of the server \"github\" lacks scopes of this call (repo gist); grant them at {url}"
+            "The account for the server \"github\" lacks scopes of this call (repo gist); grant them at {url}"
         );
         assert_eq!(result["content"][0]["text"], text);
         let data = json!({
@@ -110,7 +110,8 @@ mod tests {
             "url": url,
         });
         assert_eq!(result["_meta"]["mcp-gateway/problem"], data);
-        let text = "Your account of the server \"github\" lacks scopes of this call";
+        let text = "The account for the server \"github\" lacks scopes of this call; ask an \
+                    administrator for them";
         assert_eq!(of("", None)["content"][0]["text"], text);
     }
 

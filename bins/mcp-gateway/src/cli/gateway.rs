@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::{anyhow, bail};
+use anyhow::{Context as _, anyhow, bail};
 use clap::{ArgGroup, Args, Subcommand};
 use http::Method;
 use serde_json::{Value, json};
@@ -146,7 +146,8 @@ pub(super) fn run(args: NamedGatewayArgs) -> anyhow::Result<ExitCode> {
         Command::List { json, gateway } => list(&gateway, json),
         Command::Remove { name, gateway } => gateway.with(async |client| {
             let path = ["gateways", &*name];
-            client.send(Method::DELETE, &path, None).await?;
+            let removed = client.send(Method::DELETE, &path, None).await;
+            removed.with_context(|| format!("cannot remove gateway {name:?}"))?;
             Ok(())
         }),
         Command::Rename { name, new, gateway } => change(&gateway, &name, |entry| {
@@ -209,7 +210,8 @@ fn change(
 ) -> anyhow::Result<ExitCode> {
     gateway.with(async |client| {
         let path = ["gateways", name];
-        let changed = client.update(&path, change).await?;
+        let changed = client.update(&path, change).await;
+        let changed = changed.with_context(|| format!("cannot change gateway {name:?}"))?;
         warn(&changed);
         Ok(())
     })

@@ -332,6 +332,29 @@ async fn replicas_share_gateways_which_outlive_the_process() {
     eventually(async || tools(&second, path, BOB).await.is_none()).await;
 }
 
+/// Gateways that exist for nobody, each with the path of its violation.
+fn gateways_for_nobody() -> Vec<(Value, &'static str)> {
+    vec![
+        (
+            json!({ "name": "a", "visibility": { "teams": [] } }),
+            "visibility.teams",
+        ),
+        (json!({ "name": "a", "teams": [] }), "teams"),
+        (
+            json!({ "name": "a", "visibility": { "teams": ["ops", ""] } }),
+            "visibility.teams[1]",
+        ),
+        (
+            json!({ "name": "a", "visibility": { "user": "" } }),
+            "visibility.user",
+        ),
+        (
+            json!({ "name": "a", "visibility": { "user": "olga\r\n" } }),
+            "visibility.user",
+        ),
+    ]
+}
+
 /// Invalid gateways, each with the path of its violation.
 fn invalid_gateways() -> Vec<(Value, &'static str)> {
     vec![
@@ -386,7 +409,7 @@ fn invalid_gateways() -> Vec<(Value, &'static str)> {
 async fn invalid_gateways_are_rejected_and_those_of_the_file_are_read_only() {
     let folder = Folder::new();
     let gateway = serve_with(&folder, "gateways: [{ name: main }]").await;
-    for (entry, path) in invalid_gateways() {
+    for (entry, path) in invalid_gateways().into_iter().chain(gateways_for_nobody()) {
         let refused = api(&gateway, "POST", "/gateways", entry.clone()).await;
         assert_eq!(refused.status, 422, "{entry}: {}", refused.body);
         assert_eq!(
@@ -458,21 +481,41 @@ async fn gateways_are_administered_on_the_command_line() {
         "{shown}"
     );
     assert_eq!(command("gateway unassign crew gone").await.code, Some(0));
+    assert_eq!(command("gateway remove crew").await.code, Some(0));
+    assert_eq!(tools(&gateway, &format!("/v1/mcp/{id}"), OLGA).await, None);
+}
+
+#[tokio::test]
+async fn mistakes_on_the_command_line_are_named() {
+    let folder = Folder::new();
+    let gateway = serve(&folder).await;
+    let command = async |line: &str| {
+        let args: Vec<_> = line.split(' ').chain(["--url", &gateway.url]).collect();
+        run_with_env(&args, &[("MCP_GATEWAY_TOKEN", ADMIN)]).await
+    };
     assert_eq!(command("gateway add bare").await.code, Some(0));
     for (line, advice) in [
-        ("gateway unassign crew gone", "has no server"),
+        ("gateway unassign bare gone", "has no server"),
         (
             "gateway assign bare demo --connection organization",
             "granted",
         ),
-        ("gateway share crew", "--team"),
-        ("gateway assign missing demo", "no such resource"),
+        ("gateway share bare", "--team"),
+        (
+            "gateway assign missing demo",
+            "cannot change gateway \"missing\"",
+        ),
+        (
+            "gateway remove missing",
+            "cannot remove gateway \"missing\"",
+        ),
+        // An empty argument, as of an unset variable of a shell.
+        ("gateway share bare --team ", "visibility.teams[0]"),
+        ("gateway share bare --user ", "visibility.user"),
         ("gateway rename default other", "configuration file"),
     ] {
         let done = command(line).await;
         assert_eq!(done.code, Some(1), "{line}: {done:?}");
         assert!(done.stderr.contains(advice), "{line}: {done:?}");
     }
-    assert_eq!(command("gateway remove crew").await.code, Some(0));
-    assert_eq!(tools(&gateway, &format!("/v1/mcp/{id}"), OLGA).await, None);
 }

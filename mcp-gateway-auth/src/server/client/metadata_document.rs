@@ -217,7 +217,7 @@ impl ClientMetadataDocuments {
 impl From<EgressError> for Failure {
     fn from(error: EgressError) -> Self {
         match error {
-            EgressError::Unavailable => Self::Unavailable(error),
+            EgressError::Timeout | EgressError::Unavailable => Self::Unavailable(error),
             EgressError::Status(StatusCode::NOT_FOUND | StatusCode::GONE) => {
                 Self::Wrong(error.to_string())
             }

@@ -113,7 +113,8 @@ fn tool(server: &str, error: &CredentialError) -> Option<Value> {
                  used, so that its tools are not listed. Call this tool for what is missing."
             )
         }
-        CredentialError::InsufficientScope { .. }
+        CredentialError::ClientRejected { .. }
+        | CredentialError::InsufficientScope { .. }
         | CredentialError::Replaced
         | CredentialError::Unavailable(_) => return None,
     };
