@@ -75,6 +75,7 @@ mod outcome;
 mod owner;
 mod pages;
 mod registrations;
+mod rejections;
 mod removals;
 mod renewals;
 mod revocations;
@@ -89,8 +90,8 @@ pub use self::connections::{ConnectionKind, ConnectionRecord, ConnectionStatus, 
 pub use self::credentials::AccountCredentials;
 pub use self::documents::ConnectedAccounts;
 pub use self::inputs::{
-    ConnectionProbe, Input, InputServer, InputValues, InputViolation, ProbeError, SuppliedInputs,
-    Template,
+    ConnectionProbe, Input, InputRejection, InputServer, InputValues, InputViolation, ProbeError,
+    SuppliedInputs, Template,
 };
 pub use self::links::ConnectLinks;
 pub use self::observer::{AccountChange, AccountObserver};

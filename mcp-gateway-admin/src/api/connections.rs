@@ -7,9 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::IntoResponse;
-use mcp_gateway_auth::accounts::{
-    AccountId, ConnectionRecord, ConnectionStatus, Owner, ProbeError, SupplyError,
-};
+use mcp_gateway_auth::accounts::{AccountId, ConnectionRecord, Owner, ProbeError, SupplyError};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -37,7 +35,8 @@ pub struct ConnectionDocument {
     /// `connected`; `ended` by the authorization server; `outdated` because the server has been
     /// changed; `unused` because the server does not exist any more.
     pub status: String,
-    /// Reason for which it has ended.
+    /// Last error: the reason for which it has ended, or the last rejection of the values by the
+    /// server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// Time at which the owner has connected.
@@ -173,10 +172,7 @@ impl From<ConnectionRecord> for ConnectionDocument {
             server: record.id.server.to_string(),
             kind: record.kind.to_string(),
             status: record.status.to_string(),
-            error: match record.status {
-                ConnectionStatus::Ended(reason) => Some(reason.to_string()),
-                _ => None,
-            },
+            error: record.error,
             connected: record.connected_at,
         }
     }

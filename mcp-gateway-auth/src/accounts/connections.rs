@@ -24,6 +24,8 @@ pub struct ConnectionRecord {
     pub kind: ConnectionKind,
     /// Status.
     pub status: ConnectionStatus,
+    /// Last error: the reason for its end, or the last rejection of values by the server.
+    pub error: Option<String>,
     /// Time at which the owner has connected, in seconds since the Unix epoch.
     pub connected_at: u64,
 }
@@ -180,14 +182,21 @@ impl AccountCredentials {
 
     /// Returns the record of a stored connection.
     fn record(&self, id: AccountId, found: &StoredConnection) -> ConnectionRecord {
-        let (kind, connected_at) = match found {
-            StoredConnection::Account(account) => (ConnectionKind::Account, account.connected_at()),
-            StoredConnection::Inputs(supplied) => (ConnectionKind::Inputs, supplied.supplied_at()),
+        let (kind, connected_at, error) = match found {
+            StoredConnection::Account(account) => {
+                let error = account.end().map(|reason| reason.to_string());
+                (ConnectionKind::Account, account.connected_at(), error)
+            }
+            StoredConnection::Inputs(supplied) => {
+                let error = supplied.rejection().map(ToString::to_string);
+                (ConnectionKind::Inputs, supplied.supplied_at(), error)
+            }
         };
         ConnectionRecord {
             status: self.status(&id, found),
             id,
             kind,
+            error,
             connected_at,
         }
     }

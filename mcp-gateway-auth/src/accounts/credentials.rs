@@ -176,7 +176,7 @@ impl AccountCredentials {
     }
 
     /// Returns the owners whose accounts calls of `principal` may use, in the order of preference.
-    fn owners(&self, principal: &Principal) -> impl Iterator<Item = Owner> {
+    pub(super) fn owners(&self, principal: &Principal) -> impl Iterator<Item = Owner> {
         let pinned = self.pinned.iter().cloned().map(Owner::from);
         let own = Owner::of(principal).filter(|_| self.pinned.is_none());
         pinned.chain(own)
@@ -315,21 +315,12 @@ impl AccountCredentials {
         }
     }
 
-    /// Sends `principal` to the form of `server`, if it has rejected the supplied values.
-    pub(super) async fn refused(
+    /// Returns the error of a call of `principal` without an account of `server`.
+    pub(super) async fn not_connected(
         &self,
         principal: &Principal,
-        server: &InputServer,
-        challenge: &Challenge,
-    ) -> Result<Option<Credential>, CredentialError> {
-        match challenge.status() {
-            StatusCode::UNAUTHORIZED => Err(self.not_connected(principal, server.name()).await),
-            _ => Ok(None),
-        }
-    }
-
-    /// Returns the error of a call of `principal` without an account of `server`.
-    async fn not_connected(&self, principal: &Principal, server: &str) -> CredentialError {
+        server: &str,
+    ) -> CredentialError {
         if let Some(owner) = &self.pinned {
             let owner = owner.to_string().into();
             return CredentialError::SharedNotConnected { owner };
@@ -372,7 +363,10 @@ impl CredentialResolver for AccountCredentials {
             return self.replacement(principal, &server, rejected).await;
         }
         match self.inputs.servers().get(&target.server) {
-            Some(server) => self.refused(principal, &server, challenge).await,
+            Some(server) => {
+                let rejected = (credential, challenge);
+                self.refused(principal, &server, rejected).await
+            }
             None => Ok(None),
         }
     }

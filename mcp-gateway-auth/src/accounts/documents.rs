@@ -153,8 +153,16 @@ impl ConnectedAccounts {
         &self,
         id: &AccountId,
     ) -> Result<Option<SuppliedInputs>, AuthServerError> {
-        let found = self.find_as(id, Kind::Inputs).await?;
+        let found = self.find_supplied(id).await?;
         Ok(found.map(|found| found.value))
+    }
+
+    /// Returns the values that the owner of `id` has supplied, with the version of their document.
+    pub(super) async fn find_supplied(
+        &self,
+        id: &AccountId,
+    ) -> Result<Option<Versioned<SuppliedInputs>>, AuthServerError> {
+        self.find_as(id, Kind::Inputs).await
     }
 
     /// Returns the connection `id`, if it is of `kind`.
@@ -236,19 +244,42 @@ impl ConnectedAccounts {
         account: &ConnectedAccount,
         change: Option<AccountChange>,
     ) -> Result<bool, AuthServerError> {
-        let batch = Batch::new().if_version(self.documents.key(&id.document()), version);
-        let stored = SealedAccount {
-            is_new: false,
-            kind: Kind::Account,
-            sealed: self.seal(&id.purpose(), account)?,
-        };
-        let batch = self.documents.put(batch, &id.document(), &stored, None)?;
+        let batch = self.replacement(id, version, (Kind::Account, account))?;
         let batch = match change {
             Some(change) => self.attached(batch, id, change),
             None => batch,
         };
         let outcome = self.documents.store().commit(batch).await?;
         Ok(outcome == CommitOutcome::Committed)
+    }
+
+    /// Replaces `version` of the values `id`, unless they have been replaced already.
+    pub(super) async fn replace_inputs(
+        &self,
+        id: &AccountId,
+        version: DocumentVersion,
+        supplied: &SuppliedInputs,
+    ) -> Result<(), AuthServerError> {
+        let batch = self.replacement(id, version, (Kind::Inputs, supplied))?;
+        match self.documents.store().commit(batch).await? {
+            CommitOutcome::Committed | CommitOutcome::Conflict => Ok(()),
+        }
+    }
+
+    /// Returns the batch that replaces `version` of the connection `id`.
+    fn replacement(
+        &self,
+        id: &AccountId,
+        version: DocumentVersion,
+        (kind, connection): (Kind, &impl Serialize),
+    ) -> Result<Batch, AuthServerError> {
+        let batch = Batch::new().if_version(self.documents.key(&id.document()), version);
+        let stored = SealedAccount {
+            is_new: false,
+            kind,
+            sealed: self.seal(&kind.purpose(id), connection)?,
+        };
+        Ok(self.documents.put(batch, &id.document(), &stored, None)?)
     }
 
     /// Adds to `batch` what the observer adds to `change`.

@@ -7,6 +7,7 @@
 //! | `template` | [`Template`], a text that refers to inputs |
 //! | `server` | [`InputServer`], what is made of the values |
 //! | `supplied` | the stored connection |
+//! | `rejection` | the last rejection of its values |
 //! | `credentials` | resolution for a caller |
 //! | `probe` | [`ConnectionProbe`], the test before values are stored |
 //! | `form` | the form, and what is entered in it |
@@ -15,6 +16,7 @@ mod credentials;
 mod form;
 mod input;
 mod probe;
+mod rejection;
 mod server;
 mod supplied;
 mod template;
@@ -24,7 +26,9 @@ pub(super) use self::credentials::InputCredentials;
 pub(super) use self::form::{InputForm, Submission};
 pub use self::input::Input;
 pub use self::probe::{ConnectionProbe, ProbeError};
+pub use self::rejection::InputRejection;
 pub use self::server::InputServer;
+pub(super) use self::server::account_name;
 pub use self::supplied::SuppliedInputs;
 pub use self::template::Template;
 pub use self::values::{InputValues, InputViolation};

@@ -161,9 +161,10 @@ fn account_state(account: &ConnectedAccount) -> String {
 
 /// Returns the state of supplied values.
 fn input_state(supplied: &SuppliedInputs, server: &InputServer) -> String {
-    match supplied.is_for(server) {
-        true => "Connected with what you have entered".to_owned(),
-        false => "The server has been changed; connect it again".to_owned(),
+    match (supplied.is_for(server), supplied.rejection()) {
+        (true, None) => "Connected with what you have entered".to_owned(),
+        (true, Some(rejection)) => format!("What you have entered was {rejection}"),
+        (false, _) => "The server has been changed; connect it again".to_owned(),
     }
 }
 

@@ -126,10 +126,12 @@ impl CredentialResolver for ServerInputs {
         &self,
         caller: &Caller,
         _: &Target,
-        _: &Credential,
+        credential: &Credential,
         challenge: &Challenge,
     ) -> Result<Option<Credential>, CredentialError> {
-        let principal = caller.principal();
-        self.all.refused(principal, &self.server, challenge).await
+        let rejected = (credential, challenge);
+        self.all
+            .refused(caller.principal(), &self.server, rejected)
+            .await
     }
 }

@@ -303,3 +303,32 @@ async fn an_installed_entry_asks_each_person_for_its_secrets() {
     assert_own(&people, &endpoint).await;
     assert_eq!(github.strangers(), Vec::<String>::new());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_rejection_of_a_token_is_shown() {
+    let github = GitHub::start(Era::Modern).await;
+    let harness = harness(Kind::Sqlite, &github).await;
+    let replica = harness.start().await;
+    let endpoint = replica.endpoint();
+    let [_, mut zoe] = people(&harness, &replica).await;
+    let token = ["token", "create", "ci", "--user", "admin"];
+    let token = harness.operate(&token).await;
+    let errors = async || {
+        let listed = connection(&endpoint, &token, &["list", "--json"], "").await;
+        let listed: Value = serde_json::from_str(&listed).unwrap();
+        listed[0]["error"].clone()
+    };
+    supply(&mut zoe, &endpoint, &github.issue("zoe")).await;
+    assert_eq!(errors().await, Value::Null);
+    github.revoke();
+    let result = zoe.call(&endpoint, TOOL).await;
+    assert_eq!(result["isError"], true, "{result}");
+    let expected = "rejected by the server with status 401 (invalid_token)";
+    assert_eq!(errors().await, expected);
+    let table = connection(&endpoint, &token, &["list"], "").await;
+    assert!(table.contains(expected), "{table}");
+    let page = zoe.browser.get(&format!("{}/connect", endpoint.url)).await;
+    assert!(page.body.contains(expected), "{}", page.body);
+    supply(&mut zoe, &endpoint, &github.issue("zoe")).await;
+    assert_eq!(errors().await, Value::Null);
+}

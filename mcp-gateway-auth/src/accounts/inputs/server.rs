@@ -122,7 +122,7 @@ impl InputServer {
         id: &AccountId,
         supplied: &SuppliedInputs,
     ) -> Credential {
-        let credential = Credential::new(format!("{id}#{}", supplied.connection()));
+        let credential = Credential::new(account_name(id, supplied));
         let is_plain = |name: &str| {
             let mut inputs = self.inputs.iter();
             inputs.any(|input| *input.name == *name && !input.is_secret)
@@ -143,6 +143,11 @@ impl InputServer {
             credential.with_header(name, value)
         })
     }
+}
+
+/// Returns the name of the account of a credential with the values of the connection `id`.
+pub(in crate::accounts) fn account_name(id: &AccountId, supplied: &SuppliedInputs) -> String {
+    format!("{id}#{}", supplied.connection())
 }
 
 impl fmt::Debug for InputServer {

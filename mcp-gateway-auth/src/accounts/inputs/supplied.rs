@@ -4,7 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{InputServer, InputValues};
+use mcp_gateway_core::credential::Challenge;
+
+use super::{InputRejection, InputServer, InputValues};
 use crate::AuthServerError;
 use crate::secret::random_id;
 
@@ -19,6 +21,8 @@ pub struct SuppliedInputs {
     recipient: String,
     values: InputValues,
     supplied_at: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rejection: Option<InputRejection>,
 }
 
 impl SuppliedInputs {
@@ -38,6 +42,7 @@ impl SuppliedInputs {
             recipient: server.recipient().to_owned(),
             values,
             supplied_at: now,
+            rejection: None,
         })
     }
 
@@ -45,6 +50,20 @@ impl SuppliedInputs {
     #[must_use]
     pub fn supplied_at(&self) -> u64 {
         self.supplied_at
+    }
+
+    /// Returns the last rejection of the values by the server.
+    #[must_use]
+    pub fn rejection(&self) -> Option<&InputRejection> {
+        self.rejection.as_ref()
+    }
+
+    /// Records a rejection with `challenge`. Returns `None` if it is known.
+    pub(in crate::accounts) fn rejected(mut self, challenge: &Challenge) -> Option<Self> {
+        let rejection = Some(InputRejection::new(challenge, &self.values));
+        let is_new = self.rejection != rejection;
+        self.rejection = rejection;
+        is_new.then_some(self)
     }
 
     /// Returns `true` if the values may be sent to `server`, and are those that it requires.
