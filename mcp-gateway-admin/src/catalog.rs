@@ -263,7 +263,7 @@ pub struct AssignmentDocument {
     pub server: String,
     /// Tools, by the names that the server uses; all features of the server if `null`.
     pub tools: Option<Vec<String>>,
-    /// `caller`, `organization` or `team/NAME`.
+    /// `caller`, `enterprise`, `organization` or `team/NAME`.
     pub connection: String,
 }
 

@@ -30,7 +30,7 @@ pub(super) struct GatewayEntry {
     description: Option<String>,
     /// Names of servers, with all of their features; all servers without this and `assignments`.
     servers: Option<Vec<String>>,
-    /// Servers of which it has some tools, or that it calls with pinned connections.
+    /// Servers of which it has some tools, or that it calls with pinned connections or identities.
     #[schema(value_type = Option<Vec<Object>>)]
     assignments: Option<Value>,
     /// Callers for whom it exists; all if absent.

@@ -388,7 +388,7 @@ fn invalid_gateways() -> Vec<(Value, &'static str)> {
             "assignments[0].tools[0]",
         ),
         (
-            json!({ "name": "a", "assignments": [{ "server": "demo", "connection": "enterprise" }] }),
+            json!({ "name": "a", "assignments": [{ "server": "demo", "connection": "enterprises" }] }),
             "assignments[0].connection",
         ),
         (
@@ -427,15 +427,21 @@ async fn invalid_gateways_are_rejected_and_those_of_the_file_are_read_only() {
         let refused = change(&gateway, method, path, "*", main.clone()).await;
         assert_eq!(refused.status, 409, "{method}: {}", refused.body);
     }
-    let pinned = json!({
-        "name": "a",
-        "visibility": "organization",
-        "assignments": [{ "server": "demo", "connection": { "team": "ops" } }],
-    });
-    let created = create(&gateway, pinned).await;
-    assert_eq!(created["dangling"][0]["server"], "demo", "{created}");
-    assert_eq!(created["assignments"][0]["connection"], "team/ops");
-    assert_eq!(tools(&gateway, "/v1/mcp/a", BOB).await.unwrap(), [""; 0]);
+    for (name, connection, shown) in [
+        ("a", json!({ "team": "ops" }), "team/ops"),
+        ("b", json!("enterprise"), "enterprise"),
+    ] {
+        let chosen = json!({
+            "name": name,
+            "visibility": "organization",
+            "assignments": [{ "server": "demo", "connection": connection }],
+        });
+        let created = create(&gateway, chosen).await;
+        assert_eq!(created["dangling"][0]["server"], "demo", "{created}");
+        assert_eq!(created["assignments"][0]["connection"], shown);
+        let path = format!("/v1/mcp/{name}");
+        assert_eq!(tools(&gateway, &path, BOB).await.unwrap(), [""; 0]);
+    }
 }
 
 #[tokio::test]
