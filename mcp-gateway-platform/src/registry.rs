@@ -8,6 +8,7 @@
 mod documents;
 mod gateways;
 mod merge;
+mod retired;
 mod sealing;
 mod stored;
 
@@ -24,6 +25,7 @@ pub use mcp_gateway_admin::Violation;
 use self::documents::Documents;
 pub(crate) use self::gateways::{ListedGateway, StoredGateway};
 pub(crate) use self::merge::{Listed, Merged};
+pub use self::retired::{RetiredEntry, retired_entries};
 pub(crate) use self::sealing::SecretError;
 pub(crate) use self::stored::StoredServer;
 use crate::spec::{DynamicSpec, GatewaySpec, ServerSpec};

@@ -177,6 +177,28 @@ impl StateStore {
         }
     }
 
+    /// Opens `storage` as [`open`](Self::open) does, if it exists; `None` for memory, and for a
+    /// database that would be created.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`](Self::open).
+    pub async fn open_existing(
+        storage: &Storage,
+        key: Option<&SessionKey>,
+    ) -> Result<Option<Self>, StateError> {
+        let is_there = match storage {
+            Storage::Default => data_folder()?.join(DATABASE).exists(),
+            Storage::Memory => false,
+            Storage::Postgres(_) => true,
+            Storage::Sqlite(path) => path.exists(),
+        };
+        match is_there {
+            true => Self::open(storage, key).await.map(Some),
+            false => Ok(None),
+        }
+    }
+
     /// Opens the database at `path`; its key is next to it unless `key` is present.
     async fn sqlite(path: &Path, key: Option<SessionKey>) -> Result<Self, StateError> {
         if let Some(folder) = path

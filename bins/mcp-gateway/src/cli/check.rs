@@ -10,7 +10,8 @@ use mcp_gateway_config::document::{Environment, NoEnvironment};
 use mcp_gateway_config::file::Log;
 use mcp_gateway_config::lint::ClientLimits;
 use mcp_gateway_core::catalog::lint::Outcome;
-use mcp_gateway_platform::spec::DynamicSpec;
+use mcp_gateway_platform::registry::retired_entries;
+use mcp_gateway_platform::spec::{DynamicSpec, PlatformSpec};
 
 use super::files::FileOptions;
 use super::tools::name_findings;
@@ -50,7 +51,7 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
         false => &system,
     };
     let (findings, config) = match files.load(environment) {
-        Ok(loaded) => (loaded.warnings, Some(loaded.config.platform.dynamic)),
+        Ok(loaded) => (loaded.warnings, Some(loaded.config.platform)),
         Err(findings) => (findings, None),
     };
     for line in findings.lines() {
@@ -58,7 +59,7 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     }
     match config {
         Some(config) => {
-            print_line(describe(&config))?;
+            print_line(describe(&config.dynamic))?;
             match args.connect || args.client.is_some() {
                 true => check_tools(&config, &system.secrets(), args.client),
                 false => Ok(ExitCode::SUCCESS),
@@ -71,15 +72,16 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Lists the tools of each gateway, and prints those that clients, or `client`, cannot use.
+/// Lists the tools of each gateway, and prints those that clients, or `client`, cannot use. Then
+/// prints the servers whose entries are not active any more.
 fn check_tools(
-    config: &DynamicSpec,
+    spec: &PlatformSpec,
     secrets: &[String],
     client: Option<McpClientApp>,
 ) -> anyhow::Result<ExitCode> {
     logging::init(&Log::from_level("error"));
     super::runtime()?.block_on(async {
-        let mut count = 0;
+        let (config, mut count) = (&spec.dynamic, 0);
         for (at, gateway) in config.gateways.iter().enumerate() {
             let servers = McpClient::of_config(config, secrets, Some(&gateway.name), None)?;
             let name = match at == config.default_gateway {
@@ -94,6 +96,10 @@ fn check_tools(
             for line in lines.iter().chain(&adaptations(&listed)) {
                 print_line(format_args!("{}: {line}", gateway.name))?;
             }
+        }
+        match retired_entries(spec).await {
+            Ok(retired) => retired.iter().try_for_each(print_line)?,
+            Err(error) => print_line(format_args!("state store not read: {error}"))?,
         }
         print_line(counted(count, "finding"))?;
         Ok(match count {

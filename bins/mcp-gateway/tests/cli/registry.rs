@@ -3,7 +3,7 @@
 use axum::extract::Query;
 use axum::routing::get;
 use axum::{Json, Router};
-use http::header::{AUTHORIZATION, ETAG};
+use http::header::{AUTHORIZATION, ETAG, IF_MATCH};
 use mcp_gateway_tests::fixture::{Options, PATH, serve_http};
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::api::{Answer, request};
-use crate::harness::{Folder, Gateway, eventually, run, run_with_input};
+use crate::harness::{Folder, Gateway, eventually, run, run_with_env, run_with_input};
 
 const ROOT: &str = "the-token-of-root-is-this-one";
 const BOB: &str = "the-token-of-bob-is-this";
@@ -337,11 +337,8 @@ async fn an_entry_is_written_replaced_exported_and_deleted() {
         request(&gateway, ("PUT", "/entries/notes"), &headers, next.clone()).await
     };
     assert_eq!(put(&[]).await.status, 428);
-    assert_eq!(
-        put(&[(http::header::IF_MATCH, "\"7777\"")]).await.status,
-        412
-    );
-    let replaced = put(&[(http::header::IF_MATCH, created.tag())]).await;
+    assert_eq!(put(&[(IF_MATCH, "\"7777\"")]).await.status, 412);
+    let replaced = put(&[(IF_MATCH, created.tag())]).await;
     assert_eq!(replaced.status, 200, "{}", replaced.body);
     assert_ne!(replaced.headers[ETAG], created.headers[ETAG]);
 
@@ -502,4 +499,39 @@ async fn parallel_requests_are_counted() {
         let answer = as_user(&gateway, BOB, "POST", "/requests", new()).await;
         assert_eq!(answer.status, status, "{}", answer.body);
     }
+}
+
+#[tokio::test]
+async fn the_check_names_servers_of_deleted_entries() {
+    let folder = Folder::new();
+    let gateway = serve(&folder, "").await;
+    let entry = |status: &str| {
+        json!({
+            "name": "notes", "version": "1.0.0", "description": "Notes", "status": status,
+            "statusMessage": "use another",
+            "server": { "remote": { "url": "https://notes.example.com/mcp" } },
+        })
+    };
+    let created = root(&gateway, "POST", "/entries", entry("active")).await;
+    assert_eq!(created.status, 201, "{}", created.body);
+    let server = json!({ "name": "mine", "entry": "notes@1.0.0" });
+    let created = root(&gateway, "POST", "/servers", server).await;
+    assert_eq!(created.status, 201, "{}", created.body);
+    let config = folder.path("gateway.yaml");
+    let check = async || {
+        let env = [("MCP_GATEWAY_TOKEN", ROOT), ("BOB", BOB), ("OLGA", OLGA)];
+        let done = run_with_env(&["check", "--connect", &config], &env).await;
+        assert_eq!(done.code, Some(0), "{done:?}");
+        done.stdout
+    };
+    assert!(!check().await.contains("notes"));
+    let path = "/entries/notes?version=1.0.0";
+    let shown = root(&gateway, "GET", path, Value::Null).await;
+    let token = format!("Bearer {ROOT}");
+    let headers = [(AUTHORIZATION, &*token), (IF_MATCH, shown.tag())];
+    let replaced = request(&gateway, ("PUT", path), &headers, entry("deleted")).await;
+    assert_eq!(replaced.status, 200, "{}", replaced.body);
+    let expected = "mine: installed from notes@1.0.0, which is deleted: use another";
+    let checked = check().await;
+    assert!(checked.contains(expected), "{checked}");
 }
