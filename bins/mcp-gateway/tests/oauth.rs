@@ -36,6 +36,10 @@ mod idp;
 mod inputs;
 #[path = "oauth/killed.rs"]
 mod killed;
+#[path = "oauth/load.rs"]
+mod load;
+#[path = "oauth/outages.rs"]
+mod outages;
 #[path = "oauth/person.rs"]
 mod person;
 #[path = "../../../mcp-gateway-auth/tests/accounts/provider.rs"]

@@ -15,6 +15,7 @@ use super::page::{Page, PageQuery};
 use super::problem::{ApiError, Problem};
 use super::version::{Expected, expected, tag};
 use super::{AdminApi, BASE};
+use crate::Violation;
 use crate::catalog::GatewayDocument;
 
 /// Entry of a gateway: the keys of an entry of `gateways` in a configuration file.
@@ -84,6 +85,7 @@ pub(super) async fn create(
     admin: Admin,
     Body(entry): Body<Value>,
 ) -> Result<Response, ApiError> {
+    check_texts(&entry)?;
     let record = record(&api, &admin, "gateway.create");
     let created = api.catalog()?.create_gateway(entry, &record).await;
     let (gateway, version) = created?;
@@ -124,6 +126,7 @@ pub(super) async fn replace(
         return Err(ApiError::NotFound);
     }
     let version = expected(&headers)?.ok_or(ApiError::PreconditionRequired)?;
+    check_texts(&entry)?;
     let record = record(&api, &admin, "gateway.replace");
     let replaced = catalog.replace_gateway(&id, entry, version.number(), &record);
     let (gateway, version) = replaced.await?;
@@ -146,6 +149,34 @@ pub(super) async fn delete(
     let record = record(&api, &admin, "gateway.delete");
     api.catalog()?.delete_gateway(&id, version, &record).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Rejects numbers and booleans as texts, which configuration files accept.
+fn check_texts(entry: &Value) -> Result<(), ApiError> {
+    let mut violations = Vec::new();
+    for path in [
+        "name",
+        "title",
+        "description",
+        "servers",
+        "visibility.teams",
+        "visibility.user",
+    ] {
+        let pointer = format!("/{}", path.replace('.', "/"));
+        let found = entry.pointer(&pointer);
+        let items = found.and_then(Value::as_array).into_iter().flatten();
+        if found
+            .into_iter()
+            .chain(items)
+            .any(|text| text.is_number() || text.is_boolean())
+        {
+            violations.push(Violation::new(path, "expected a string"));
+        }
+    }
+    match violations.is_empty() {
+        true => Ok(()),
+        false => Err(ApiError::Invalid(violations)),
+    }
 }
 
 /// Returns the record of `action` on a gateway.

@@ -19,7 +19,7 @@ use crate::provider::Provider;
 const TOOL: &str = "notes__whoami";
 
 /// Follows the link of a failed call of `person`, who logs in at the provider.
-async fn connect(person: &mut Person, endpoint: &Endpoint) -> Page {
+pub(crate) async fn connect(person: &mut Person, endpoint: &Endpoint) -> Page {
     let page = person.follow_link(endpoint, TOOL).await;
     let authorize = format!("{}&login={}", page.next().unwrap(), person.name);
     let response = person.browser.get(&authorize).await.next().unwrap();

@@ -1,6 +1,7 @@
 //! Changes and their audit records after the process was killed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,19 +16,22 @@ const ROUNDS: u32 = 6;
 
 const WORKERS: usize = 4;
 
-/// Actions and objects of acknowledged changes.
-type Acknowledged = Arc<Mutex<BTreeSet<(String, String)>>>;
+/// Action and object.
+type Change = (String, String);
+
+/// Acknowledged changes.
+pub(crate) type Acknowledged = Arc<Mutex<BTreeSet<Change>>>;
 
 /// Client of the admin API.
 #[derive(Clone)]
-struct Administrator {
-    endpoint: Endpoint,
-    token: String,
-    acknowledged: Acknowledged,
+pub(crate) struct Administrator {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) token: String,
+    pub(crate) acknowledged: Acknowledged,
 }
 
 impl Administrator {
-    /// Sends a request; `None` if there is no response.
+    /// Sends a request; `None` if there is no response, or the store is unavailable.
     async fn send(&self, method: Method, path: &str, body: Value) -> Option<(StatusCode, Value)> {
         let bearer = format!("Bearer {}", self.token);
         let headers = [
@@ -39,7 +43,8 @@ impl Administrator {
             .endpoint
             .send(method, &path, &headers, body.to_string());
         let reply = reply.await?;
-        Some((reply.status, reply.value))
+        let is_done = reply.status != StatusCode::SERVICE_UNAVAILABLE;
+        is_done.then_some((reply.status, reply.value))
     }
 
     fn acknowledge(&self, action: &str, id: &str) {
@@ -47,9 +52,13 @@ impl Administrator {
         self.acknowledged.lock().unwrap().insert(change);
     }
 
-    /// Issues, rotates and revokes tokens until there is no response.
-    async fn work(self) {
-        while let Some(()) = self.change().await {}
+    /// Issues, rotates and revokes tokens until `ends` is set.
+    pub(crate) async fn work(self, ends: Arc<AtomicBool>) {
+        while !ends.load(Ordering::Relaxed) {
+            if self.change().await.is_none() {
+                sleep(Duration::from_millis(10)).await;
+            }
+        }
     }
 
     async fn change(&self) -> Option<()> {
@@ -75,7 +84,7 @@ impl Administrator {
     }
 
     /// Returns the items on all pages of a list.
-    async fn all(&self, path: &str) -> Vec<Value> {
+    pub(crate) async fn all(&self, path: &str) -> Vec<Value> {
         let (mut items, mut after) = (Vec::new(), String::new());
         loop {
             let path = format!("{path}limit=500{after}");
@@ -90,7 +99,7 @@ impl Administrator {
     }
 
     /// Returns the number of records of each change of a token.
-    async fn records(&self) -> BTreeMap<(String, String), usize> {
+    async fn records(&self) -> BTreeMap<Change, usize> {
         let mut counts = BTreeMap::new();
         for action in ["token.create", "token.revoke"] {
             for record in self.all(&format!("/audit?action={action}&")).await {
@@ -101,32 +110,18 @@ impl Administrator {
         counts
     }
 
-    /// Waits until the tokens that exist are those of the records, and checks that each change has one
-    /// record.
-    async fn check(&self) {
+    /// Waits until acknowledged changes have records and the tokens that exist are those of the records,
+    /// and checks that no change has two.
+    pub(crate) async fn check(&self) {
         let deadline = Instant::now() + SOON;
         loop {
             let records = self.records().await;
-            let of = |wanted: &str| {
-                let records = records.keys();
-                let found = records.filter(|(action, _)| action == wanted);
-                found
-                    .map(|(_, object)| object.clone())
-                    .collect::<BTreeSet<_>>()
-            };
-            let recorded: BTreeSet<_> = &of("token.create") - &of("token.revoke");
-            let tokens = self.all("/tokens?").await;
-            let tokens = tokens.iter().map(|token| token["id"].as_str().unwrap());
-            let tokens: BTreeSet<_> = tokens.map(|id| format!("token/{id}")).collect();
-            if recorded == tokens {
-                let repeated = records.iter().find(|(_, count)| **count != 1);
-                assert_eq!(repeated, None, "recorded once");
-                for change in &*self.acknowledged.lock().unwrap() {
-                    assert!(records.contains_key(change), "no record of {change:?}");
-                }
+            let repeated = records.iter().find(|(_, count)| **count != 1);
+            assert_eq!(repeated, None, "recorded once");
+            let differing = self.differing(&records).await;
+            if differing.is_empty() {
                 return;
             }
-            let differing: Vec<_> = recorded.symmetric_difference(&tokens).collect();
             assert!(
                 Instant::now() < deadline,
                 "without a record or a token: {differing:?}"
@@ -134,14 +129,37 @@ impl Administrator {
             sleep(Duration::from_millis(50)).await;
         }
     }
+
+    /// Returns the tokens whose acknowledged changes or whose existence `records` do not tell.
+    async fn differing(&self, records: &BTreeMap<Change, usize>) -> Vec<String> {
+        let acknowledged = self.acknowledged.lock().unwrap().clone();
+        let missing = acknowledged
+            .into_iter()
+            .filter(|it| !records.contains_key(it));
+        let mut differing: Vec<_> = missing.map(|(_, object)| object).collect();
+        let of = |wanted: &str| {
+            let records = records.keys();
+            let found = records.filter(|(action, _)| action == wanted);
+            found
+                .map(|(_, object)| object.clone())
+                .collect::<BTreeSet<_>>()
+        };
+        let recorded: BTreeSet<_> = &of("token.create") - &of("token.revoke");
+        let tokens = self.all("/tokens?").await;
+        let tokens = tokens.iter().map(|token| token["id"].as_str().unwrap());
+        let tokens: BTreeSet<_> = tokens.map(|id| format!("token/{id}")).collect();
+        differing.extend(recorded.symmetric_difference(&tokens).cloned());
+        differing
+    }
 }
 
 /// Lets workers change tokens and kills the process.
 async fn killed(replica: Replica, administrator: &Administrator, round: u32) {
     let before = administrator.acknowledged.lock().unwrap().len();
+    let ends = Arc::new(AtomicBool::new(false));
     let mut working = JoinSet::new();
     for _ in 0..WORKERS {
-        working.spawn(administrator.clone().work());
+        working.spawn(administrator.clone().work(Arc::clone(&ends)));
     }
     while administrator.acknowledged.lock().unwrap().len() < before + 10 {
         sleep(Duration::from_millis(1)).await;
@@ -150,6 +168,7 @@ async fn killed(replica: Replica, administrator: &Administrator, round: u32) {
     let pause = u64::from(round * round) * 7_919 % 90_000;
     sleep(Duration::from_micros(pause)).await;
     replica.kill().await;
+    ends.store(true, Ordering::Relaxed);
     working.join_all().await;
 }
 

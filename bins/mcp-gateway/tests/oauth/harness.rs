@@ -74,6 +74,12 @@ impl Harness {
         }
     }
 
+    /// Uses the database of PostgreSQL at a URL.
+    pub(crate) fn with_database(self, url: String) -> Self {
+        let database = Some(url);
+        Self { database, ..self }
+    }
+
     /// Sets the environment variable `SCENARIO_SECRET`.
     pub(crate) fn with_secret(self, secret: &str) -> Self {
         Self {
@@ -187,6 +193,7 @@ impl Harness {
             .env("CLIENT_SECRET", CLIENT_SECRET)
             .env("PROVIDER_SECRET", PROVIDER_SECRET)
             .env("SCENARIO_SECRET", &self.secret)
+            .env("MCP_GATEWAY_DATA", self.path("data"))
             .env("DATABASE", self.database.as_deref().unwrap_or_default())
             .env_remove("MCP_GATEWAY_TOKEN")
             .env_remove("MCP_GATEWAY_LOG");

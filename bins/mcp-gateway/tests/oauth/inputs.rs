@@ -30,7 +30,7 @@ async fn harness(kind: Kind, github: &GitHub) -> Harness {
 }
 
 /// Supplies `token` on the page of the link of a failed call.
-async fn supply(person: &mut Person, endpoint: &Endpoint, token: &str) -> Page {
+pub(crate) async fn supply(person: &mut Person, endpoint: &Endpoint, token: &str) -> Page {
     let page = person.follow_link(endpoint, TOOL).await;
     assert_eq!(page.title(), "Connect github", "{}", page.body);
     submit(person, endpoint, &page, ("github", "token", token)).await
