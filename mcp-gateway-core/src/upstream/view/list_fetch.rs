@@ -65,13 +65,16 @@ impl View {
                 self.fetch_later(kind, request(), delay);
                 return Ok(list.precede().unwrap_or(last));
             }
-            let (view, call) = (UseGuard::new(self), request());
-            let fetch = |awaited| async move { view.0.fetch(kind, &call, &awaited).await };
+            let fetch = |awaited| {
+                let (view, call) = (UseGuard::new(self), request());
+                async move { view.0.fetch(kind, &call, &awaited).await }
+            };
+            let credential = call.credential();
             if is_merged && let Some(last) = list.if_slow() {
-                list.fetching.begin(fetch);
+                list.fetching.begin(credential, fetch);
                 return Ok(list.precede().unwrap_or(last));
             }
-            let fetched = list.fetching.join(|| list.if_fresh(info), fetch);
+            let fetched = (list.fetching).join(credential, || list.if_fresh(info), fetch);
             listing = Some(match is_merged {
                 false => fetched.await?,
                 true => match time::timeout(wait, fetched).await {
@@ -158,9 +161,12 @@ impl View {
                 self.fetch_later(kind, request(), delay);
                 return Ok(ListAnswer::Listed(list.precede().unwrap_or(last)));
             }
-            let (view, call) = (UseGuard::new(self), request());
-            let fetch = |awaited| async move { view.0.fetch_page(kind, &call, &awaited).await };
-            let fetched = list.fetching_page.join(|| None, fetch).await?;
+            let fetch = |awaited| {
+                let (view, call) = (UseGuard::new(self), request());
+                async move { view.0.fetch_page(kind, &call, &awaited).await }
+            };
+            let fetched = list.fetching_page.join(call.credential(), || None, fetch);
+            let fetched = fetched.await?;
             let is_current = list.is_unchanged_since(fetched.changes);
             page = Some(fetched.answer);
             if is_current {
@@ -201,7 +207,7 @@ impl View {
 
     /// Fetches the list `kind` after `delay`.
     fn fetch_later(self: &Arc<Self>, kind: ListKind, call: Call<Prepared>, delay: Duration) {
-        let view = UseGuard::new(self);
+        let (view, credential) = (UseGuard::new(self), call.credential().clone());
         let fetch = |awaited: IsAwaited<Arc<Listing>>| async move {
             let list = view.0.lists.of(kind);
             let delayed = DelayedFetch::new(&list.delayed);
@@ -211,7 +217,7 @@ impl View {
             drop(delayed);
             view.0.fetch(kind, &call, &awaited).await
         };
-        self.lists.of(kind).fetching.begin(fetch);
+        self.lists.of(kind).fetching.begin(&credential, fetch);
     }
 
     /// Fetches the list `kind` and caches it.

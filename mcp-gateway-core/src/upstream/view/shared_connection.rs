@@ -85,10 +85,12 @@ impl View {
         if call.is_merged() && self.connecting.age().is_some_and(|age| age > MERGED_WAIT) {
             return Err(UpstreamError::Timeout);
         }
-        let (using, credential) = (UseGuard::new(self), call.credential().clone());
-        let connect = |_| async move { using.0.reconnect(&credential).await };
+        let connect = |_| {
+            let (using, credential) = (UseGuard::new(self), call.credential().clone());
+            async move { using.0.reconnect(&credential).await }
+        };
         self.connecting
-            .join(|| self.open_connection(), connect)
+            .join(call.credential(), || self.open_connection(), connect)
             .await
     }
 
