@@ -142,6 +142,7 @@ pub mod endpoint;
 pub mod era;
 mod error;
 mod gateway;
+pub mod glob;
 pub mod host_policy;
 mod json;
 pub mod jsonrpc;
