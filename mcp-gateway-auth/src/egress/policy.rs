@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use url::{Host, Url};
 
 use super::address::{is_metadata, special_use};
@@ -90,6 +91,22 @@ impl EgressPolicy {
     pub fn with_root_certificate(mut self, der: impl Into<Vec<u8>>) -> Self {
         self.roots.push(CertificateDer::from(der.into()));
         self
+    }
+
+    /// Trusts the certificate authorities in `pem` too.
+    ///
+    /// # Errors
+    ///
+    /// [`std::io::Error`] if `pem` contains no certificate, or an invalid one.
+    pub fn with_root_certificates_pem(mut self, pem: &[u8]) -> std::io::Result<Self> {
+        let known = self.roots.len();
+        for found in CertificateDer::pem_slice_iter(pem) {
+            self.roots.push(found.map_err(std::io::Error::other)?);
+        }
+        match self.roots.len() > known {
+            true => Ok(self),
+            false => Err(std::io::Error::other("no certificate in PEM")),
+        }
     }
 
     /// Returns the additional certificate authorities.

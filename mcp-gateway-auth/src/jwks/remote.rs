@@ -5,6 +5,7 @@
 //! seconds. An issuer that is down does not invalidate its tokens at once.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -101,6 +102,16 @@ impl RemoteJwks {
     #[must_use]
     pub fn jwks(url: impl Into<String>, egress: Egress) -> Self {
         Self::new(JwksSource::Jwks(url.into()), egress)
+    }
+
+    /// Uses the JWK set at `url`, which requires the access token in the file `token`: that of a
+    /// Kubernetes cluster requires one of a service account.
+    ///
+    /// The file is read for each request.
+    #[must_use]
+    pub fn protected(url: impl Into<String>, token: impl Into<PathBuf>, egress: Egress) -> Self {
+        let (url, token) = (url.into(), token.into());
+        Self::new(JwksSource::Protected { url, token }, egress)
     }
 
     /// Uses the JWK set that the discovery document of `issuer` refers to.

@@ -70,6 +70,21 @@ impl From<RemoteJwks> for IssuerKeys {
     }
 }
 
+impl IssuerKeys {
+    /// Verifies that `token` was signed with one of the keys, and meets `expectation`.
+    pub(crate) async fn verify(
+        &self,
+        verifier: &JwtVerifier,
+        token: &str,
+        expectation: &Validation,
+    ) -> Result<VerifiedJwt, JwtError> {
+        match self {
+            Self::Fixed(keys) => verifier.verify(token, keys, expectation),
+            Self::Remote(keys) => verifier.verify_remote(token, keys, expectation).await,
+        }
+    }
+}
+
 impl Issuer {
     /// Creates the issuer of `expectation` with `keys`.
     #[must_use]
@@ -94,16 +109,6 @@ impl Issuer {
     pub fn with_required_scope(mut self, scope: impl Into<Arc<str>>) -> Self {
         self.scopes.push(scope.into());
         self
-    }
-
-    /// Verifies a token with the keys of the issuer.
-    async fn verify(&self, verifier: &JwtVerifier, token: &str) -> Result<VerifiedJwt, JwtError> {
-        match &self.keys {
-            IssuerKeys::Fixed(keys) => verifier.verify(token, keys, &self.expectation),
-            IssuerKeys::Remote(keys) => {
-                verifier.verify_remote(token, keys, &self.expectation).await
-            }
-        }
     }
 
     /// Maps a verified token to its principal.
@@ -168,8 +173,10 @@ impl TokenVerifier for ExternalIssuers {
         let Some(issuer) = issuer else {
             return Ok(None);
         };
-        let verified = issuer.verify(&self.verifier, token).await;
-        let verified = verified.map_err(|error| match error {
+        let verified = issuer
+            .keys
+            .verify(&self.verifier, token, &issuer.expectation);
+        let verified = verified.await.map_err(|error| match error {
             JwtError::Keys(error) => AuthError::Unavailable(error.into()),
             error => {
                 let issuer = issuer.expectation.issuer();

@@ -335,3 +335,21 @@ async fn a_caller_that_goes_away_does_not_end_the_fetch_of_others() {
     assert_eq!(idp.keys.keys(None).await.unwrap().len(), 1);
     assert_eq!(idp.fetches(), 1);
 }
+
+#[tokio::test]
+async fn a_key_set_is_fetched_with_the_current_token_of_a_file() {
+    let idp = Idp::start().await;
+    let file = std::env::temp_dir().join(format!("mcp-gateway-token-{}", std::process::id()));
+    let keys = RemoteJwks::protected(idp.server.url("/jwks"), &file, egress());
+    let keys = keys.with_clock(idp.clock.clone());
+    assert_eq!(keys.keys(None).await.err(), Some(JwksError::Unavailable));
+    assert_eq!(idp.server.hits("/jwks"), 0, "no request without the token");
+    for token in ["first", "second"] {
+        std::fs::write(&file, format!("{token}\n")).unwrap();
+        idp.later(600);
+        assert!(keys.keys(None).await.is_ok());
+        let sent = &idp.server.last().head.headers["authorization"];
+        assert_eq!(sent, &format!("Bearer {token}"));
+    }
+    std::fs::remove_file(file).unwrap();
+}
