@@ -90,6 +90,7 @@ mod resource;
 mod scope;
 mod settings;
 mod token;
+mod workload;
 
 use std::fmt;
 use std::sync::Arc;
@@ -122,6 +123,10 @@ pub use self::settings::{Lifetimes, RegistrationPolicy};
 pub use self::token::api_tokens::{ApiToken, ApiTokens, TokenOwner};
 pub use self::token::issued_tokens::IssuedTokenVerifier;
 use self::token::tokens::Tokens;
+pub use self::workload::{
+    WorkloadExchange, WorkloadIssuer, WorkloadName, WorkloadNameError, WorkloadObserver,
+    WorkloadRule,
+};
 use crate::token::Revocations;
 use crate::{AuthServerError, Keyring, LoginProvider};
 
@@ -147,6 +152,7 @@ struct Rooms {
     tokens: Tokens,
     api_tokens: ApiTokens,
     limits: Arc<EndpointLimiter>,
+    workloads: Arc<ArcSwap<Vec<WorkloadIssuer>>>,
 }
 
 impl AuthorizationServer {
@@ -267,6 +273,15 @@ impl AuthorizationServer {
     /// ```
     pub fn set_registration(&self, registration: RegistrationPolicy) {
         self.rooms.registration.store(Arc::new(registration));
+    }
+
+    /// Replaces the issuers of workloads, whose JWTs are exchanged for access tokens (RFC 7523,
+    /// section 2.1).
+    ///
+    /// Earlier access tokens remain valid until they expire.
+    pub fn set_workload_issuers(&self, issuers: impl IntoIterator<Item = WorkloadIssuer>) {
+        let issuers = issuers.into_iter().collect();
+        self.rooms.workloads.store(Arc::new(issuers));
     }
 
     /// Returns a verifier for tokens that were issued for `resource`, or for any resource if

@@ -42,4 +42,5 @@ mod oauth {
     mod secrets;
     mod shown;
     mod tokens;
+    mod workloads;
 }

@@ -8,7 +8,7 @@ use mcp_gateway_store::{Attachment, Store};
 use url::Url;
 
 use super::client::assertions::AssertionIssuer;
-use super::{AuthorizationServer, Lifetimes, RateLimits, RegistrationPolicy};
+use super::{AuthorizationServer, Lifetimes, RateLimits, RegistrationPolicy, WorkloadObserver};
 use crate::egress::Egress;
 use crate::jose::Algorithm;
 use crate::peer::TrustedProxies;
@@ -66,6 +66,7 @@ pub struct AuthorizationServerBuilder {
     limits: RateLimits,
     proxies: TrustedProxies,
     assertion_issuers: Vec<AssertionIssuer>,
+    workload_observer: Option<Arc<dyn WorkloadObserver>>,
 }
 
 impl AuthorizationServerBuilder {
@@ -92,6 +93,7 @@ impl AuthorizationServerBuilder {
             limits: RateLimits::default(),
             proxies: TrustedProxies::default(),
             assertion_issuers: Vec::new(),
+            workload_observer: None,
         }
     }
 
@@ -172,6 +174,12 @@ impl AuthorizationServerBuilder {
     /// Accepts the client addresses that `proxies` forward, for rate limits.
     pub fn with_trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
         self.proxies = proxies;
+        self
+    }
+
+    /// Reports the exchange of assertions of workloads to `observer`.
+    pub fn with_workload_observer(mut self, observer: Arc<dyn WorkloadObserver>) -> Self {
+        self.workload_observer = Some(observer);
         self
     }
 

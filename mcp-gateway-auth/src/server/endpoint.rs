@@ -14,6 +14,7 @@ pub(super) mod response;
 pub(super) mod router;
 pub(super) mod targets;
 pub(super) mod token;
+mod workload;
 
 use std::sync::Arc;
 

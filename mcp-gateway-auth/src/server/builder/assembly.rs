@@ -28,6 +28,7 @@ use crate::server::token::api_tokens::ApiTokens;
 use crate::server::token::opaque::OpaqueTokens;
 use crate::server::token::revocations::RevocationLog;
 use crate::server::token::tokens::Tokens;
+use crate::server::workload::WorkloadAssertions;
 use crate::server::{ProtectedResources, Rooms};
 
 impl AuthorizationServerBuilder {
@@ -60,6 +61,7 @@ impl AuthorizationServerBuilder {
             limits: Arc::new(EndpointLimiter::new(self.limits, self.proxies.clone())),
             issuer,
             resources,
+            workloads: Arc::default(),
         }
     }
 
@@ -96,6 +98,7 @@ impl AuthorizationServerBuilder {
                 keys: rooms.tokens.keys.clone(),
                 policy: Arc::clone(&rooms.registration),
                 has_assertion_issuers: !self.assertion_issuers.is_empty(),
+                workloads: Arc::clone(&rooms.workloads),
             }),
             registration: Arc::new(RegistrationEndpoint {
                 issuer: rooms.issuer.clone(),
@@ -145,6 +148,13 @@ impl AuthorizationServerBuilder {
                 clock: self.clock.clone(),
                 lifetime: self.lifetimes.access_token.as_secs(),
                 opaque: self.is_opaque.then(opaque),
+            },
+            workloads: WorkloadAssertions {
+                server: rooms.issuer.clone(),
+                issuers: Arc::clone(&rooms.workloads),
+                clock: self.clock.clone(),
+                log: clients.assertions.clone(),
+                observer: self.workload_observer,
             },
             identity_assertions: IdentityAssertions {
                 issuer: rooms.issuer.clone(),

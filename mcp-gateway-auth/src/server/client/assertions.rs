@@ -166,6 +166,26 @@ impl ClientAuthenticator {
     }
 }
 
+/// Use of an assertion that is accepted once.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::server) struct AssertionUse<'a> {
+    /// Kind of the assertion.
+    pub(in crate::server) kind: &'a str,
+    /// Issuer, or client.
+    pub(in crate::server) issuer: &'a str,
+    /// Identifier, unique for the issuer.
+    pub(in crate::server) id: &'a str,
+}
+
+impl AssertionUse<'_> {
+    /// Returns the key of its record.
+    fn key(&self) -> String {
+        let Self { kind, issuer, id } = self;
+        let id = SecretHash::digest(&format!("{kind}\n{issuer}\n{id}"));
+        format!("auth/assertion/{}", id.as_str())
+    }
+}
+
 /// Log of used assertions in a store. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(in crate::server) struct AssertionLog {
@@ -188,25 +208,39 @@ impl AssertionLog {
         let Some(jti) = &claims.jti else {
             return Err(OAuthError::invalid_grant("assertion has no jti"));
         };
-        let id = SecretHash::digest(&format!("{kind}\n{issuer}\n{jti}"));
-        let key = format!("auth/assertion/{}", id.as_str());
-        // For as long as a replica would accept it whose clock differs by a minute.
-        let expires = claims.exp.unwrap_or_default().saturating_add(120);
-        let batch = Batch::new()
-            .if_absent(key.clone())
-            .put_until(key, "", system_time(expires));
-        match self
-            .store
-            .commit(batch)
-            .await
-            .map_err(AuthServerError::from)?
-        {
-            CommitOutcome::Committed => Ok(()),
-            CommitOutcome::Conflict if kind == "client" => {
-                Err(OAuthError::invalid_client(WRONG_ASSERTION))
-            }
-            CommitOutcome::Conflict => Err(OAuthError::invalid_grant("assertion already used")),
+        let used = AssertionUse {
+            kind,
+            issuer,
+            id: jti,
+        };
+        let is_first = self.commit(Some(used), claims.exp, Batch::new()).await?;
+        match is_first {
+            true => Ok(()),
+            false if kind == "client" => Err(OAuthError::invalid_client(WRONG_ASSERTION)),
+            false => Err(OAuthError::invalid_grant("assertion already used")),
         }
+    }
+
+    /// Commits `batch` together with the record of `used`, an assertion that expires at `exp`.
+    /// Returns `false` if it was used before.
+    pub(in crate::server) async fn commit(
+        &self,
+        used: Option<AssertionUse<'_>>,
+        exp: Option<u64>,
+        batch: Batch,
+    ) -> Result<bool, AuthServerError> {
+        let batch = match used {
+            Some(used) => {
+                let key = used.key();
+                // For as long as a replica would accept it whose clock differs by a minute.
+                let expires = exp.unwrap_or_default().saturating_add(120);
+                batch
+                    .if_absent(key.clone())
+                    .put_until(key, "", system_time(expires))
+            }
+            None => batch,
+        };
+        Ok(self.store.commit(batch).await? == CommitOutcome::Committed)
     }
 }
 

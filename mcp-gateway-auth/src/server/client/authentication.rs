@@ -116,6 +116,14 @@ impl ClientAuthenticator {
     }
 }
 
+/// Returns `true` if a request has credentials of a client: more than its identifier.
+pub(in crate::server) fn has_credentials(headers: &HeaderMap, form: &Form) -> bool {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    values.any(|value| has_basic_scheme(value.as_bytes()))
+        || form.get("client_secret").is_some()
+        || form.get("client_assertion").is_some()
+}
+
 /// Returns the credentials of a request, which must use exactly one method.
 fn presented_credentials(
     headers: &HeaderMap,

@@ -58,6 +58,7 @@ impl TokenEndpoint {
             scopes: &scopes,
             audiences,
             grant: None,
+            max_lifetime: None,
         };
         self.answer(token, None).await
     }

@@ -17,6 +17,7 @@ use crate::server::issuer::IssuerUrl;
 use crate::server::key::SigningKeys;
 use crate::server::resource::OFFLINE_ACCESS;
 use crate::server::settings::RegistrationPolicy;
+use crate::server::workload::WorkloadIssuer;
 
 /// `GET /.well-known/oauth-authorization-server` and `/.well-known/openid-configuration`: the
 /// metadata of the server.
@@ -46,6 +47,7 @@ pub(in crate::server) struct MetadataEndpoint {
     pub(in crate::server) policy: Arc<ArcSwap<RegistrationPolicy>>,
     /// Set if identity assertions of any issuer are accepted.
     pub(in crate::server) has_assertion_issuers: bool,
+    pub(in crate::server) workloads: Arc<ArcSwap<Vec<WorkloadIssuer>>>,
 }
 
 impl MetadataEndpoint {
@@ -62,7 +64,7 @@ impl MetadataEndpoint {
             .collect();
         scopes.push(OFFLINE_ACCESS.to_owned());
         let grant_types = GrantType::ALL.into_iter().filter(|kind| match kind {
-            GrantType::JwtBearer => self.has_assertion_issuers,
+            GrantType::JwtBearer => self.has_assertion_issuers || !self.workloads.load().is_empty(),
             GrantType::AuthorizationCode
             | GrantType::ClientCredentials
             | GrantType::RefreshToken => true,

@@ -4,7 +4,8 @@
 //!
 //! 1. The form is well-formed, and no parameter but `resource` is repeated.
 //! 2. The grant type is supported.
-//! 3. The client is authenticated, within its rate limit, and permitted to use the grant type.
+//! 3. The client is authenticated, within its rate limit, and permitted to use the grant type. A
+//!    workload needs no client.
 //! 4. The code, refresh token or assertion is valid and belongs to the client.
 //! 5. The requested scopes and resources are within the granted ones (RFC 6749, section 6; RFC
 //!    8707, section 2.2). For a refresh token, this comes before its rotation, so that an invalid
@@ -33,6 +34,7 @@ use crate::server::grant::grants::RedeemedGrant;
 use crate::server::grant::{Grants, TokenRequest};
 use crate::server::limits::EndpointLimiter;
 use crate::server::token::access_token::{AccessTokens, TokenSubject};
+use crate::server::workload::WorkloadAssertions;
 use crate::server::{ProtectedResources, Scopes};
 
 /// A successful token response.
@@ -76,6 +78,7 @@ pub(in crate::server) struct TokenEndpoint {
     pub(in crate::server) login_provider: Arc<dyn LoginProvider>,
     pub(in crate::server) access_tokens: AccessTokens,
     pub(in crate::server) identity_assertions: IdentityAssertions,
+    pub(in crate::server) workloads: WorkloadAssertions,
 }
 
 impl TokenEndpoint {
@@ -90,6 +93,11 @@ impl TokenEndpoint {
                 "unsupported grant_type; see grant_types_supported in the server metadata";
             return Err(OAuthError::UnsupportedGrantType(message.into()));
         };
+        if grant_type == GrantType::JwtBearer
+            && let Some(issuer) = self.workload_issuer(&form)
+        {
+            return self.by_workload(issuer, headers, &mut form).await;
+        }
         let client = self.clients.authenticate(headers, &mut form).await?;
         self.limits.check_client(&client.id)?;
         if !client.may_use(grant_type) {
@@ -205,6 +213,7 @@ impl TokenEndpoint {
             scopes: &scopes,
             audiences,
             grant: Some((&id, grant.authenticated_at)),
+            max_lifetime: None,
         };
         self.answer(subject, may_refresh.then_some(refresh_token))
             .await
@@ -227,6 +236,7 @@ impl TokenEndpoint {
             scopes: &scopes,
             audiences: resources,
             grant: None,
+            max_lifetime: None,
         };
         self.answer(subject, None).await
     }
@@ -237,11 +247,12 @@ impl TokenEndpoint {
         subject: TokenSubject<'_>,
         refresh_token: Option<String>,
     ) -> Result<TokenResponse, OAuthError> {
+        let expires_in = self.access_tokens.lifetime_of(&subject);
         Ok(TokenResponse {
             scope: subject.scopes.to_string(),
             access_token: self.access_tokens.issue(subject).await?,
             token_type: "Bearer",
-            expires_in: self.access_tokens.lifetime,
+            expires_in,
             refresh_token,
         })
     }

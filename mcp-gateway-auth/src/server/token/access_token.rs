@@ -33,22 +33,31 @@ pub(in crate::server) struct TokenSubject<'a> {
     pub(in crate::server) audiences: Vec<String>,
     /// ID of the grant, and the time of the user's login.
     pub(in crate::server) grant: Option<(&'a str, u64)>,
+    /// Longest lifetime in seconds, if it is shorter than that of other tokens.
+    pub(in crate::server) max_lifetime: Option<u64>,
 }
 
 impl AccessTokens {
+    /// Returns the lifetime of a token for `subject`, in seconds.
+    pub(in crate::server) fn lifetime_of(&self, subject: &TokenSubject<'_>) -> u64 {
+        let limit = subject.max_lifetime.unwrap_or(u64::MAX);
+        self.lifetime.min(limit)
+    }
+
     /// Issues a token for `subject`.
     pub(in crate::server) async fn issue(
         &self,
         subject: TokenSubject<'_>,
     ) -> Result<String, AuthServerError> {
         let now = self.clock.now();
+        let lifetime = self.lifetime_of(&subject);
         let sub = subject.user.map_or(&*subject.client.id, |user| &user.id);
         let mut claims = Claims {
             iss: Some(self.issuer.clone()),
             sub: Some(sub.to_owned()),
             aud: subject.audiences,
             iat: Some(now),
-            exp: Some(now.saturating_add(self.lifetime)),
+            exp: Some(now.saturating_add(lifetime)),
             jti: Some(random_id("t_")?),
             client_id: Some(subject.client.id.clone()),
             scope: (!subject.scopes.is_empty()).then(|| subject.scopes.to_string()),
