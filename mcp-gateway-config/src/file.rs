@@ -43,6 +43,7 @@ mod server;
 mod serving;
 mod storage;
 mod token_exchange;
+mod workload;
 
 use std::collections::HashMap;
 
@@ -234,6 +235,7 @@ impl FromField for Config {
         let dynamic = &config.platform.dynamic;
         if let Some(field) = auth_field {
             forward::check_names(&dynamic.auth.forward, &dynamic.gateways, &field);
+            workload::check_gateways(dynamic, &field);
         }
         if let Some(servers) = &servers {
             config.check_accounts(servers);

@@ -3,6 +3,7 @@
 pub(crate) mod challenges;
 pub(crate) mod login;
 pub(crate) mod resources;
+mod workloads;
 
 use std::sync::Arc;
 
@@ -14,19 +15,20 @@ use mcp_gateway_auth::accounts::AccountCredentials;
 use mcp_gateway_auth::egress::{Egress, EgressPolicy};
 use mcp_gateway_auth::jwks::RemoteJwks;
 use mcp_gateway_auth::login::LoginPages;
-use mcp_gateway_auth::server::{
-    AssertionIssuer, AuthorizationServer, ProtectedResources, Resource,
-};
+use mcp_gateway_auth::server::{AssertionIssuer, AuthorizationServer, ProtectedResources};
 use mcp_gateway_auth::users::{NewUser, Role, UserError, Users};
 use mcp_gateway_auth::{Clock, Keyring, Secret, TrustedProxies};
 use mcp_gateway_store::Store;
 use url::Url;
 
+use self::resources::ResourceSet;
+use self::workloads::{WorkloadAudit, WorkloadIssuers};
 use crate::accounts::AccountServices;
 use crate::error::PlatformError;
 use crate::protocols::ProtocolDocuments;
 use crate::spec::{
-    Auth, MetadataDocuments, OAuth, PlatformSpec, SessionKey, StaticAuth, StaticSpec, Storage,
+    DynamicSpec, MetadataDocuments, OAuth, PlatformSpec, SessionKey, StaticAuth, StaticSpec,
+    Storage,
 };
 use crate::state::StateStore;
 
@@ -143,6 +145,8 @@ pub(crate) struct AuthorizationServices {
     pub(crate) server: AuthorizationServer,
     /// Accounts at servers that require a login.
     pub(crate) accounts: AccountServices,
+    /// Issuers of workloads.
+    workloads: WorkloadIssuers,
     /// Users in the state store.
     pub(crate) users: Users,
     /// Endpoints of the authorization server, the login and the accounts.
@@ -180,6 +184,7 @@ impl AuthorizationServices {
         let sessions = login::sessions(&auth.login, users.clone(), keyring.clone(), base, egress)?;
         // Authorization servers of servers may have any port.
         let accounts = client_egress(&auth.allowed_networks)?;
+        let trail = AuditTrail::new(audit.clone());
         let accounts = AccountServices::open(vault, &keyring, (&sessions, base), &accounts, audit)?;
         let proxies = TrustedProxies::new(auth.trusted_proxies.iter().copied());
         let mut builder = AuthorizationServer::builder(
@@ -191,7 +196,8 @@ impl AuthorizationServices {
         .with_egress(egress.clone())
         .with_lifetimes(oauth.lifetimes())
         .with_rate_limits(oauth.rate_limits())
-        .with_trusted_proxies(proxies.clone());
+        .with_trusted_proxies(proxies.clone())
+        .with_workload_observer(WorkloadAudit::observer(trail));
         if oauth.is_opaque {
             builder = builder.with_opaque_access_tokens();
         }
@@ -214,6 +220,7 @@ impl AuthorizationServices {
         let router = server.router().merge(pages.router());
         let services = Self {
             router: router.merge(accounts.pages.clone()),
+            workloads: WorkloadIssuers::new(egress.clone(), auth.allowed_networks.clone()),
             server,
             users,
             accounts,
@@ -221,14 +228,16 @@ impl AuthorizationServices {
         Ok((services, first))
     }
 
-    /// Replaces the resources, the static clients and the registration policy.
-    pub(crate) fn apply(&self, auth: &Auth, resources: Vec<Resource>) {
-        self.server.set_resources(resources);
+    /// Replaces the resources, the static clients, the registration policy and the workloads.
+    pub(crate) fn apply(&self, spec: &DynamicSpec, resources: &ResourceSet) {
+        self.server.set_resources(resources.all());
         // Without clients, the spec has no authorization server any more. This one keeps its
         // clients until the restart.
-        if let Some(clients) = &auth.oauth {
+        if let Some(clients) = &spec.auth.oauth {
             self.server.set_clients(clients.known.iter().cloned());
             self.server.set_registration(clients.registration.allowed());
+            let workloads = self.workloads.create(spec, resources);
+            self.server.set_workload_issuers(workloads);
         }
     }
 }

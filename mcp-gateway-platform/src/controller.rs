@@ -182,13 +182,13 @@ impl Controller {
     }
 
     /// Publishes the metadata of `resources` with their authorization servers.
-    fn protect(&self, auth: &Auth, resources: &ResourceSet) {
+    fn protect(&self, spec: &DynamicSpec, resources: &ResourceSet) {
         self.protected.set_hidden(resources.hidden.clone());
         if let Some(authority) = &self.authority {
-            authority.apply(auth, resources.all());
+            authority.apply(spec, resources);
         } else {
             self.protected.set_resources(resources.all());
-            let issuers = auth.others().map(str::to_owned);
+            let issuers = spec.auth.others().map(str::to_owned);
             self.protected.set_authorization_servers(issuers);
         }
     }

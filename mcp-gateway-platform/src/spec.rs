@@ -37,6 +37,7 @@ mod storage;
 mod token_exchange;
 mod tool_filter;
 mod visibility;
+mod workload;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -72,6 +73,7 @@ pub use self::storage::Storage;
 pub use self::token_exchange::{ExchangeClient, ExchangeKind, RemoteTokenExchange, SubjectKind};
 pub use self::tool_filter::ToolFilter;
 pub use self::visibility::Visibility;
+pub use self::workload::{AdmittedWorkloads, WorkloadIssuer, WorkloadKeys};
 
 /// The desired state of a platform.
 #[derive(Clone, Debug, Default)]
@@ -189,12 +191,7 @@ impl PlatformSpec {
             ("auth.issuers", !asked && !auth.issuers.is_empty()),
         ];
         let mut keys = self.fixed.changed_keys(&after.fixed);
-        let asks = asked || after.asks_others();
-        keys.retain(|key| match *key {
-            "auth.allowedNetworks" => asks,
-            "publicUrl" => after.asks_others(),
-            _ => true,
-        });
+        keys.retain(|key| *key != "publicUrl" || after.asks_others());
         keys.extend(changed(late));
         keys.sort_unstable_by_key(|key| (!key.starts_with("auth."), *key));
         keys

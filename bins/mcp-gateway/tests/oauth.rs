@@ -51,3 +51,5 @@ mod races;
 mod stolen;
 #[path = "oauth/upstream.rs"]
 mod upstream;
+#[path = "oauth/workloads.rs"]
+mod workloads;

@@ -67,7 +67,7 @@ impl FromField for Introspection {
 }
 
 /// Signature algorithm, read by its name in RFC 7518.
-struct Named(Algorithm);
+pub(super) struct Named(pub(super) Algorithm);
 
 impl FromField for Named {
     fn from_field(field: &Field<'_>) -> Option<Self> {

@@ -6,6 +6,7 @@
 //! | `registration` | `open`, `off` or `{ token: SECRET }` |
 //! | `clientMetadataDocuments` | boolean, or `always` |
 //! | `assertionIssuers` | list of `issuer` and `jwksUrl` |
+//! | `workloads` | list of [`WorkloadIssuer`](mcp_gateway_platform::spec::WorkloadIssuer) |
 //! | `accessTokens` | `jwt` or `opaque` |
 //! | `accessTokenLifetime`, `refreshTokenIdle`, `refreshTokenLifetime` | duration |
 //! | `rateLimits` | requests per minute: `authorize`, `register`, `client` |
@@ -22,6 +23,7 @@ use mcp_gateway_platform::spec::{
 };
 
 use super::web_url;
+use super::workload::Workloads;
 use crate::document::{Field, FromField, Table};
 
 /// Section `auth.oauth`, separated into its static and dynamic parts.
@@ -48,8 +50,10 @@ impl FromField for OAuthKeys {
         oauth.refresh_idle = table.get("refreshTokenIdle");
         oauth.refresh_absolute = table.get("refreshTokenLifetime");
         oauth.limits = table.get("rateLimits").unwrap_or_default();
+        let workloads = table.get("workloads");
         table.finish();
         let mut dynamic = OAuthClients::default();
+        dynamic.workloads = workloads.map_or_else(Vec::new, |Workloads(issuers)| issuers);
         dynamic.known = clients
             .into_iter()
             .map(|ClientEntry(client)| client)

@@ -252,7 +252,7 @@ impl Controller {
         self.pins.replace(spec);
         self.tool_names.replace(&spec.servers);
         self.servers.start(&servers);
-        self.protect(&spec.auth, &resources);
+        self.protect(spec, &resources);
         let gateways = spec.gateways.iter().zip(gateways);
         let gateways = gateways
             .map(|(definition, staged)| staged.route((spec, definition), rollout.has_servers()));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use mcp_gateway_auth::SecretHash;
 use mcp_gateway_auth::server::{self, Lifetimes, OAuthClient};
 
-use super::{Secret, changed};
+use super::{Secret, WorkloadIssuer, changed};
 
 /// Authorization server: the part that is fixed when a platform starts.
 ///
@@ -39,7 +39,7 @@ pub struct OAuth {
     pub limits: RateLimits,
 }
 
-/// Authorization server: the clients, which can be replaced while a platform runs.
+/// Authorization server: clients and workloads, which can be replaced while a platform runs.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct OAuthClients {
@@ -47,6 +47,8 @@ pub struct OAuthClients {
     pub known: Vec<OAuthClient>,
     /// Policy for dynamic client registration.
     pub registration: Registration,
+    /// Issuers of workloads, which need no client.
+    pub workloads: Vec<WorkloadIssuer>,
 }
 
 /// Support for client ID metadata documents.
