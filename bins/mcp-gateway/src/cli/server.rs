@@ -11,7 +11,7 @@ use super::admin::AdminArgs;
 use super::secret::read_secret;
 use super::table::show;
 use super::values::ValueArgs;
-use crate::output::print_json;
+use crate::output::{print_json, print_line};
 
 #[derive(Debug, Args)]
 pub(super) struct ServerArgs {
@@ -72,9 +72,14 @@ pub(super) fn run(args: &ServerArgs) -> anyhow::Result<ExitCode> {
         Command::Add(args) => {
             let entry = entry(args)?;
             args.gateway.with(async |client| {
-                client
-                    .send(Method::POST, &["servers"], Some(&entry))
-                    .await?;
+                let path = ["servers"];
+                let added = client.send(Method::POST, &path, Some(&entry)).await?;
+                let inputs = added["entry"]["inputs"].as_array().into_iter().flatten();
+                let names: Vec<_> = inputs.filter_map(|it| it["name"].as_str()).collect();
+                if !names.is_empty() {
+                    let names = names.join(", ");
+                    print_line(format_args!("supplied by each connection: {names}"))?;
+                }
                 Ok(())
             })
         }

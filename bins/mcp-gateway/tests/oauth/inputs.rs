@@ -283,7 +283,8 @@ async fn an_installed_entry_asks_each_person_for_its_secrets() {
     let file = published(&github).to_string();
     administer(&endpoint, &token, &["entry", "import", "-"], &file).await;
     let add = ["server", "add", "github", "--entry", "com.example/github"];
-    administer(&endpoint, &token, &add, "").await;
+    let added = administer(&endpoint, &token, &add, "").await;
+    assert_eq!(added, "supplied by each connection: tenant, token\n");
 
     for person in &mut people {
         let token = github.issue(person.name);
