@@ -237,7 +237,7 @@ mod tests {
         assert_eq!(report.created, ["com.example/a@1.0.0"]);
         assert_eq!(
             (report.rejected.len(), report.skipped),
-            (2, 1),
+            (3, 1),
             "{report:?}"
         );
         let report = entries.import(&documents, &options, &accept).await.unwrap();

@@ -153,8 +153,14 @@ fn undeclared_names_in_headers_are_secret_inputs() {
     assert_eq!(inputs, expected);
     let values = [("token".to_owned(), "t".to_owned())].into();
     let server = entry.install("a", &values).unwrap();
-    let expected = json!({ "url": "https://eu.example.com/mcp", "headers": { "Authorization": { "secret": "Bearer t" } } });
+    // A secret without a value is asked of each connection.
+    let headers = json!({
+        "Authorization": { "secret": "Bearer t" },
+        "X-API-Key": { "value": "${input:X-API-Key}" },
+    });
+    let expected = json!({ "url": "https://eu.example.com/mcp", "headers": headers });
     assert_eq!(server["remote"], expected);
+    assert_eq!(server["inputs"][0]["required"], false);
 }
 
 #[test]
@@ -216,19 +222,36 @@ fn older_and_deviating_files_are_read() {
 }
 
 #[test]
-fn entries_with_visible_secrets_are_not_installable() {
+fn visible_secrets_are_asked_of_each_connection() {
     let mut file = stdio("npm", "a", "1.0.0");
     file["packageArguments"] = json!([{ "type": "named", "name": "--api-key", "isSecret": true }]);
-    assert!(package(&file).unsupported.unwrap().contains("visible"));
+    let program = package(&file);
     let url = remote(
         &json!({ "type": "sse", "url": "https://a.example.com/{key}", "variables": { "key": { "isSecret": true } } }),
     );
-    assert!(url.unsupported.unwrap().contains("visible"));
+    for (entry, input, place, expected) in [
+        (program, "api-key", "/process/args/3", "${input:api-key}"),
+        (
+            url,
+            "key",
+            "/remote/url",
+            "https://a.example.com/${input:key}",
+        ),
+    ] {
+        assert_eq!(entry.unsupported, None);
+        let server = entry.install("a", &[].into()).unwrap();
+        assert_eq!(server["inputs"][0]["name"], input, "{server}");
+        assert_eq!(server.pointer(place).unwrap(), expected, "{server}");
+        // The administrator would show it to all.
+        let values = [(input.to_owned(), "hunter2".to_owned())].into();
+        let found = entry.install("a", &values).unwrap_err();
+        assert!(found[0].message.contains("visible"), "{found:?}");
+    }
 }
 
 #[test]
 fn written_files_keep_the_inputs() {
-    let mut entry = Entry::new("notes", "1.0.0", "Notes");
+    let mut entry = Entry::new("com.example/notes", "1.0.0", "Notes");
     entry.server = Some(json!({ "process": {
         "command": "docker",
         "args": ["run", "-i", "--rm", "-e", "KEY", "example/notes:1", ["--unit", "{unit}"], "{folder}"],
