@@ -23,6 +23,8 @@ mod browser_user;
 mod conformance;
 #[path = "oauth/enterprise.rs"]
 mod enterprise;
+#[path = "oauth/exchanged.rs"]
+mod exchanged;
 #[path = "oauth/forwarded.rs"]
 mod forwarded;
 #[path = "oauth/github.rs"]

@@ -81,6 +81,8 @@ struct Denial {
 struct CallerExchange<'a> {
     all: &'a TokenExchange,
     principal: &'a Principal,
+    /// Name of the server.
+    server: &'a str,
     subject: &'a SubjectToken,
 }
 
@@ -268,14 +270,14 @@ impl TokenExchange {
         Ok(target)
     }
 
-    /// Returns the credential of `principal` with the token of `tokens`.
+    /// Returns the credential of `principal` for `server` with the token of `tokens`.
     fn credential(
         &self,
-        principal: &Principal,
+        (principal, server): (&Principal, &str),
         mut tokens: TokenSet,
     ) -> Result<IssuedToken, ClientError> {
         tokens.expires_in.get_or_insert(LIFETIME);
-        let account = format!("{}{}", Self::ACCOUNT, principal.subject());
+        let account = format!("{}{}@{server}", Self::ACCOUNT, principal.subject());
         let headers = self.headers.headers().iter().cloned();
         let rest = headers.fold(Credential::new(account), |all, (name, value)| {
             all.with_header(name, value)
@@ -297,7 +299,7 @@ impl TokenRequests<Option<Denial>> for CallerExchange<'_> {
         }
         let exchanged = all.exchanged(self.subject, is_rejected).await;
         let issued = exchanged.and_then(|tokens| {
-            let issued = all.credential(self.principal, tokens);
+            let issued = all.credential((self.principal, self.server), tokens);
             issued.map_err(ExchangeFailure::Other)
         });
         match issued {
@@ -329,13 +331,18 @@ impl TokenRequests<Option<Denial>> for CallerExchange<'_> {
 
 #[async_trait]
 impl CredentialResolver for TokenExchange {
-    async fn resolve(&self, caller: &Caller, _: &Target) -> Result<Credential, CredentialError> {
+    async fn resolve(
+        &self,
+        caller: &Caller,
+        target: &Target,
+    ) -> Result<Credential, CredentialError> {
         let principal = caller.principal();
         let subject = &self.subject(principal).await?;
         let all = self;
         let exchange = CallerExchange {
             all,
             principal,
+            server: &target.server,
             subject,
         };
         self.slot(principal, subject).resolve(&exchange).await
@@ -344,7 +351,7 @@ impl CredentialResolver for TokenExchange {
     async fn rejected(
         &self,
         caller: &Caller,
-        _: &Target,
+        target: &Target,
         credential: &Credential,
         challenge: &Challenge,
     ) -> Result<Option<Credential>, CredentialError> {
@@ -354,6 +361,7 @@ impl CredentialResolver for TokenExchange {
         let exchange = CallerExchange {
             all,
             principal,
+            server: &target.server,
             subject,
         };
         let slot = self.slot(principal, subject);

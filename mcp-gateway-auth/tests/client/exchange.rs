@@ -264,7 +264,7 @@ proptest! {
                     let expected = format!("jag:{token}#");
                     assert!(bearer(&credential).starts_with(&expected));
                     // Sessions are shared by account.
-                    let account = format!("exchanged/{name}");
+                    let account = format!("exchanged/{name}@notes");
                     assert_eq!(&**credential.account(), account);
                     (name, bearer(&credential))
                 });

@@ -121,7 +121,12 @@ impl Stage {
         tokens.push(json!({ "name": ROOT, "token": { "env": ROOT }, "admin": true }));
         let far = |name: &str| {
             let url = self.providers[name].url();
-            json!({ "name": name, "remote": { "url": url, "auth": { "oauth": {} } } })
+            let exchange = json!({
+                "issuer": "https://idp.example",
+                "client": { "clientId": CLIENT, "clientSecret": { "env": "CLIENT" } },
+            });
+            let auth = json!({ "oauth": {}, "tokenExchange": exchange });
+            json!({ "name": name, "remote": { "url": url, "auth": auth } })
         };
         let gateways = world.gateways.iter().filter(|gateway| !gateway.is_stored);
         let config = json!({

@@ -20,6 +20,9 @@ pub(crate) const CONNECTED: [&str; 2] = ["far0", "far1"];
 /// Tool of each connected server, whose result is the server and the owner of the connection.
 pub(crate) const WHOAMI: &str = "whoami";
 
+/// Connection that is an exchanged identity, which holders of static tokens do not have.
+pub(crate) const ENTERPRISE: &str = "enterprise";
+
 /// Connections: servers with their owners, as texts such as `team/t0`.
 pub(crate) type Connections = BTreeSet<(&'static str, String)>;
 
@@ -62,7 +65,7 @@ enum Visibility {
 struct Assignment {
     /// Tools; everything if `None`.
     tools: Option<Vec<&'static str>>,
-    /// Owner to whom it is pinned.
+    /// Owner to whom it is pinned, or [`ENTERPRISE`].
     pinned: Option<String>,
 }
 
@@ -76,7 +79,7 @@ pub(crate) struct Granted {
     /// Texts of resources.
     pub(crate) resources: BTreeSet<String>,
     /// Connected servers whose tool is assigned, and whose connection is missing, with the owner to
-    /// whom it is pinned.
+    /// whom it is pinned, or [`ENTERPRISE`].
     pub(crate) missing: Vec<(&'static str, Option<String>)>,
     /// Set if the name of a tool does not depend on the lists of others.
     pub(crate) has_fixed_names: bool,
@@ -258,7 +261,7 @@ pub(crate) fn uris() -> Vec<String> {
 fn assignment() -> impl Strategy<Value = Assignment> {
     let all = [&TOOLS[..], &[WHOAMI]].concat();
     let tools = prop::option::weighted(0.6, subsequence(all, 0..=4));
-    let owners = ["organization", "team/t0", "team/t1", "team/t2"].map(str::to_owned);
+    let owners = ["organization", "team/t0", "team/t1", "team/t2", ENTERPRISE].map(str::to_owned);
     let pinned = prop::option::weighted(0.4, prop::sample::select(owners.to_vec()));
     (tools, pinned).prop_map(|(tools, pinned)| Assignment { tools, pinned })
 }
