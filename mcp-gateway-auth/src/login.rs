@@ -57,7 +57,10 @@ mod callback;
 mod cookie;
 mod error;
 mod github;
+mod id_tokens;
 mod local;
+#[cfg(feature = "token-exchange")]
+mod login_identities;
 mod oidc;
 mod origin;
 mod pages;
@@ -72,6 +75,9 @@ mod transactions;
 #[cfg(feature = "accounts")]
 pub(crate) use self::browser::BrowserId;
 pub use self::github::GithubProvider;
+pub use self::id_tokens::KeptIdTokens;
+#[cfg(feature = "token-exchange")]
+pub use self::login_identities::LoginIdentities;
 pub use self::oidc::OidcProvider;
 #[cfg(feature = "accounts")]
 pub(crate) use self::origin::PublicOrigin;

@@ -31,6 +31,7 @@
 //! ```
 
 mod change;
+mod id_token;
 mod identity;
 mod password;
 mod user;
@@ -41,6 +42,7 @@ use std::sync::Arc;
 use mcp_gateway_store::{Attachment, Batch, CommitOutcome, DocumentError, Documents, Store};
 
 pub use self::change::{NewUser, UserUpdate};
+pub(crate) use self::id_token::IdToken;
 pub(crate) use self::identity::{ExternalIdentity, LoginOutcome};
 pub use self::user::{LinkedIdentity, Role, User};
 use crate::AuthServerError;

@@ -2,6 +2,7 @@
 
 pub(crate) mod challenges;
 pub(crate) mod login;
+mod login_providers;
 pub(crate) mod resources;
 mod workloads;
 
@@ -14,13 +15,14 @@ use mcp_gateway_audit::{Actor, AuditLog, Change};
 use mcp_gateway_auth::accounts::AccountCredentials;
 use mcp_gateway_auth::egress::{Egress, EgressPolicy};
 use mcp_gateway_auth::jwks::RemoteJwks;
-use mcp_gateway_auth::login::LoginPages;
+use mcp_gateway_auth::login::{KeptIdTokens, LoginPages};
 use mcp_gateway_auth::server::{AssertionIssuer, AuthorizationServer, ProtectedResources};
 use mcp_gateway_auth::users::{NewUser, Role, UserError, Users};
 use mcp_gateway_auth::{Clock, Keyring, Secret, TrustedProxies};
 use mcp_gateway_store::Store;
 use url::Url;
 
+pub(crate) use self::login_providers::LoginProviders;
 use self::resources::ResourceSet;
 use self::workloads::{WorkloadAudit, WorkloadIssuers};
 use crate::accounts::AccountServices;
@@ -78,6 +80,13 @@ impl Services {
     pub(crate) fn accounts(&self) -> Option<Arc<AccountCredentials>> {
         let authority = self.authority.as_ref();
         authority.map(|authority| Arc::clone(&authority.accounts.credentials))
+    }
+
+    /// Returns the identity providers with which users have logged in.
+    pub(crate) fn logins(&self, fixed: &StaticSpec) -> LoginProviders {
+        let authority = self.authority.as_ref();
+        let tokens = authority.map(|authority| authority.id_tokens.clone());
+        LoginProviders::new(&fixed.auth.login, &self.base, tokens)
     }
 
     /// Returns the protected resource metadata of the platform.
@@ -145,6 +154,8 @@ pub(crate) struct AuthorizationServices {
     pub(crate) server: AuthorizationServer,
     /// Accounts at servers that require a login.
     pub(crate) accounts: AccountServices,
+    /// ID tokens of logins.
+    pub(crate) id_tokens: KeptIdTokens,
     /// Issuers of workloads.
     workloads: WorkloadIssuers,
     /// Users in the state store.
@@ -182,6 +193,7 @@ impl AuthorizationServices {
             false => None,
         };
         let sessions = login::sessions(&auth.login, users.clone(), keyring.clone(), base, egress)?;
+        let id_tokens = KeptIdTokens::new(&users, keyring.clone());
         // Authorization servers of servers may have any port.
         let accounts = client_egress(&auth.allowed_networks)?;
         let trail = AuditTrail::new(audit.clone());
@@ -214,6 +226,7 @@ impl AuthorizationServices {
         }
         let server = builder.build();
         let pages = LoginPages::new(sessions)
+            .with_id_tokens(id_tokens.clone())
             .with_trusted_proxies(proxies)
             .with_connections()
             .with_clients(Arc::new(server.clone()));
@@ -224,6 +237,7 @@ impl AuthorizationServices {
             server,
             users,
             accounts,
+            id_tokens,
         };
         Ok((services, first))
     }

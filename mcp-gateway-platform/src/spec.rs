@@ -70,7 +70,9 @@ pub use self::remote::{Remote, RemoteAuth, RemoteForward, RemoteOAuth};
 pub use self::secret::{Secret, SessionKey};
 pub use self::server::{ServerRuntime, ServerSpec};
 pub use self::storage::Storage;
-pub use self::token_exchange::{ExchangeClient, ExchangeKind, RemoteTokenExchange, SubjectKind};
+pub use self::token_exchange::{
+    ExchangeClient, ExchangeKind, RemoteTokenExchange, SubjectKind, SubjectSource,
+};
 pub use self::tool_filter::ToolFilter;
 pub use self::visibility::Visibility;
 pub use self::workload::{AdmittedWorkloads, WorkloadIssuer, WorkloadKeys};

@@ -21,7 +21,8 @@ use super::error::LoginError;
 use super::provider::{AuthorizationResponse, IdentityProvider};
 use super::return_to::{ReturnQuery, see_other};
 use super::throttle::ThrottleKey;
-use crate::users::LoginOutcome;
+use crate::AuthServerError;
+use crate::users::{ExternalIdentity, LoginOutcome, User};
 
 /// The parameters of an authorization response (RFC 6749, section 4.1.2; RFC 9207).
 #[derive(Deserialize)]
@@ -92,9 +93,12 @@ pub(super) async fn finish(
     let identity = provider.identify(&transaction, &response).await?;
     let users = pages.sessions.users();
     match users.link_identity(&identity).await? {
-        LoginOutcome::Accepted(user) => Ok(pages
-            .start_session(&parts.headers, &user, &return_to)
-            .await?),
+        LoginOutcome::Accepted(user) => {
+            pages.keep_id_token(&user, &identity).await?;
+            Ok(pages
+                .start_session(&parts.headers, &user, &return_to)
+                .await?)
+        }
         LoginOutcome::Disabled | LoginOutcome::NameReused => {
             tracing::info!(
                 provider = provider.id(),
@@ -106,6 +110,18 @@ pub(super) async fn finish(
 }
 
 impl LoginPages {
+    /// Keeps the ID token of `identity`, with which `user` has logged in, if the provider keeps them.
+    async fn keep_id_token(
+        &self,
+        user: &User,
+        identity: &ExternalIdentity,
+    ) -> Result<(), AuthServerError> {
+        let (Some(tokens), Some(token)) = (&self.id_tokens, &identity.id_token) else {
+            return Ok(());
+        };
+        tokens.keep((&user.id, &identity.issuer), token).await
+    }
+
     /// Returns the provider with the identifier `id`.
     fn provider(&self, id: &str) -> Result<Arc<dyn IdentityProvider>, LoginError> {
         let mut providers = self.sessions.providers().iter();

@@ -226,6 +226,7 @@ impl IdentityProvider for GithubProvider {
             teams: teams.flatten().cloned().collect(),
             pinned: self.users.contains(&login).then(|| login.clone()),
             login: Some(login),
+            id_token: None,
             groups,
         };
         match self.allows(&claimant.identity(0)) {

@@ -54,6 +54,7 @@ pub struct OidcProvider {
     groups_claim: String,
     id: String,
     issuer: String,
+    keeps_id_tokens: bool,
     keys: RemoteJwks,
     label: String,
     scopes: BTreeSet<String>,
@@ -81,6 +82,7 @@ impl OidcProvider {
             domains: HashSet::new(),
             groups: HashSet::new(),
             groups_claim: "groups".to_owned(),
+            keeps_id_tokens: false,
             keys: RemoteJwks::discover(issuer.clone(), egress.clone()),
             label: id.clone(),
             scopes: scopes.map(str::to_owned).into(),
@@ -117,6 +119,14 @@ impl OidcProvider {
     #[must_use]
     pub fn with_groups_claim(mut self, claim: impl Into<String>) -> Self {
         self.groups_claim = claim.into();
+        self
+    }
+
+    /// Keeps the ID token of each login, so that it can be exchanged for tokens of servers; see
+    /// [`KeptIdTokens`](super::KeptIdTokens).
+    #[must_use]
+    pub fn with_kept_id_tokens(mut self) -> Self {
+        self.keeps_id_tokens = true;
         self
     }
 
@@ -191,6 +201,7 @@ impl OidcProvider {
             email: email.map(str::to_owned),
             teams: teams.flatten().cloned().collect(),
             pinned: None,
+            id_token: None,
             subject: sub,
             groups,
         }
@@ -246,8 +257,9 @@ impl IdentityProvider for OidcProvider {
             ));
         }
         let tokens = self.tokens(transaction, &answer.code, &discovery).await?;
-        let (sub, claims) = self.claims(transaction, &tokens, &discovery).await?;
-        let claimant = self.external_identity(sub, &claims);
+        let (sub, claims, expires) = self.claims(transaction, &tokens, &discovery).await?;
+        let mut claimant = self.external_identity(sub, &claims);
+        claimant.id_token = self.keeps_id_tokens.then(|| tokens.into_id_token(expires));
         match self.allows(&claimant.identity(0)) {
             true => Ok(claimant),
             false => Err(ProviderError::NotAllowed(claimant.name)),

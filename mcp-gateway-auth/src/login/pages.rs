@@ -9,7 +9,7 @@ use axum::routing::{get, post};
 
 use super::throttle::LoginThrottle;
 use super::transactions::LoginTransactions;
-use super::{AuthorizedClients, LoginSessions, account, callback, local, return_to};
+use super::{AuthorizedClients, KeptIdTokens, LoginSessions, account, callback, local, return_to};
 use crate::{TrustedProxies, pages};
 
 /// Pages on which users log in, log out, and revoke the clients that they have authorized.
@@ -45,6 +45,7 @@ pub struct LoginPages {
     pub(super) clients: Option<Arc<dyn AuthorizedClients>>,
     /// Set if there is a page of connected accounts.
     pub(super) has_connections: bool,
+    pub(super) id_tokens: Option<KeptIdTokens>,
     /// Name of the gateway on the pages.
     pub(super) name: String,
     pub(super) proxies: TrustedProxies,
@@ -65,6 +66,7 @@ impl LoginPages {
             proxies: TrustedProxies::default(),
             clients: None,
             has_connections: false,
+            id_tokens: None,
             sessions,
         }
     }
@@ -73,6 +75,14 @@ impl LoginPages {
     #[must_use]
     pub fn with_clients(mut self, clients: Arc<dyn AuthorizedClients>) -> Self {
         self.clients = Some(clients);
+        self
+    }
+
+    /// Keeps the ID tokens of providers that [keep
+    /// them](super::OidcProvider::with_kept_id_tokens) in `tokens`.
+    #[must_use]
+    pub fn with_id_tokens(mut self, tokens: KeptIdTokens) -> Self {
+        self.id_tokens = Some(tokens);
         self
     }
 

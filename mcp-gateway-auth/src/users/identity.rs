@@ -7,7 +7,7 @@
 use mcp_gateway_store::{Batch, CommitOutcome, Versioned};
 
 use super::user::key as identity_key;
-use super::{ATTEMPTS, Users};
+use super::{ATTEMPTS, IdToken, Users};
 use crate::AuthServerError;
 use crate::secret::random_id;
 use crate::users::{LinkedIdentity, User};
@@ -24,6 +24,8 @@ pub(crate) struct ExternalIdentity {
     pub(crate) teams: Vec<String>,
     /// Login name, if the user is allowed by it.
     pub(crate) pinned: Option<String>,
+    /// ID token, if it is kept.
+    pub(crate) id_token: Option<IdToken>,
 }
 
 impl ExternalIdentity {

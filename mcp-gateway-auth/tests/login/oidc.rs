@@ -1,5 +1,6 @@
 use mcp_gateway_auth::jose::{Algorithm, SigningKey};
-use mcp_gateway_auth::login::OidcProvider;
+use mcp_gateway_auth::login::{KeptIdTokens, LoginPages, OidcProvider};
+use mcp_gateway_auth::{Clock, Keyring};
 use serde_json::{Value, json};
 
 use crate::browser::{Browser, Page};
@@ -244,4 +245,29 @@ async fn flaw_14_somebody_without_a_verified_address_has_none() {
         assert_eq!(page.title(), "You may not use this gateway");
     }
     assert!(harness.users.list(None, 10).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn o103_the_id_token_of_a_login_is_kept_if_that_is_configured() {
+    for keeps in [false, true] {
+        let idp = Idp::start(4_000_000_000).await;
+        let provider = OidcProvider::new("corp", &idp.issuer, "gateway", egress());
+        let mut provider = provider.with_secret("sécret");
+        if keeps {
+            provider = provider.with_kept_id_tokens();
+        }
+        let mut tokens = None;
+        let harness = Harness::serve(Clock::fixed(4_000_000_000), |login, _| {
+            let login = login.with_oidc(provider);
+            let kept = KeptIdTokens::new(login.users(), Keyring::new(&[7; 32]).unwrap());
+            tokens = Some(kept.clone());
+            let pages = LoginPages::new(login.clone()).with_id_tokens(kept);
+            (login, pages.router())
+        });
+        let harness = harness.await;
+        assert_eq!(log_in(&harness).await.body, "Ada");
+        let user = harness.users.list(None, 1).await.unwrap().remove(0);
+        let found = tokens.unwrap().find(&user.id, &idp.issuer).await.unwrap();
+        assert_eq!(found.is_some(), keeps);
+    }
 }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `local` | boolean |
 //! | `github` | [`GitHub`]: `clientId`, `clientSecret`, `users`, `organizations`, `url`, `apiUrl` |
-//! | `oidc` | list of [`Provider`]: `name`, `label`, `issuer`, `clientId`, `clientSecret`, `scopes`, `groupsClaim`, `allowedGroups`, `allowedDomains`, `teams` |
+//! | `oidc` | list of [`Provider`]: `name`, `label`, `issuer`, `clientId`, `clientSecret`, `scopes`, `groupsClaim`, `allowedGroups`, `allowedDomains`, `teams`, `keepIdToken` |
 
 use mcp_gateway_platform::spec::{GitHub, Login, Provider};
 
@@ -64,6 +64,7 @@ impl FromField for Provider {
         );
         provider.label = table.get("label");
         provider.client_secret = table.get("clientSecret");
+        provider.keeps_id_tokens = table.get("keepIdToken").unwrap_or_default();
         provider.scopes = table.get("scopes").unwrap_or_default();
         provider.groups = table.get("groupsClaim");
         provider.allowed_groups = table

@@ -8,6 +8,7 @@
 //! | `client` | [`ExchangeClient`], required |
 //! | `profile` | `standard`, `onBehalfOf` or `identityAssertion` |
 //! | `serverClient` | [`ExchangeClient`], with `identityAssertion` |
+//! | `subjectToken` | `presented` or `login` |
 //! | `subjectTokenType` | `access_token`, `id_token` or `jwt` |
 //! | `audience`, `resource` | strings |
 //! | `scopes` | list of strings |
@@ -23,7 +24,9 @@
 //!   scopes: [read]
 //! ```
 
-use mcp_gateway_platform::spec::{ExchangeClient, ExchangeKind, RemoteTokenExchange, SubjectKind};
+use mcp_gateway_platform::spec::{
+    ExchangeClient, ExchangeKind, RemoteTokenExchange, SubjectKind, SubjectSource,
+};
 
 use super::oauth::url;
 use crate::document::{Field, FromField, Table};
@@ -35,7 +38,14 @@ impl FromField for RemoteTokenExchange {
         let token_url = table.get_with("tokenUrl", url);
         let client = table.required("client", Field::read);
         let kind = kind(&mut table);
+        let source = table.get_with("subjectToken", |field| field.choice(&SOURCES));
+        let source = source.unwrap_or(SubjectSource::Presented);
         let subject = table.get_with("subjectTokenType", |field| field.choice(&SUBJECTS));
+        if source == SubjectSource::Login && subject.is_some() {
+            table
+                .whole()
+                .error("subjectToken: login excludes subjectTokenType");
+        }
         let (audience, resource) = (table.get("audience"), table.get("resource"));
         let scopes: Vec<String> = table.get("scopes").unwrap_or_default();
         if kind == Some(ExchangeKind::OnBehalfOf) && scopes.is_empty() {
@@ -44,8 +54,11 @@ impl FromField for RemoteTokenExchange {
         table.finish();
         let mut exchange = Self::new(issuer?, client?);
         exchange.kind = kind?;
-        exchange.subject = subject.unwrap_or(match exchange.kind {
-            ExchangeKind::IdentityAssertion(_) => SubjectKind::IdToken,
+        exchange.source = source;
+        exchange.subject = subject.unwrap_or(match (source, &exchange.kind) {
+            (SubjectSource::Login, _) | (_, ExchangeKind::IdentityAssertion(_)) => {
+                SubjectKind::IdToken
+            }
             _ => SubjectKind::AccessToken,
         });
         exchange.token_url = token_url;
@@ -97,6 +110,12 @@ const PROFILES: [(&str, Profile); 3] = [
     ("standard", Profile::Standard),
     ("onBehalfOf", Profile::OnBehalfOf),
     ("identityAssertion", Profile::IdentityAssertion),
+];
+
+/// Values of `subjectToken`.
+const SOURCES: [(&str, SubjectSource); 2] = [
+    ("presented", SubjectSource::Presented),
+    ("login", SubjectSource::Login),
 ];
 
 /// Values of `subjectTokenType`.

@@ -83,6 +83,9 @@ fn at_provider(config: &spec::Provider, egress: &Egress) -> OidcProvider {
     for scope in &config.scopes {
         provider = provider.with_scope(scope);
     }
+    if config.keeps_id_tokens {
+        provider = provider.with_kept_id_tokens();
+    }
     for group in &config.allowed_groups {
         provider = provider.with_allowed_group(group);
     }

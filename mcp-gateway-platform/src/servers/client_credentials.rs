@@ -3,14 +3,15 @@
 use std::sync::{Arc, OnceLock};
 
 use ipnet::IpNet;
-use mcp_gateway_auth::client::{ClientCredentials, OAuthClient, ServerBackoffs, TokenExchange};
+use mcp_gateway_auth::client::{ClientCredentials, OAuthClient, TokenExchange};
 use mcp_gateway_auth::egress::Egress;
 use mcp_gateway_core::{BoxError, Credential};
 use url::Url;
 
 use super::credential;
 use super::service_client::service_client;
-use super::token_exchange::token_exchange;
+use super::token_exchange::{ExchangeTools, token_exchange};
+use crate::auth::LoginProviders;
 use crate::auth::client_egress;
 use crate::spec::{RemoteAuth, ServerRuntime};
 
@@ -21,15 +22,18 @@ pub(crate) struct ClientCredentialsFactory {
     networks: Vec<IpNet>,
     /// Egress to any port, created with the first credential.
     egress: OnceLock<Egress>,
-    /// Delays of exchanges after failures.
-    backoffs: ServerBackoffs,
+    /// Parts of the exchanges of identities.
+    exchanges: ExchangeTools,
 }
 
 impl ClientCredentialsFactory {
     /// Creates a factory whose authorization servers are public, or in `networks`.
-    pub(crate) fn new(networks: Vec<IpNet>) -> Self {
+    ///
+    /// Users have logged in with `logins`.
+    pub(crate) fn new(networks: Vec<IpNet>, logins: LoginProviders) -> Self {
         Self {
             networks,
+            exchanges: ExchangeTools::new(logins),
             ..Self::default()
         }
     }
@@ -79,7 +83,7 @@ impl ClientCredentialsFactory {
         let Some(spec) = transport.exchange() else {
             return Ok(None);
         };
-        let tools = (self.egress()?, &self.backoffs);
+        let tools = (self.egress()?, &self.exchanges);
         token_exchange(transport, spec, tools).map(Some)
     }
 

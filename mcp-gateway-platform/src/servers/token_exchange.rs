@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mcp_gateway_auth::client::{
     ExchangeProfile, IdentityIssuer, OAuthClient, PresentedTokens, ServerBackoffs,
-    SubjectTokenType, TokenExchange,
+    SubjectTokenType, SubjectTokens, TokenExchange,
 };
 use mcp_gateway_auth::egress::Egress;
 use mcp_gateway_core::{BoxError, Credential};
@@ -12,7 +12,24 @@ use url::Url;
 
 use super::credential;
 use super::service_client::service_client;
-use crate::spec::{ExchangeKind, RemoteTokenExchange, ServerRuntime, SubjectKind};
+use crate::auth::LoginProviders;
+use crate::spec::{ExchangeKind, RemoteTokenExchange, ServerRuntime, SubjectKind, SubjectSource};
+
+/// Parts that all exchanges share.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ExchangeTools {
+    /// Delays of requests after failures.
+    backoffs: ServerBackoffs,
+    logins: LoginProviders,
+}
+
+impl ExchangeTools {
+    /// Creates the parts with the identities of users who have logged in with `logins`.
+    pub(super) fn new(logins: LoginProviders) -> Self {
+        let backoffs = ServerBackoffs::new();
+        Self { backoffs, logins }
+    }
+}
 
 /// Creates the resolver of the server `transport` that exchanges identities as `spec` says, with
 /// requests through `egress`.
@@ -23,7 +40,7 @@ use crate::spec::{ExchangeKind, RemoteTokenExchange, ServerRuntime, SubjectKind}
 pub(super) fn token_exchange(
     transport: &ServerRuntime,
     spec: &RemoteTokenExchange,
-    (egress, backoffs): (Egress, &ServerBackoffs),
+    (egress, tools): (Egress, &ExchangeTools),
 ) -> Result<TokenExchange, BoxError> {
     let ServerRuntime::Remote(remote) = transport else {
         return Err("only servers over HTTP receive tokens".into());
@@ -35,10 +52,16 @@ pub(super) fn token_exchange(
     if let Some(url) = &spec.token_url {
         issuer = issuer.with_token_endpoint(&Url::parse(url)?)?;
     }
-    let subjects = PresentedTokens::new(&*spec.issuer, subject_type(spec.subject));
+    let subjects: Arc<dyn SubjectTokens> = match spec.source {
+        SubjectSource::Login => Arc::new(tools.logins.of_issuer(&spec.issuer)?),
+        SubjectSource::Presented => Arc::new(PresentedTokens::new(
+            &*spec.issuer,
+            subject_type(spec.subject),
+        )),
+    };
     let headers = credential(transport).unwrap_or_else(Credential::none);
-    let mut exchange = TokenExchange::new(server, issuer, Arc::new(subjects), profile(&spec.kind)?)
-        .with_backoffs(backoffs.clone())
+    let mut exchange = TokenExchange::new(server, issuer, subjects, profile(&spec.kind)?)
+        .with_backoffs(tools.backoffs.clone())
         .with_headers(headers);
     if let Some(audience) = &spec.audience {
         exchange = exchange.with_audience(audience);

@@ -57,6 +57,8 @@ pub struct Provider {
     pub client_id: String,
     /// Client secret.
     pub client_secret: Option<Secret>,
+    /// Keeps the ID token of each login, so that it can be exchanged for tokens of servers.
+    pub keeps_id_tokens: bool,
     /// Scopes to request besides `openid profile email`.
     pub scopes: Vec<String>,
     /// Claim with the groups of a user.
@@ -107,6 +109,7 @@ impl Provider {
             issuer: issuer.into(),
             client_id: client_id.into(),
             client_secret: None,
+            keeps_id_tokens: false,
             scopes: Vec::new(),
             groups: None,
             allowed_groups: Vec::new(),

@@ -8,7 +8,10 @@ use mcp_gateway_core::catalog::lint::LintPolicy;
 use mcp_gateway_core::results::ResultBudgets;
 use mcp_gateway_core::upstream::{RootsPolicy, SessionPolicy, Turns, UpstreamProtocol};
 
-use super::{Input, Process, Remote, RemoteAuth, RemoteTokenExchange, ServerLimits, ToolFilter};
+use super::{
+    Input, Process, Remote, RemoteAuth, RemoteTokenExchange, ServerLimits, SubjectSource,
+    ToolFilter,
+};
 
 /// MCP server behind the gateways.
 ///
@@ -206,7 +209,9 @@ impl ServerRuntime {
     /// to the gateway, or with one for which that is exchanged.
     #[must_use]
     pub fn requires_identity_token(&self) -> bool {
-        matches!(self.auth(), Some(RemoteAuth::Forward(_))) || self.exchange().is_some()
+        let is_presented = |it: &RemoteTokenExchange| it.source == SubjectSource::Presented;
+        matches!(self.auth(), Some(RemoteAuth::Forward(_)))
+            || self.exchange().is_some_and(is_presented)
     }
 
     /// Returns the authentication at the server, if there is one besides its request headers.

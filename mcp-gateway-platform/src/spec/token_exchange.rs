@@ -30,6 +30,8 @@ pub struct RemoteTokenExchange {
     pub client: ExchangeClient,
     /// Kind of the exchange.
     pub kind: ExchangeKind,
+    /// Source of the tokens of callers.
+    pub source: SubjectSource,
     /// Type of the tokens of callers.
     pub subject: SubjectKind,
     /// Audience of the token.
@@ -63,6 +65,17 @@ pub enum ExchangeKind {
     Standard,
 }
 
+/// Source of the tokens of callers.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum SubjectSource {
+    /// ID token with which the user has logged in; see
+    /// [`Provider::keeps_id_tokens`](super::Provider::keeps_id_tokens).
+    Login,
+    /// Token that the caller presents to the gateway.
+    Presented,
+}
+
 /// Type of the tokens of callers.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
@@ -93,6 +106,7 @@ impl RemoteTokenExchange {
             token_url: None,
             client,
             kind: ExchangeKind::Standard,
+            source: SubjectSource::Presented,
             subject: SubjectKind::AccessToken,
             audience: None,
             resource: None,

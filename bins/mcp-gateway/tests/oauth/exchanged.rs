@@ -19,7 +19,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use crate::harness::{Harness, Kind, Replica, SOON};
+use crate::browser_user::{BrowserUser, redemption, register};
+use crate::harness::{Harness, ISSUER, Kind, Replica, SOON};
 use crate::idp::Idp;
 
 type Forms = Arc<Mutex<Vec<HashMap<String, String>>>>;
@@ -36,7 +37,8 @@ struct Site {
 }
 
 impl Site {
-    async fn start() -> Self {
+    /// Starts a gateway that exchanges the tokens of `source`.
+    async fn start(source: &str) -> Self {
         let idp = Idp::start(Clock::system().now()).await;
         let script = |asked: &ReceivedRequest| document(&asked.says("seen"));
         let crm = Scripted::modern(script).await.unwrap();
@@ -52,16 +54,18 @@ impl Site {
             "tokenUrl": url,
             "client": { "clientId": "gateway", "clientSecret": { "env": "PROVIDER_SECRET" } },
             "audience": "crm",
+            "subjectToken": source,
         } });
         let servers = json!([{ "name": "crm", "remote": { "url": crm.url, "auth": auth } }]);
         let gateways = json!([
-            { "name": "accounts", "servers": ["crm"] },
             { "name": "identities",
                 "assignments": [{ "server": "crm", "connection": "enterprise" }] },
+            { "name": "accounts", "servers": ["crm"] },
         ]);
         let harness = Harness::new(Kind::Sqlite)
             .await
             .with_audit()
+            .with_provider(&idp.issuer)
             .with_auth(json!({
                 "issuers": [{ "issuer": idp.issuer, "types": ["JWT"], "audience": "gateway" }],
             }))
@@ -135,7 +139,7 @@ async fn exchange(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn o101_an_enterprise_assignment_calls_with_the_identity_of_each_caller() {
-    let site = Site::start().await;
+    let site = Site::start("presented").await;
     let (ada, bob) = (site.token("ada"), site.token("bob"));
     for token in [&ada, &bob, &ada] {
         let result = site.call("identities", token).await;
@@ -168,4 +172,35 @@ async fn o101_an_enterprise_assignment_calls_with_the_identity_of_each_caller() 
     assert!(records.contains(&account), "{records}");
     assert!(!records.contains(&ada), "{records}");
     assert!(!records.contains("token-of-ada"), "{records}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn o103_the_identity_of_a_login_is_exchanged() {
+    let site = Site::start("login").await;
+    let endpoint = site.replica.endpoint();
+    let user = BrowserUser::log_in_elsewhere(&endpoint).await;
+    let client = register(&endpoint, &json!({})).await.unwrap();
+    let client = client.text("client_id");
+    let (code, _) = user.code(&client).await.unwrap();
+    let tokens = endpoint.token(&redemption(&client, &code)).await.unwrap();
+    let token = tokens.text("access_token");
+    for _ in 0..2 {
+        let result = site.call("identities", &token).await;
+        assert_eq!(result["content"][0]["text"], "seen", "{result}");
+    }
+    assert_eq!(site.received(), ["token-of-s-1", "token-of-s-1"]);
+    let forms = site.forms.lock().unwrap().clone();
+    assert_eq!(forms.len(), 1);
+    let kind = "urn:ietf:params:oauth:token-type:id_token";
+    assert_eq!(forms[0]["subject_token_type"], kind);
+
+    // Neither who presents a token of the provider nor a machine has logged in here.
+    let machine = site.harness.operate(&["token", "create", "ci"]).await;
+    for token in [site.token("s-1"), machine] {
+        let result = site.call("identities", &token).await;
+        let problem = &result["_meta"]["mcp-gateway/problem"];
+        assert_eq!(problem["cause"], "missing", "{result}");
+        assert_eq!(problem["url"], format!("{ISSUER}/api/auth/login/corp"));
+    }
+    assert_eq!(site.received().len(), 2);
 }

@@ -144,7 +144,7 @@ impl Harness {
             provider.map(|url| json!({ "issuer": url, "jwksUrl": format!("{url}/jwks") }));
         let oidc = provider.map(|url| {
             json!({ "name": "corp", "issuer": url, "clientId": "gateway",
-                "clientSecret": { "env": "PROVIDER_SECRET" } })
+                "clientSecret": { "env": "PROVIDER_SECRET" }, "keepIdToken": true })
         });
         let client = |id: &str, grant: &str| {
             json!({ "id": id, "secret": { "env": "CLIENT_SECRET" }, "grantTypes": [grant],

@@ -1,5 +1,6 @@
 //! Tokens of an OpenID Connect provider, and the claims that they carry.
 
+use mcp_gateway_core::auth::Assertion;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -8,12 +9,21 @@ use crate::egress::ClientAuth;
 use crate::jose::{JwtError, JwtVerifier, Validation};
 use crate::login::provider::{LoginTransaction, ProviderError};
 use crate::login::provider_metadata::ProviderMetadata;
+use crate::users::IdToken;
 
 /// Token response (OpenID Connect Core, section 3.1.3.3).
 #[derive(Deserialize)]
 pub(super) struct TokenResponse {
     access_token: Option<String>,
     id_token: String,
+}
+
+impl TokenResponse {
+    /// Returns the ID token, which has been verified, and expires at `expires`.
+    pub(super) fn into_id_token(self, expires: u64) -> IdToken {
+        let token = Assertion::new(self.id_token);
+        IdToken { token, expires }
+    }
 }
 
 impl OidcProvider {
@@ -69,13 +79,14 @@ impl OidcProvider {
         tokens.map_err(|_| ProviderError::unavailable("malformed token response"))
     }
 
-    /// Returns the subject and the claims of the ID token, completed by the UserInfo response.
+    /// Returns the subject and the claims of the ID token, completed by the UserInfo response, and its
+    /// expiration time.
     pub(super) async fn claims(
         &self,
         transaction: &LoginTransaction,
         tokens: &TokenResponse,
         discovery: &ProviderMetadata,
-    ) -> Result<(String, Map<String, Value>), ProviderError> {
+    ) -> Result<(String, Map<String, Value>, u64), ProviderError> {
         let expectation = Validation::id_token(&self.issuer, &self.client_id);
         let verifier = JwtVerifier::new(transaction.clock.clone());
         let verified = verifier.verify_remote(&tokens.id_token, &self.keys, &expectation);
@@ -83,6 +94,7 @@ impl OidcProvider {
             JwtError::Keys(error) => ProviderError::unavailable(error),
             error => ProviderError::invalid(error),
         })?;
+        let expires = verified.claims.exp.unwrap_or_default();
         let mut claims = verified.claims.extra;
         if claims.get("nonce").and_then(Value::as_str) != Some(&*transaction.nonce) {
             return Err(ProviderError::invalid("nonce mismatch"));
@@ -107,7 +119,7 @@ impl OidcProvider {
                 claims.entry(name).or_insert(value);
             }
         }
-        Ok((sub, claims))
+        Ok((sub, claims, expires))
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use mcp_gateway_platform::spec::{
     AssertionSource, AssignedConnection, ClientProof, ExchangeKind, RemoteAuth, SubjectKind,
+    SubjectSource,
 };
 
 use super::*;
@@ -64,6 +65,19 @@ fn an_exchange_requires_no_login() {
     assert_eq!(exchange.audience.as_deref(), Some("crm"));
     assert_eq!(exchange.resource.as_deref(), Some("urn:crm"));
     assert!(!server.is_connected_by_callers());
+}
+
+#[test]
+fn the_identity_of_a_login_is_an_id_token() {
+    let text = "auth: { login: { oidc: [{ name: i, issuer: https://i, clientId: g, keepIdToken: true }] } }\n\
+                servers: [{ name: a, remote: { url: https://a, auth: { tokenExchange: { issuer: \
+                https://i, client: { clientId: a, assertion: { env: X } }, subjectToken: login } } } }]";
+    let config = read(text);
+    assert!(config.platform.fixed.auth.login.providers[0].keeps_id_tokens);
+    let exchange = config.platform.dynamic.servers[0].transport.exchange();
+    let exchange = exchange.unwrap();
+    assert_eq!(exchange.source, SubjectSource::Login);
+    assert_eq!(exchange.subject, SubjectKind::IdToken);
 }
 
 #[test]
