@@ -1,8 +1,8 @@
 //! Authorization server of the platform, with its users and their login.
 
+mod caller_identities;
 pub(crate) mod challenges;
 pub(crate) mod login;
-mod login_providers;
 pub(crate) mod resources;
 mod workloads;
 
@@ -22,7 +22,7 @@ use mcp_gateway_auth::{Clock, Keyring, Secret, TrustedProxies};
 use mcp_gateway_store::Store;
 use url::Url;
 
-pub(crate) use self::login_providers::LoginProviders;
+pub(crate) use self::caller_identities::CallerIdentities;
 use self::resources::ResourceSet;
 use self::workloads::{WorkloadAudit, WorkloadIssuers};
 use crate::accounts::AccountServices;
@@ -82,11 +82,9 @@ impl Services {
         authority.map(|authority| Arc::clone(&authority.accounts.credentials))
     }
 
-    /// Returns the identity providers with which users have logged in.
-    pub(crate) fn logins(&self, fixed: &StaticSpec) -> LoginProviders {
-        let authority = self.authority.as_ref();
-        let tokens = authority.map(|authority| authority.id_tokens.clone());
-        LoginProviders::new(&fixed.auth.login, &self.base, tokens)
+    /// Returns the identities of callers that can be exchanged.
+    pub(crate) fn caller_identities(&self, fixed: &StaticSpec) -> CallerIdentities {
+        CallerIdentities::new(&fixed.auth.login, &self.base, self.authority.as_deref())
     }
 
     /// Returns the protected resource metadata of the platform.

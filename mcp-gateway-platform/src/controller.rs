@@ -136,8 +136,8 @@ impl Controller {
         } = ClientState::new(fixed, foundation.key.as_ref(), &web)?;
         let authority = foundation.authority.clone();
         let networks = &fixed.auth.allowed_networks;
-        let credentials =
-            CredentialFactory::new(foundation.accounts(), foundation.logins(fixed), networks);
+        let identities = foundation.caller_identities(fixed);
+        let credentials = CredentialFactory::new(foundation.accounts(), identities, networks);
         let mut issuers = VerifierFactory::new(authority.clone(), foundation.egress.clone());
         let access = ReloadableVerifier::new(issuers.rules(&dynamic.auth, None, &[]));
         let admin_access = ReloadableVerifier::new(issuers.admin_rules(&dynamic.auth));

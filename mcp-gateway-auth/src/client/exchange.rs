@@ -4,6 +4,7 @@ mod backoffs;
 mod failure;
 mod issuer;
 mod profile;
+mod slots;
 mod subject;
 
 use std::fmt;
@@ -16,7 +17,6 @@ use mcp_gateway_core::auth::Principal;
 use mcp_gateway_core::credential::{Challenge, CredentialError, CredentialResolver, IdentityCause};
 use mcp_gateway_core::route::Target;
 use mcp_gateway_core::{Caller, Credential, error_chain};
-use moka::sync::Cache;
 use tokio::time::Instant;
 
 pub use self::backoffs::ServerBackoffs;
@@ -24,12 +24,13 @@ use self::failure::{ExchangeFailure, IdentityFailure};
 pub use self::issuer::IdentityIssuer;
 pub use self::profile::ExchangeProfile;
 use self::profile::{ID_JAG, RequestedToken};
+use self::slots::CallerSlots;
 pub use self::subject::{PresentedTokens, SubjectToken, SubjectTokenType, SubjectTokens};
 use super::token_http::TokenFailure;
-use super::token_slot::{IssuedToken, TokenRequests, TokenSlot};
+use super::token_slot::{IssuedToken, TokenRequests};
 use super::token_target::TokenTarget;
 use super::{ClientError, OAuthClient, ServiceClient, TokenSet};
-use crate::bearer::TokenDigest;
+use crate::token::Revocations;
 
 /// Credential resolver of one server with a token for each caller, for which an authorization server
 /// exchanges the identity of the caller.
@@ -61,14 +62,7 @@ pub struct TokenExchange {
     backoffs: ServerBackoffs,
     /// Authorization server of the server, if the profile requires it.
     target: ArcSwapOption<TokenTarget>,
-    slots: Cache<SlotKey, Arc<TokenSlot<Option<Denial>>>>,
-}
-
-/// Owner of an exchanged token: a principal, and the token that proved its identity.
-#[derive(Clone, Eq, Hash, PartialEq)]
-struct SlotKey {
-    subject: Arc<str>,
-    digest: TokenDigest,
+    slots: CallerSlots<Option<Denial>>,
 }
 
 /// Identity that was not exchanged.
@@ -98,11 +92,6 @@ impl TokenExchange {
         subjects: Arc<dyn SubjectTokens>,
         profile: ExchangeProfile,
     ) -> Self {
-        let slots = Cache::builder()
-            .max_capacity(MAX_SLOTS)
-            .time_to_idle(MAX_IDLE)
-            .support_invalidation_closures()
-            .build();
         Self {
             server,
             issuer,
@@ -112,7 +101,7 @@ impl TokenExchange {
             headers: Credential::none(),
             backoffs: ServerBackoffs::new(),
             target: ArcSwapOption::empty(),
-            slots,
+            slots: CallerSlots::new(),
         }
     }
 
@@ -144,6 +133,13 @@ impl TokenExchange {
         self
     }
 
+    /// Drops the exchanged tokens of principals in `revocations`, with the next call of anybody.
+    #[must_use]
+    pub fn with_revocations(mut self, revocations: Revocations) -> Self {
+        self.slots = self.slots.with_revocations(revocations);
+        self
+    }
+
     /// Sets the requested scopes, separated by spaces.
     #[must_use]
     pub fn with_scope(mut self, scope: impl Into<String>) -> Self {
@@ -153,12 +149,7 @@ impl TokenExchange {
 
     /// Drops the exchanged tokens of the principal `subject`, whose access has been revoked.
     pub fn forget(&self, subject: &str) {
-        let subject: Arc<str> = subject.into();
-        // Only a cache without the support for it returns an error.
-        let forgotten = self
-            .slots
-            .invalidate_entries_if(move |key, _| key.subject == subject);
-        debug_assert!(forgotten.is_ok());
+        self.slots.forget(subject);
     }
 
     /// Returns the token with which `principal` proves its identity.
@@ -175,18 +166,6 @@ impl TokenExchange {
                 },
             )
         })
-    }
-
-    fn slot(
-        &self,
-        principal: &Principal,
-        subject: &SubjectToken,
-    ) -> Arc<TokenSlot<Option<Denial>>> {
-        let key = SlotKey {
-            subject: principal.subject().into(),
-            digest: subject.digest(),
-        };
-        self.slots.get_with(key, Arc::default)
     }
 
     fn identity_required(
@@ -345,7 +324,7 @@ impl CredentialResolver for TokenExchange {
             server: &target.server,
             subject,
         };
-        self.slot(principal, subject).resolve(&exchange).await
+        self.slots.get(principal, subject).resolve(&exchange).await
     }
 
     async fn rejected(
@@ -364,7 +343,7 @@ impl CredentialResolver for TokenExchange {
             server: &target.server,
             subject,
         };
-        let slot = self.slot(principal, subject);
+        let slot = self.slots.get(principal, subject);
         slot.rejected(&exchange, (credential, challenge)).await
     }
 }
@@ -379,12 +358,6 @@ impl fmt::Debug for TokenExchange {
             .finish_non_exhaustive()
     }
 }
-
-/// Number of exchanged tokens that are kept for calls.
-const MAX_SLOTS: u64 = 10_000;
-
-/// Time after which a token that nobody uses is dropped.
-const MAX_IDLE: Duration = Duration::from_secs(15 * 60);
 
 /// Lifetime of a token whose response has none.
 const LIFETIME: Duration = Duration::from_secs(300);

@@ -128,7 +128,7 @@ impl Revocations {
     }
 
     /// Returns a receiver that is notified of each new entry.
-    pub(super) fn subscribe(&self) -> watch::Receiver<()> {
+    pub(crate) fn subscribe(&self) -> watch::Receiver<()> {
         self.0.added.subscribe()
     }
 
@@ -157,6 +157,17 @@ impl Revocations {
             || has(&lists.grants, token.grant())
             || has(&lists.clients, token.client_id())
             || has(&lists.subjects, Some(token.principal().subject()))
+    }
+}
+
+#[cfg(feature = "token-exchange")]
+impl Revocations {
+    /// Returns `true` if tokens of the principal `subject` are revoked.
+    pub(crate) fn revokes_subject(&self, subject: &str) -> bool {
+        let now = self.0.clock.now();
+        let lists = self.0.lists.read().unwrap_or_else(PoisonError::into_inner);
+        let revoked = lists.subjects.get(subject);
+        revoked.is_some_and(|revocation| now < revocation.until)
     }
 }
 

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
+use mcp_gateway_auth::Clock;
 use mcp_gateway_auth::client::{ExchangeProfile, ServerBackoffs};
-use mcp_gateway_auth::token::ExternalToken;
+use mcp_gateway_auth::token::{ExternalToken, RevocationTarget, Revocations};
 use mcp_gateway_core::Caller;
 use mcp_gateway_core::auth::{Assertion, Principal};
 use mcp_gateway_core::credential::{Challenge, CredentialError, CredentialResolver, IdentityCause};
@@ -217,6 +218,24 @@ async fn o102_an_exchanged_token_ends_with_the_access_of_its_principal() {
     exchange.forget("alice");
     assert_eq!(exchanged(&exchange, &bob).await.unwrap(), "b#2");
     assert_eq!(exchanged(&exchange, &alice).await.unwrap(), "a#3");
+}
+
+#[tokio::test]
+async fn o102_revoked_principals_lose_their_exchanged_tokens() {
+    let provider = Provider::start().await;
+    let revocations = Revocations::new(Clock::fixed(1000));
+    let exchange = provider.exchange(ExchangeProfile::Standard);
+    let exchange = exchange.with_revocations(revocations.clone());
+    let (alice, bob) = (provider.caller("alice", "a"), provider.caller("bob", "b"));
+    assert_eq!(exchanged(&exchange, &alice).await.unwrap(), "a#1");
+    assert_eq!(exchanged(&exchange, &bob).await.unwrap(), "b#2");
+    revocations.revoke(RevocationTarget::Subject, "alice", 2000);
+    // Whoever calls next.
+    assert_eq!(exchanged(&exchange, &bob).await.unwrap(), "b#2");
+    revocations.reinstate(RevocationTarget::Subject, "alice", 1000);
+    for _ in 0..2 {
+        assert_eq!(exchanged(&exchange, &alice).await.unwrap(), "a#3");
+    }
 }
 
 #[tokio::test]

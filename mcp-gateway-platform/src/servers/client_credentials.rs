@@ -11,7 +11,7 @@ use url::Url;
 use super::credential;
 use super::service_client::service_client;
 use super::token_exchange::{ExchangeTools, token_exchange};
-use crate::auth::LoginProviders;
+use crate::auth::CallerIdentities;
 use crate::auth::client_egress;
 use crate::spec::{RemoteAuth, ServerRuntime};
 
@@ -29,11 +29,11 @@ pub(crate) struct ClientCredentialsFactory {
 impl ClientCredentialsFactory {
     /// Creates a factory whose authorization servers are public, or in `networks`.
     ///
-    /// Users have logged in with `logins`.
-    pub(crate) fn new(networks: Vec<IpNet>, logins: LoginProviders) -> Self {
+    /// It exchanges the identities `callers`.
+    pub(crate) fn new(networks: Vec<IpNet>, callers: CallerIdentities) -> Self {
         Self {
             networks,
-            exchanges: ExchangeTools::new(logins),
+            exchanges: ExchangeTools::new(callers),
             ..Self::default()
         }
     }

@@ -14,7 +14,7 @@ use mcp_gateway_core::{Caller, Credential};
 use super::client_credentials::ClientCredentialsFactory;
 use super::credential;
 use crate::accounts::{account_server, input_server};
-use crate::auth::LoginProviders;
+use crate::auth::CallerIdentities;
 use crate::reload::generations::{Generations, ServerInstance};
 use crate::reload::pins::ReloadablePins;
 use crate::spec::{AssignedConnection, RemoteAuth, RemoteForward, ServerRuntime, ServerSpec};
@@ -65,16 +65,16 @@ enum CredentialSource {
 }
 
 impl CredentialFactory {
-    /// Creates the factory of a platform with `accounts` of callers, who log in with `logins`.
-    /// Authorization servers may be in the private `networks`.
+    /// Creates the factory of a platform with `accounts` and identities of callers, whose
+    /// authorization servers may be in the private `networks`.
     pub(crate) fn new(
         accounts: Option<Arc<AccountCredentials>>,
-        logins: LoginProviders,
+        identities: CallerIdentities,
         networks: &[IpNet],
     ) -> Self {
         Self {
             accounts,
-            own: Arc::new(ClientCredentialsFactory::new(networks.to_vec(), logins)),
+            own: Arc::new(ClientCredentialsFactory::new(networks.to_vec(), identities)),
             ..Self::default()
         }
     }

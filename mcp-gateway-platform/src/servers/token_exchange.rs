@@ -12,7 +12,7 @@ use url::Url;
 
 use super::credential;
 use super::service_client::service_client;
-use crate::auth::LoginProviders;
+use crate::auth::CallerIdentities;
 use crate::spec::{ExchangeKind, RemoteTokenExchange, ServerRuntime, SubjectKind, SubjectSource};
 
 /// Parts that all exchanges share.
@@ -20,14 +20,14 @@ use crate::spec::{ExchangeKind, RemoteTokenExchange, ServerRuntime, SubjectKind,
 pub(super) struct ExchangeTools {
     /// Delays of requests after failures.
     backoffs: ServerBackoffs,
-    logins: LoginProviders,
+    callers: CallerIdentities,
 }
 
 impl ExchangeTools {
-    /// Creates the parts with the identities of users who have logged in with `logins`.
-    pub(super) fn new(logins: LoginProviders) -> Self {
+    /// Creates the parts with the identities `callers`.
+    pub(super) fn new(callers: CallerIdentities) -> Self {
         let backoffs = ServerBackoffs::new();
-        Self { backoffs, logins }
+        Self { backoffs, callers }
     }
 }
 
@@ -53,7 +53,7 @@ pub(super) fn token_exchange(
         issuer = issuer.with_token_endpoint(&Url::parse(url)?)?;
     }
     let subjects: Arc<dyn SubjectTokens> = match spec.source {
-        SubjectSource::Login => Arc::new(tools.logins.of_issuer(&spec.issuer)?),
+        SubjectSource::Login => Arc::new(tools.callers.of_issuer(&spec.issuer)?),
         SubjectSource::Presented => Arc::new(PresentedTokens::new(
             &*spec.issuer,
             subject_type(spec.subject),
@@ -68,6 +68,9 @@ pub(super) fn token_exchange(
     }
     if let Some(resource) = &spec.resource {
         exchange = exchange.with_resource(resource);
+    }
+    if let Some(revocations) = tools.callers.revocations() {
+        exchange = exchange.with_revocations(revocations.clone());
     }
     Ok(match spec.scopes.is_empty() {
         true => exchange,

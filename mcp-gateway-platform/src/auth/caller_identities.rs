@@ -1,26 +1,36 @@
-//! Identity providers with which users have logged in.
+//! Identities of callers that the platform can exchange.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use mcp_gateway_auth::login::{KeptIdTokens, LoginIdentities};
+use mcp_gateway_auth::token::Revocations;
 use mcp_gateway_core::BoxError;
 use url::Url;
 
+use super::AuthorizationServices;
 use crate::spec::Login;
 
-/// Identity providers whose ID tokens are kept.
+/// Logins whose ID tokens are kept, and the end of access of their users.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct LoginProviders {
+pub(crate) struct CallerIdentities {
     /// ID tokens; `None` if users cannot log in.
     tokens: Option<KeptIdTokens>,
     /// Addresses at which users log in, by issuer.
     urls: HashMap<String, Arc<str>>,
+    /// Revocations of the authorization server; `None` without one.
+    revocations: Option<Revocations>,
 }
 
-impl LoginProviders {
-    /// Returns the providers of `login` at `base` that keep ID tokens, which are in `tokens`.
-    pub(crate) fn new(login: &Login, base: &Url, tokens: Option<KeptIdTokens>) -> Self {
+impl CallerIdentities {
+    /// Returns the identities of users who log in at `base` as `login` says.
+    ///
+    /// Without `authority`, nobody does.
+    pub(crate) fn new(
+        login: &Login,
+        base: &Url,
+        authority: Option<&AuthorizationServices>,
+    ) -> Self {
         let origin = base.origin().ascii_serialization();
         let kept = login.providers.iter().filter(|it| it.keeps_id_tokens);
         let urls = kept.map(|provider| {
@@ -28,9 +38,15 @@ impl LoginProviders {
             (provider.issuer.clone(), url.into())
         });
         Self {
-            tokens,
+            tokens: authority.map(|authority| authority.id_tokens.clone()),
             urls: urls.collect(),
+            revocations: authority.map(|authority| authority.server.revocations()),
         }
+    }
+
+    /// Returns the list of principals whose access has ended.
+    pub(crate) fn revocations(&self) -> Option<&Revocations> {
+        self.revocations.as_ref()
     }
 
     /// Returns the identities of users who have logged in with `issuer`.
