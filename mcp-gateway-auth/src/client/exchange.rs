@@ -14,7 +14,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
 use mcp_gateway_core::auth::Principal;
-use mcp_gateway_core::credential::{Challenge, CredentialError, CredentialResolver, IdentityCause};
+use mcp_gateway_core::credential::{Challenge, CredentialError, CredentialResolver};
 use mcp_gateway_core::route::Target;
 use mcp_gateway_core::{Caller, Credential, error_chain};
 use tokio::time::Instant;
@@ -157,14 +157,8 @@ impl TokenExchange {
         let found = self.subjects.subject_token(principal).await;
         let found = found.map_err(CredentialError::Unavailable)?;
         found.ok_or_else(|| {
-            self.identity_required(
-                principal,
-                IdentityFailure {
-                    issuer: self.issuer.as_str().into(),
-                    cause: IdentityCause::Missing,
-                    claims: None,
-                },
-            )
+            let missing = IdentityFailure::missing(self.issuer.as_str());
+            self.identity_required(principal, missing)
         })
     }
 
@@ -288,7 +282,8 @@ impl TokenRequests<Option<Denial>> for CallerExchange<'_> {
             }
             Err(ExchangeFailure::Identity(failure)) => {
                 let (issuer, cause) = (&*failure.issuer, failure.cause);
-                tracing::info!(issuer, %cause, "identity not exchanged");
+                let error = &*failure.response;
+                tracing::info!(issuer, %cause, error, "identity not exchanged");
                 *denial = Some(Denial {
                     failure: failure.clone(),
                     since: Instant::now(),

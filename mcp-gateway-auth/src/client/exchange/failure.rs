@@ -22,6 +22,20 @@ pub(super) struct IdentityFailure {
     pub(super) cause: IdentityCause,
     /// Claims that the issuer requires, as JSON.
     pub(super) claims: Option<Arc<str>>,
+    /// Response of the issuer, for the log; empty without one.
+    pub(super) response: String,
+}
+
+impl IdentityFailure {
+    /// Returns the failure of a caller without an identity of `issuer`.
+    pub(super) fn missing(issuer: &str) -> Self {
+        Self {
+            issuer: issuer.into(),
+            cause: IdentityCause::Missing,
+            claims: None,
+            response: String::new(),
+        }
+    }
 }
 
 impl ExchangeFailure {
@@ -35,6 +49,7 @@ impl ExchangeFailure {
                 issuer: issuer.into(),
                 cause,
                 claims: response.claims.as_deref().map(Into::into),
+                response: response.to_string(),
             }),
             None => Self::Other(error),
         }
