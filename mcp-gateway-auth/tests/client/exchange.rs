@@ -107,9 +107,9 @@ async fn what_an_issuer_requires_is_said_by_its_code() {
         let exchange = provider.exchange(profile);
         let table = [
             ("mfa", IdentityCause::Interaction, Some(CLAIMS)),
-            ("consent", IdentityCause::Interaction, None),
+            ("unasked", IdentityCause::Interaction, None),
             ("expired", IdentityCause::Rejected, None),
-            ("invalid", IdentityCause::Rejected, None),
+            ("malformed", IdentityCause::Rejected, None),
             ("outsider", IdentityCause::Denied, None),
         ];
         for (token, expected, claims) in table {

@@ -175,13 +175,13 @@ fn answer(form: &Parameters, subject: &str, number: usize) -> (u16, Value) {
             json!({ "error": "interaction_required", "claims": CLAIMS,
                 "error_codes": [50076], "suberror": "basic_action" }),
         ),
-        "consent" => (
+        "unasked" => (
             400,
             json!({ "error": "invalid_grant", "suberror": "consent_required" }),
         ),
         "expired" => (500, json!({ "error": "invalid_grant" })),
         // RFC 8693, section 2.2.2.
-        "invalid" => (400, json!({ "error": "invalid_request" })),
+        "malformed" => (400, json!({ "error": "invalid_request" })),
         "outsider" => (403, json!({ "error": "access_denied" })),
         "misconfigured" => (401, json!({ "error": "invalid_client" })),
         // A provider that does not support identity assertions.
