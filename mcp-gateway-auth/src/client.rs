@@ -262,7 +262,8 @@ impl OAuthClient {
     ///
     /// # Errors
     ///
-    /// [`ClientError::Random`] if the system has no random numbers.
+    /// [`ClientError::Random`] if the system has no random numbers, and [`ClientError::Egress`] if
+    /// the token endpoint has asked for a pause, in which no code could be redeemed.
     pub fn authorize(
         &self,
         found: &AuthorizationTarget,
@@ -270,6 +271,9 @@ impl OAuthClient {
         redirect_uri: &Url,
         scope: Option<&str>,
     ) -> Result<Authorization, ClientError> {
+        let endpoint = &found.server.token_endpoint;
+        let paused = self.reach.egress().check_pause(endpoint);
+        paused.map_err(|source| ClientError::egress(endpoint, source))?;
         Authorization::new(found, identity, redirect_uri, scope)
     }
 

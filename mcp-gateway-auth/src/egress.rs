@@ -11,6 +11,8 @@
 //! 2. It follows no redirects, sends no cookies, and uses no proxy.
 //! 3. It reads bodies up to a limit that the caller sets, and rejects compressed ones.
 //! 4. It gives up after ten seconds in total, and bounds the number of concurrent requests.
+//! 5. It sends nothing to an endpoint that has asked for a pause with `Retry-After`, for up to five
+//!    minutes.
 //!
 //! Errors reveal nothing about the gateway's network: a forbidden address, an unknown name and a
 //! host that accepts no connection are all [`EgressError::Unavailable`]. The cause is in the log.
@@ -36,6 +38,7 @@ mod connector;
 mod http_client;
 #[cfg(feature = "client")]
 mod mask;
+mod pauses;
 mod policy;
 mod url_template;
 
@@ -118,6 +121,12 @@ pub enum EgressError {
     /// The response is not JSON, or is compressed although no compression was accepted.
     #[error("response is not JSON")]
     ContentType,
+    /// The endpoint has asked for a pause, which has not ended; no request was sent.
+    #[error("too many requests; try again in {} s", .remaining.as_secs().max(1))]
+    Paused {
+        /// Rest of the pause.
+        remaining: Duration,
+    },
     /// The response has an unexpected status. Redirects are not followed.
     #[error("unexpected response status {0}")]
     Status(StatusCode),

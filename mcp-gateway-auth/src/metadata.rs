@@ -153,7 +153,10 @@ pub(crate) fn is_absent(error: &EgressError) -> bool {
     match error {
         EgressError::ContentType => true,
         EgressError::Status(status) => status.is_client_error() || status.is_redirection(),
-        EgressError::Timeout | EgressError::TooLarge { .. } | EgressError::Unavailable => false,
+        EgressError::Paused { .. }
+        | EgressError::Timeout
+        | EgressError::TooLarge { .. }
+        | EgressError::Unavailable => false,
     }
 }
 

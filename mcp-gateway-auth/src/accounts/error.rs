@@ -6,6 +6,7 @@
 use axum::extract::rejection::{FormRejection, QueryRejection};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use http::header::RETRY_AFTER;
 use mcp_gateway_core::error_chain;
 use mcp_gateway_store::{DocumentError, StoreError};
 
@@ -48,6 +49,11 @@ impl ConnectError {
                 "The account is not connected",
                 "The login of the server rejects the resource indicator (RFC 8707). The \
                  administrator of the gateway can omit it.",
+            ),
+            Self::Client(error) if error.pause().is_some() => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The account is not connected",
+                "The login of the server has too many requests. Try again in a few minutes.",
             ),
             Self::Client(ClientError::Denied(_)) => (
                 StatusCode::FORBIDDEN,
@@ -122,7 +128,14 @@ impl IntoResponse for ConnectError {
             detail: detail.as_deref(),
             links: &[PageLink::CONNECT, PageLink::ACCOUNT],
         };
-        page(status, &error, None)
+        let mut response = page(status, &error, None);
+        if let Self::Client(error) = &self
+            && let Some(pause) = error.pause()
+        {
+            let seconds = pause.as_secs().max(1);
+            response.headers_mut().insert(RETRY_AFTER, seconds.into());
+        }
+        response
     }
 }
 

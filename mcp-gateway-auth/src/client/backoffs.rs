@@ -54,10 +54,11 @@ impl FailureClass {
 #[cfg(feature = "accounts")]
 pub(crate) fn is_lost(error: &ClientError) -> bool {
     match error {
-        ClientError::Egress { source, .. } => !matches!(
-            source,
-            EgressError::Status(status) if status.is_client_error()
-        ),
+        ClientError::Egress { source, .. } => match source {
+            EgressError::Paused { .. } => false,
+            EgressError::Status(status) => !status.is_client_error(),
+            _ => true,
+        },
         ClientError::Response { .. } => true,
         _ => false,
     }
@@ -181,6 +182,12 @@ mod tests {
             (EgressError::Unavailable, true),
             (EgressError::Status(StatusCode::BAD_GATEWAY), true),
             (EgressError::Status(StatusCode::TOO_MANY_REQUESTS), false),
+            (
+                EgressError::Paused {
+                    remaining: Duration::ZERO,
+                },
+                false,
+            ),
         ];
         for (source, expected) in table {
             let url = String::new();

@@ -184,6 +184,18 @@ impl ClientError {
         }
     }
 
+    /// Returns the rest of the pause for which the server has asked.
+    #[cfg(feature = "accounts")]
+    pub(crate) fn pause(&self) -> Option<Duration> {
+        match self {
+            Self::Egress {
+                source: EgressError::Paused { remaining },
+                ..
+            } => Some(*remaining),
+            _ => None,
+        }
+    }
+
     /// Returns `true` if the authorization server rejects the resource indicator (RFC 8707).
     #[cfg(feature = "accounts")]
     pub(crate) fn is_invalid_target(&self) -> bool {
@@ -226,6 +238,7 @@ const FINAL: [&str; 7] = [
 /// Returns the summary of a failed request.
 fn failure(source: &EgressError) -> &'static str {
     match source {
+        EgressError::Paused { .. } => "no request during a pause",
         EgressError::Timeout | EgressError::Unavailable => "failed to connect to the server",
         EgressError::ContentType | EgressError::Status(_) | EgressError::TooLarge { .. } => {
             "unexpected response"

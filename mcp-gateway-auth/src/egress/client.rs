@@ -20,6 +20,7 @@ use url::Url;
 
 use super::client_auth::{ClientAuth, sensitive};
 use super::connector::GuardedConnector;
+use super::pauses::Pauses;
 use super::policy::EgressPolicy;
 use super::{EgressError, FetchedDocument};
 
@@ -39,6 +40,7 @@ type Exchange<'a> = Pin<Box<dyn Future<Output = Result<FetchedDocument, EgressEr
 
 struct Inner {
     client: Client<HttpsConnector<GuardedConnector>, Full<Bytes>>,
+    pauses: Pauses,
     policy: Arc<EgressPolicy>,
     permits: Semaphore,
 }
@@ -66,6 +68,7 @@ impl Egress {
             .build(connector);
         Ok(Self(Arc::new(Inner {
             client,
+            pauses: Pauses::default(),
             policy,
             permits: Semaphore::new(MAX_REQUESTS),
         })))
@@ -161,14 +164,20 @@ impl Egress {
         mut request: Request<Bytes>,
         limit: usize,
     ) -> Result<FetchedDocument, EgressError> {
-        *request.uri_mut() = self.address(url)?;
+        let (address, uri) = self.address(url)?;
+        self.0.pauses.check(&address)?;
+        *request.uri_mut() = uri;
         let headers = request.headers_mut();
         let json = HeaderValue::from_static("application/json");
         headers.entry(header::ACCEPT).or_insert(json);
         let agent = concat!("mcp-gateway/", env!("CARGO_PKG_VERSION"));
         headers.insert(header::USER_AGENT, HeaderValue::from_static(agent));
         match timeout(DEADLINE, self.exchange(request.map(Full::new), limit)).await {
-            Ok(result) => result,
+            Ok(result) => {
+                let fetched = result?;
+                self.0.pauses.record(&address, &fetched);
+                Ok(fetched)
+            }
             Err(_) => {
                 tracing::warn!(%url, reason = "deadline exceeded", "outbound request failed");
                 Err(EgressError::Timeout)
@@ -176,13 +185,24 @@ impl Egress {
         }
     }
 
-    /// Returns `url` as a URI, if the policy permits it.
-    fn address(&self, url: &str) -> Result<Uri, EgressError> {
+    /// Rejects `url` if its endpoint has asked for a pause.
+    ///
+    /// # Errors
+    ///
+    /// [`EgressError::Paused`].
+    #[cfg(feature = "client")]
+    pub(crate) fn check_pause(&self, url: &Url) -> Result<(), EgressError> {
+        self.0.pauses.check(url)
+    }
+
+    /// Parses `url`, if the policy permits it.
+    fn address(&self, url: &str) -> Result<(Url, Uri), EgressError> {
         let parsed = Url::parse(url).map_err(|error| unavailable(&url, &error))?;
         let allowed = self.0.policy.check_url(&parsed);
         allowed.map_err(|refusal| unavailable(&url, &refusal))?;
         let uri = Uri::try_from(parsed.as_str());
-        uri.map_err(|error| unavailable(&url, &error))
+        let uri = uri.map_err(|error| unavailable(&url, &error))?;
+        Ok((parsed, uri))
     }
 
     /// Sends a request within the concurrency limit and reads the response.

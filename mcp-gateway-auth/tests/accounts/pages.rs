@@ -97,6 +97,43 @@ async fn o51_a_link_is_for_one_user() {
 }
 
 #[tokio::test]
+async fn an_overloaded_server_is_not_requested_before_the_time_that_it_names() {
+    let site = Site::start().await;
+    let (ada, mut browser) = site.user("ada").await;
+    let link = site.link(&ada).await;
+    let page = browser.get(&link).await;
+    let authorize = format!("{}&login=ada", page.next().unwrap());
+    let response = browser.get(&authorize).await.next().unwrap();
+    site.harness.provider.habits(|habits| {
+        habits.outage = Some((429, json!({ "error": "too_many_requests" })));
+        habits.retry_after = "120";
+    });
+    let page = browser.get(&response).await;
+    assert_eq!(page.status, StatusCode::BAD_GATEWAY, "{}", page.body);
+    // A user who was sent to the login could not return with an account.
+    let requests = site.harness.provider.requests().len();
+    let page = browser.get(&link).await;
+    assert_eq!(
+        page.status,
+        StatusCode::SERVICE_UNAVAILABLE,
+        "{}",
+        page.body
+    );
+    let seconds: u64 = page.headers["retry-after"]
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!((1..=120).contains(&seconds), "{seconds}");
+    assert!(
+        page.body.contains("Try again in a few minutes"),
+        "{}",
+        page.body
+    );
+    assert_eq!(site.harness.provider.requests().len(), requests);
+}
+
+#[tokio::test]
 async fn o10_a_response_of_another_issuer_is_rejected() {
     let site = Site::start().await;
     let (ada, mut browser) = site.user("ada").await;

@@ -217,7 +217,9 @@ impl ClientMetadataDocuments {
 impl From<EgressError> for Failure {
     fn from(error: EgressError) -> Self {
         match error {
-            EgressError::Timeout | EgressError::Unavailable => Self::Unavailable(error),
+            EgressError::Paused { .. } | EgressError::Timeout | EgressError::Unavailable => {
+                Self::Unavailable(error)
+            }
             EgressError::Status(StatusCode::NOT_FOUND | StatusCode::GONE) => {
                 Self::Wrong(error.to_string())
             }
