@@ -21,6 +21,8 @@ mod browser;
 mod browser_user;
 #[path = "oauth/conformance.rs"]
 mod conformance;
+#[path = "oauth/elicited.rs"]
+mod elicited;
 #[path = "oauth/enterprise.rs"]
 mod enterprise;
 #[path = "oauth/exchanged.rs"]
@@ -38,6 +40,8 @@ mod idp;
 mod inputs;
 #[path = "oauth/killed.rs"]
 mod killed;
+#[path = "oauth/lists.rs"]
+mod lists;
 #[path = "oauth/load.rs"]
 mod load;
 #[path = "oauth/outages.rs"]
@@ -49,8 +53,12 @@ mod person;
 mod provider;
 #[path = "oauth/races.rs"]
 mod races;
+#[path = "oauth/session.rs"]
+mod session;
 #[path = "oauth/stolen.rs"]
 mod stolen;
+#[path = "oauth/team.rs"]
+mod team;
 #[path = "oauth/upstream.rs"]
 mod upstream;
 #[path = "oauth/workloads.rs"]

@@ -16,11 +16,16 @@ use crate::person::{Person, people};
 use crate::provider::Provider;
 
 /// Tool that tells whose account is used.
-const TOOL: &str = "notes__whoami";
+pub(crate) const TOOL: &str = "notes__whoami";
 
 /// Follows the link of a failed call of `person`, who logs in at the provider.
 pub(crate) async fn connect(person: &mut Person, endpoint: &Endpoint) -> Page {
     let page = person.follow_link(endpoint, TOOL).await;
+    log_in(person, endpoint, &page).await
+}
+
+/// Logs `person` in at the provider to which `page` leads.
+pub(crate) async fn log_in(person: &mut Person, endpoint: &Endpoint, page: &Page) -> Page {
     let authorize = format!("{}&login={}", page.next().unwrap(), person.name);
     let response = person.browser.get(&authorize).await.next().unwrap();
     let callback = response.replace(ISSUER, &endpoint.url);
@@ -28,7 +33,7 @@ pub(crate) async fn connect(person: &mut Person, endpoint: &Endpoint) -> Page {
 }
 
 /// Returns a harness with the server at `url`.
-async fn harness(kind: Kind, url: &str) -> Harness {
+pub(crate) async fn harness(kind: Kind, url: &str) -> Harness {
     let auth = json!({ "oauth": {} });
     let remote = json!({ "url": url, "auth": auth });
     let servers = json!([

@@ -16,10 +16,10 @@ use crate::person::{Person, people};
 const GUIDE: &str = "docs/guides/own-github-token.md";
 
 /// Tool that tells whose token is used.
-const TOOL: &str = "github__get_me";
+pub(crate) const TOOL: &str = "github__get_me";
 
 /// Returns a harness with the servers of the guide, at the address of `github`.
-async fn harness(kind: Kind, github: &GitHub) -> Harness {
+pub(crate) async fn harness(kind: Kind, github: &GitHub) -> Harness {
     let mut examples = examples(GUIDE).unwrap().into_iter();
     let example = examples.find(|example| example.language == "yaml").unwrap();
     let (_, servers) = example.text.split_once("servers:\n").unwrap();
@@ -37,7 +37,7 @@ pub(crate) async fn supply(person: &mut Person, endpoint: &Endpoint, token: &str
 }
 
 /// Submits the form on `page` with the value of an input of a server.
-async fn submit(
+pub(crate) async fn submit(
     person: &mut Person,
     endpoint: &Endpoint,
     page: &Page,
@@ -171,7 +171,12 @@ async fn each_person_has_a_program_with_the_own_values() {
 }
 
 /// Runs `mcp-gateway connection` with `args` as an administrator, and returns the output.
-async fn connection(endpoint: &Endpoint, token: &str, args: &[&str], input: &str) -> String {
+pub(crate) async fn connection(
+    endpoint: &Endpoint,
+    token: &str,
+    args: &[&str],
+    input: &str,
+) -> String {
     let args: Vec<_> = ["connection"].iter().chain(args).copied().collect();
     administer(endpoint, token, &args, input).await
 }

@@ -1,18 +1,11 @@
 //! Somebody with a browser and an MCP client.
 
-use bytes::Bytes;
-use http::header::AUTHORIZATION;
-use http::{Method, Request};
-use http_body_util::{BodyExt as _, Full};
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
-use mcp_gateway_tests::wire::modern_request;
 use serde_json::{Value, json};
-use tokio::time::timeout;
 
 use crate::browser::{Browser, Page};
 use crate::browser_user::{BrowserUser, redemption, register};
-use crate::harness::{Endpoint, Harness, ISSUER, Replica, SOON};
+use crate::harness::{Endpoint, Harness, ISSUER, Replica};
+use crate::session::{Messages, Session};
 
 /// Somebody with a browser and an MCP client.
 pub(crate) struct Person {
@@ -49,33 +42,9 @@ impl Person {
 
     /// Returns the result of the tool `name` in a session of the legacy era.
     pub(crate) async fn call_in_session(&self, endpoint: &Endpoint, name: &str) -> Value {
-        let token = format!("Bearer {}", self.token);
-        let mut headers = vec![
-            ("authorization", &*token),
-            ("content-type", "application/json"),
-            ("accept", "application/json, text/event-stream"),
-        ];
-        let send = |method: &str, params: Value| {
-            json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string()
-        };
-        let params = json!({
-            "protocolVersion": "2025-11-25",
-            "capabilities": {},
-            "clientInfo": { "name": "test", "version": "1" },
-        });
-        let body = send("initialize", params);
-        let opened = endpoint.send(Method::POST, "/mcp", &headers, body).await;
-        let opened = opened.unwrap();
-        let session = opened.headers["mcp-session-id"].to_str().unwrap();
-        headers.push(("mcp-session-id", session));
-        headers.push(("mcp-protocol-version", "2025-11-25"));
-        let body = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
-        endpoint
-            .send(Method::POST, "/mcp", &headers, body.to_string())
-            .await;
-        let body = send("tools/call", json!({ "name": name, "arguments": {} }));
-        let reply = endpoint.send(Method::POST, "/mcp", &headers, body).await;
-        message(&reply.unwrap().value)["result"].clone()
+        let session = Session::begin(endpoint, &self.token, json!({})).await;
+        let mut call = session.call(name).await;
+        call.response().await["result"].clone()
     }
 
     /// Returns the names of the tools.
@@ -104,28 +73,27 @@ impl Person {
     /// Subscribes to changed lists of tools. The result completes after the next one.
     pub(crate) async fn subscribe(&self, endpoint: &Endpoint) -> impl Future<Output = ()> + use<> {
         let params = json!({ "notifications": { "toolsListChanged": true } });
-        let body = modern_request("subscriptions/listen", params);
-        let request = Request::post(format!("{}/mcp", endpoint.url))
-            .header(AUTHORIZATION, format!("Bearer {}", self.token))
-            .header("content-type", "application/json")
-            .header("accept", "application/json, text/event-stream")
-            .header("mcp-protocol-version", "2026-07-28")
-            .header("mcp-method", "subscriptions/listen")
-            .body(Full::<Bytes>::from(body))
-            .unwrap();
-        let client = Client::builder(TokioExecutor::new()).build_http();
-        let mut response = client.request(request).await.unwrap();
-        let mut text = String::new();
-        let mut read = async move |word: &str| {
-            while !text.contains(word) {
-                let frame = response.body_mut().frame().await.unwrap().unwrap();
-                if let Ok(data) = frame.into_data() {
-                    text.push_str(std::str::from_utf8(&data).unwrap());
-                }
-            }
-        };
-        timeout(SOON, read("acknowledged")).await.unwrap();
-        async move { timeout(SOON, read("tools/list_changed")).await.unwrap() }
+        let at = (endpoint, &*self.token);
+        let mut changes = Messages::of_request(at, "subscriptions/listen", params).await;
+        changes
+            .method("notifications/subscriptions/acknowledged")
+            .await;
+        async move {
+            changes.method("notifications/tools/list_changed").await;
+        }
+    }
+
+    /// Subscribes to changed lists of tools in a session. The result completes after the next one.
+    pub(crate) async fn subscribe_in_session(
+        &self,
+        endpoint: &Endpoint,
+    ) -> impl Future<Output = ()> + use<> {
+        let session = Session::begin(endpoint, &self.token, json!({})).await;
+        let mut changes = session.listen().await;
+        async move {
+            changes.method("notifications/tools/list_changed").await;
+            drop(session);
+        }
     }
 }
 
@@ -138,17 +106,4 @@ pub(crate) async fn people(harness: &Harness, replica: &Replica) -> [Person; 2] 
         Person::new(&endpoint, "admin", &password).await,
         Person::new(&endpoint, "zoe", password_of_zoe).await,
     ]
-}
-
-/// Returns the message of a response, which is JSON or one event.
-fn message(value: &Value) -> Value {
-    let Some(text) = value.as_str() else {
-        return value.clone();
-    };
-    let mut lines = text.lines().filter_map(|line| line.strip_prefix("data:"));
-    let found = lines.find_map(|line| {
-        let message: Value = serde_json::from_str(line.trim()).ok()?;
-        message.get("result").is_some().then_some(message)
-    });
-    found.unwrap()
 }
