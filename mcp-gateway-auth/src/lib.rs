@@ -90,6 +90,7 @@
 
 #[cfg(feature = "accounts")]
 pub mod accounts;
+mod administered_teams;
 #[cfg(feature = "login")]
 mod authorized_client;
 mod bearer;
@@ -134,6 +135,7 @@ pub mod users;
 #[cfg(all(test, feature = "login"))]
 mod yielding;
 
+pub use self::administered_teams::AdministeredTeams;
 pub use self::clock::Clock;
 pub use self::error::AuthServerError;
 pub use self::input_format::InputFormat;

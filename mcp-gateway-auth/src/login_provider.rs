@@ -8,6 +8,7 @@ use http::request::Parts;
 use mcp_gateway_core::auth::Principal;
 
 use crate::AuthServerError;
+use crate::administered_teams::AdministeredTeams;
 
 /// Authenticates the users who authorize clients.
 ///
@@ -125,6 +126,8 @@ pub struct UserInfo {
     pub roles: Vec<Arc<str>>,
     /// Teams of the user.
     pub teams: Vec<Arc<str>>,
+    /// Teams of the user that the user administers.
+    pub administered_teams: Vec<Arc<str>>,
 }
 
 impl UserInfo {
@@ -137,6 +140,7 @@ impl UserInfo {
             email: None,
             roles: Vec::new(),
             teams: Vec::new(),
+            administered_teams: Vec::new(),
         }
     }
 
@@ -147,7 +151,11 @@ impl UserInfo {
         let roles = self.roles.iter().map(Arc::clone);
         let teams = self.teams.iter().map(Arc::clone);
         let principal = roles.fold(principal, Principal::with_role);
-        teams.fold(principal, Principal::with_team)
+        let principal = teams.fold(principal, Principal::with_team);
+        match &*self.administered_teams {
+            [] => principal,
+            teams => principal.with_extension(AdministeredTeams::new(teams.iter().cloned())),
+        }
     }
 }
 

@@ -195,6 +195,9 @@ pub enum UserError {
     /// The user has no local account.
     #[error("the user logs in at an identity provider and has no password")]
     NoPassword,
+    /// The user is to administer a team without being a member.
+    #[error("the user is no member of the team {0:?}")]
+    NotMember(String),
     /// The password is too short or too long: it must have 8 to 1024 bytes.
     #[error("password must have 8 to 1024 bytes")]
     Password,

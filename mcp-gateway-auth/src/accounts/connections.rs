@@ -8,9 +8,10 @@ use mcp_gateway_core::auth::Principal;
 use mcp_gateway_store::Attachment;
 
 use super::lists::StoredConnection;
+use super::members::member_of;
 use super::{
     AccountCredentials, AccountId, ConnectionProbe, EndReason, InputServer, InputValues,
-    InputViolation, ProbeError, SuppliedInputs,
+    InputViolation, Owner, ProbeError, SuppliedInputs,
 };
 use crate::AuthServerError;
 
@@ -101,6 +102,43 @@ impl AccountCredentials {
     ) -> Result<Option<ConnectionRecord>, AuthServerError> {
         let found = self.renewals().accounts().get(id).await?;
         Ok(found.map(|found| self.record(id.clone(), &found)))
+    }
+
+    /// Returns up to 1,000 connections of each kind of `owner`, ordered by identifier.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthServerError::Store`] if the store is unavailable.
+    pub async fn connections_of(
+        &self,
+        owner: &Owner,
+    ) -> Result<Vec<ConnectionRecord>, AuthServerError> {
+        let accounts = self.renewals().accounts();
+        let (connected, supplied) = (
+            accounts.list(owner).await?,
+            accounts.list_inputs(owner).await?,
+        );
+        let connected = connected.into_iter();
+        let connected = connected
+            .map(|(server, account)| (server, StoredConnection::Account(Box::new(account))));
+        let supplied = supplied.into_iter();
+        let supplied = supplied.map(|(server, inputs)| (server, StoredConnection::Inputs(inputs)));
+        let found = connected.chain(supplied);
+        let found =
+            found.map(|(server, found)| self.record(AccountId::new(owner.clone(), server), &found));
+        let mut found: Vec<_> = found.collect();
+        found.sort_by_cached_key(|record| record.id.key());
+        Ok(found)
+    }
+
+    /// Returns `true` if members of `team` may use the server `name`, so that an administrator of the
+    /// team may connect it.
+    #[must_use]
+    pub fn is_for_team(&self, team: &Arc<str>, name: &str) -> bool {
+        let member = member_of(team);
+        let (accounts, inputs) = (self.servers().get(name), self.inputs().servers().get(name));
+        accounts.is_some_and(|server| server.allows(&member))
+            || inputs.is_some_and(|server| server.allows(&member))
     }
 
     /// Stores `values` as the connection `id` on behalf of `principal`, after a test with `probe`;

@@ -80,20 +80,9 @@ fn lead(owner: &Owner) -> String {
 impl AccountPages {
     /// Returns the links to the lists of other owners, if the visitor manages them.
     fn others(&self, visitor: &Visitor, shown: &Owner) -> Vec<OwnerLink> {
-        if !visitor.is_admin() {
-            return Vec::new();
-        }
-        let (accounts, inputs) = (self.credentials().servers(), self.credentials().inputs());
-        let mut teams: BTreeSet<Arc<str>> = visitor.user.teams.iter().cloned().collect();
-        for server in accounts.filtered(|_| true) {
-            teams.extend(server.teams().iter().cloned());
-        }
-        for server in inputs.servers().filtered(|_| true) {
-            teams.extend(server.teams().iter().cloned());
-        }
-        let own = visitor.as_owner();
-        let owners = [own, Owner::Organization].into_iter();
-        let owners = owners.chain(teams.into_iter().map(Owner::Team));
+        let organization = visitor.is_admin().then_some(Owner::Organization);
+        let owners = [visitor.as_owner()].into_iter().chain(organization);
+        let owners = owners.chain(self.managed_teams(visitor).into_iter().map(Owner::Team));
         let others = owners.filter(|owner| owner != shown);
         others
             .map(|owner| OwnerLink {
@@ -105,6 +94,23 @@ impl AccountPages {
                 },
             })
             .collect()
+    }
+
+    /// Returns the teams whose connections the visitor manages: those of which the visitor is an
+    /// administrator, or all that are known.
+    fn managed_teams(&self, visitor: &Visitor) -> BTreeSet<Arc<str>> {
+        if !visitor.is_admin() {
+            return visitor.user.administered_teams.iter().cloned().collect();
+        }
+        let (accounts, inputs) = (self.credentials().servers(), self.credentials().inputs());
+        let mut teams: BTreeSet<Arc<str>> = visitor.user.teams.iter().cloned().collect();
+        for server in accounts.filtered(|_| true) {
+            teams.extend(server.teams().iter().cloned());
+        }
+        for server in inputs.servers().filtered(|_| true) {
+            teams.extend(server.teams().iter().cloned());
+        }
+        teams
     }
 
     /// Returns the servers that `visitor` may connect for `owner`, and all connections of `owner`,

@@ -13,6 +13,13 @@ pub(super) struct Members {
     users: Vec<Arc<str>>,
 }
 
+/// Returns a user who is a member of `team`, and nothing else.
+pub(super) fn member_of(team: &Arc<str>) -> UserInfo {
+    let mut member = UserInfo::new("", "");
+    member.teams.push(Arc::clone(team));
+    member
+}
+
 impl Members {
     /// Restricts the server to members of `teams`.
     pub(super) fn restrict(&mut self, teams: impl IntoIterator<Item = Arc<str>>) {

@@ -8,6 +8,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mcp_gateway_core::auth::Principal;
 
+use crate::AdministeredTeams;
+use crate::users::Role;
+
 /// Owner of a connected account.
 ///
 /// # Example
@@ -39,6 +42,33 @@ impl Owner {
         let user = std::iter::once_with(|| Self::User(principal.subject().into()));
         let teams = principal.teams().iter().map(Arc::clone).map(Self::Team);
         user.chain(teams).chain([Self::Organization])
+    }
+
+    /// Returns `true` if `principal` manages the connections of this owner: the user, an
+    /// administrator of the team, or an administrator of the organization for all but users.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use mcp_gateway_auth::accounts::Owner;
+    /// use mcp_gateway_auth::AdministeredTeams;
+    /// use mcp_gateway_core::auth::Principal;
+    ///
+    /// let teams = AdministeredTeams::new(["platform".into()]);
+    /// let ada = Principal::new("ada").with_extension(teams);
+    /// let manages = |owner: &str| owner.parse::<Owner>().unwrap().is_managed_by(&ada);
+    /// assert!(manages("user/ada") && manages("team/platform"));
+    /// assert!(!manages("user/bob") && !manages("team/sales") && !manages("organization"));
+    /// ```
+    #[must_use]
+    pub fn is_managed_by(&self, principal: &Principal) -> bool {
+        match self {
+            Self::Organization => Role::Admin.is_held_by(principal),
+            Self::Team(team) => {
+                Role::Admin.is_held_by(principal) || AdministeredTeams::of(principal).contains(team)
+            }
+            Self::User(user) => **user == *principal.subject(),
+        }
     }
 
     /// Returns the segment of store keys.

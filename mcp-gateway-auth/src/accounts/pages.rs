@@ -18,6 +18,7 @@ use super::error::ConnectError;
 use super::flow::{ConnectFlow, Finished};
 use super::input_pages;
 use super::inputs::{ConnectionProbe, InputServer};
+use super::members::member_of;
 use super::server::AccountServer;
 use super::step_up::RequiredScopes;
 use super::{
@@ -27,7 +28,7 @@ use crate::client::ResponseParameters;
 use crate::egress::{Egress, EgressPolicy};
 use crate::login::{BrowserId, LoginSessions, see_other};
 use crate::pages::{CONNECT, MessagePage, page};
-use crate::users::{Role, Users};
+use crate::users::Users;
 use crate::{LoginProvider as _, UserInfo};
 
 /// Pages on which users connect and disconnect their accounts of servers.
@@ -81,10 +82,9 @@ impl Visitor {
         Owner::User(Arc::clone(&self.user.id))
     }
 
-    /// Returns `true` if the visitor manages the connections of teams and of the organization.
+    /// Returns `true` if the visitor manages the connections of all teams and of the organization.
     pub(super) fn is_admin(&self) -> bool {
-        let mut roles = self.user.roles.iter();
-        roles.any(|role| **role == *Role::Admin.as_str())
+        Owner::Organization.is_managed_by(&self.user.principal())
     }
 
     /// Returns the owner whose connections the visitor manages: `named`, or the visitor.
@@ -92,22 +92,19 @@ impl Visitor {
     /// # Errors
     ///
     /// [`ConnectError::NotFound`] for another user, and for other owners unless the visitor is an
-    /// administrator.
+    /// administrator of them.
     pub(super) fn owner(&self, named: Option<&str>) -> Result<Owner, ConnectError> {
         let own = self.as_owner();
         let Some(named) = named else {
             return Ok(own);
         };
         let owner: Owner = named.parse().map_err(|_| ConnectError::BadRequest)?;
-        let is_managed = match &owner {
-            Owner::User(_) => owner == own,
-            Owner::Organization | Owner::Team(_) => self.is_admin(),
-        };
+        let is_managed = owner.is_managed_by(&self.user.principal());
         is_managed.then_some(owner).ok_or(ConnectError::NotFound)
     }
 
     /// Returns `true` if the visitor may connect a server for `owner`, where `is_allowed` tells
-    /// which users may use it.
+    /// which users may use it. An administrator of a team connects what its members may use.
     pub(super) fn may_connect(
         &self,
         owner: &Owner,
@@ -115,7 +112,11 @@ impl Visitor {
     ) -> bool {
         match owner {
             Owner::User(_) => is_allowed(&self.user),
-            Owner::Organization | Owner::Team(_) => self.is_admin(),
+            Owner::Organization | Owner::Team(_) if self.is_admin() => true,
+            Owner::Organization => false,
+            Owner::Team(team) => {
+                owner.is_managed_by(&self.user.principal()) && is_allowed(&member_of(team))
+            }
         }
     }
 }

@@ -224,6 +224,7 @@ impl IdentityProvider for GithubProvider {
             name: account.login,
             email: email.map(|email| email.email),
             teams: teams.flatten().cloned().collect(),
+            administered_teams: None,
             pinned: self.users.contains(&login).then(|| login.clone()),
             login: Some(login),
             id_token: None,

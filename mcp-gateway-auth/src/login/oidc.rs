@@ -60,6 +60,7 @@ pub struct OidcProvider {
     scopes: BTreeSet<String>,
     secret: Option<String>,
     teams: HashMap<String, Vec<String>>,
+    administered_teams: HashMap<String, Vec<String>>,
 }
 
 impl OidcProvider {
@@ -88,6 +89,7 @@ impl OidcProvider {
             scopes: scopes.map(str::to_owned).into(),
             secret: None,
             teams: HashMap::new(),
+            administered_teams: HashMap::new(),
             egress,
             id,
             issuer,
@@ -155,6 +157,21 @@ impl OidcProvider {
         self
     }
 
+    /// Maps the members of a group to the administrators of a team, who are members of the team.
+    /// Default: a login does not change the teams that a user administers.
+    #[must_use]
+    pub fn with_administered_team(
+        mut self,
+        group: impl Into<String>,
+        team: impl Into<String>,
+    ) -> Self {
+        self.administered_teams
+            .entry(group.into())
+            .or_default()
+            .push(team.into());
+        self
+    }
+
     /// Returns the metadata of the provider, cached for an hour.
     async fn discovery(
         &self,
@@ -191,7 +208,17 @@ impl OidcProvider {
         };
         let groups = groups.into_iter().take(MAX_GROUPS).map(str::to_owned);
         let groups: Vec<_> = groups.collect();
-        let teams = groups.iter().filter_map(|group| self.teams.get(group));
+        let teams_of = |mapping: &HashMap<String, Vec<String>>| {
+            let teams = groups.iter().filter_map(|group| mapping.get(group));
+            teams.flatten().cloned().collect::<Vec<_>>()
+        };
+        let mut teams = teams_of(&self.teams);
+        let administered = teams_of(&self.administered_teams);
+        for team in &administered {
+            if !teams.contains(team) {
+                teams.push(team.clone());
+            }
+        }
         let login = text("preferred_username");
         let name = text("name").or(login).or(email).unwrap_or(&sub);
         ExternalIdentity {
@@ -199,7 +226,8 @@ impl OidcProvider {
             name: name.to_owned(),
             login: login.map(str::to_owned),
             email: email.map(str::to_owned),
-            teams: teams.flatten().cloned().collect(),
+            teams,
+            administered_teams: (!self.administered_teams.is_empty()).then_some(administered),
             pinned: None,
             id_token: None,
             subject: sub,

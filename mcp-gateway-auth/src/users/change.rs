@@ -20,6 +20,7 @@ pub struct NewUser {
     password: String,
     role: Role,
     teams: Vec<String>,
+    administered_teams: Vec<String>,
 }
 
 /// Changes of a user; the rest stays as it is.
@@ -34,6 +35,7 @@ pub struct UserUpdate {
     password: Option<String>,
     role: Option<Role>,
     teams: Option<Vec<String>>,
+    administered_teams: Option<Vec<String>>,
 }
 
 impl NewUser {
@@ -44,6 +46,7 @@ impl NewUser {
             password: password.into(),
             role: Role::Member,
             teams: Vec::new(),
+            administered_teams: Vec::new(),
         }
     }
 
@@ -56,6 +59,15 @@ impl NewUser {
     /// Sets the teams.
     pub fn with_teams(mut self, teams: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.teams = teams.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets the teams that the user administers, which must be among those of the user.
+    pub fn with_administered_teams(
+        mut self,
+        teams: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Self {
+        self.administered_teams = teams.into_iter().map(Into::into).collect();
         self
     }
 }
@@ -90,6 +102,16 @@ impl UserUpdate {
         self
     }
 
+    /// Replaces the teams that the user administers, which must be among those of the user. A user
+    /// who leaves a team does not administer it any more.
+    pub fn with_administered_teams(
+        mut self,
+        teams: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Self {
+        self.administered_teams = Some(teams.into_iter().map(Into::into).collect());
+        self
+    }
+
     /// Returns `true` if the account is to be disabled, `false` if it is to be enabled, and `None` if
     /// neither.
     #[must_use]
@@ -100,6 +122,7 @@ impl UserUpdate {
     /// Returns the names of the fields that are set.
     pub fn fields(&self) -> impl Iterator<Item = &'static str> {
         let fields = [
+            ("administeredTeams", self.administered_teams.is_some()),
             ("disabled", self.disabled.is_some()),
             ("password", self.password.is_some()),
             ("role", self.role.is_some()),
@@ -127,7 +150,8 @@ impl Users {
     /// # Errors
     ///
     /// [`UserError::Name`] if the name is invalid, [`UserError::NameTaken`] if it exists already,
-    /// and [`UserError::Password`] if the password is too short or too long.
+    /// [`UserError::NotMember`] if the user is to administer a team of others, and
+    /// [`UserError::Password`] if the password is too short or too long.
     pub async fn add(&self, new: NewUser) -> Result<User, UserError> {
         let key = username(&new.name).ok_or(UserError::Name)?;
         let hash = self.passwords.hash(&new.password).await?;
@@ -136,6 +160,7 @@ impl Users {
         user.password = Some(hash);
         user.role = new.role;
         user.teams = new.teams;
+        user.set_administered_teams(new.administered_teams)?;
         let batch = Batch::new()
             .if_absent(self.names.key(&key))
             .if_absent(self.documents.key(&user.id));
@@ -153,7 +178,8 @@ impl Users {
     ///
     /// [`UserError::Unknown`] if there is no such user, [`UserError::NoPassword`] if the user has no
     /// local account whose password could be replaced, [`UserError::Password`] if the password is too
-    /// short or too long, and [`UserError::LastAdmin`] if no other user would be an administrator.
+    /// short or too long, [`UserError::NotMember`] if the user is to administer a team of others, and
+    /// [`UserError::LastAdmin`] if no other user would be an administrator.
     pub async fn update(&self, id: &str, update: &UserUpdate) -> Result<User, UserError> {
         let known = self.find(id).await?.ok_or(UserError::Unknown)?;
         let hash = match &update.password {
@@ -171,7 +197,12 @@ impl Users {
             after.password = hash.clone().or(after.password);
             after.disabled = update.disabled.unwrap_or(after.disabled);
             after.role = update.role.unwrap_or(after.role);
-            after.teams = update.teams.clone().unwrap_or(after.teams);
+            if let Some(teams) = &update.teams {
+                after.set_teams(teams.clone());
+            }
+            if let Some(teams) = &update.administered_teams {
+                after.set_administered_teams(teams.clone())?;
+            }
             let batch = self.replacement(&stored, Some(&after)).await?;
             let batch = self.documents.put(batch, id, &after, None)?;
             if self.commit(batch, id).await? == CommitOutcome::Committed {
@@ -279,6 +310,7 @@ impl fmt::Debug for NewUser {
             .field("name", &self.name)
             .field("role", &self.role)
             .field("teams", &self.teams)
+            .field("administered_teams", &self.administered_teams)
             .finish_non_exhaustive()
     }
 }
@@ -289,6 +321,7 @@ impl fmt::Debug for UserUpdate {
             .field("disabled", &self.disabled)
             .field("role", &self.role)
             .field("teams", &self.teams)
+            .field("administered_teams", &self.administered_teams)
             .finish_non_exhaustive()
     }
 }

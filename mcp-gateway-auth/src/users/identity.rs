@@ -22,6 +22,8 @@ pub(crate) struct ExternalIdentity {
     pub(crate) email: Option<String>,
     pub(crate) groups: Vec<String>,
     pub(crate) teams: Vec<String>,
+    /// Teams that the user administers; `None` if the provider does not tell.
+    pub(crate) administered_teams: Option<Vec<String>>,
     /// Login name, if the user is allowed by it.
     pub(crate) pinned: Option<String>,
     /// ID token, if it is kept.
@@ -51,7 +53,7 @@ pub(crate) enum LoginOutcome {
     /// The allowed login name is pinned to another subject.
     NameReused,
     /// The user is logged in.
-    Accepted(User),
+    Accepted(Box<User>),
 }
 
 impl Users {
@@ -149,7 +151,7 @@ impl Users {
         };
         let batch = self.documents.put(batch, &user.id, &user, None)?;
         let outcome = self.documents.store().commit(batch).await?;
-        Ok((outcome == CommitOutcome::Committed).then_some(LoginOutcome::Accepted(user)))
+        Ok((outcome == CommitOutcome::Committed).then_some(LoginOutcome::Accepted(Box::new(user))))
     }
 
     /// Creates the user of a new identity.
@@ -181,5 +183,8 @@ fn update_identity(user: &mut User, claimant: &ExternalIdentity, identity: &Link
         user.name.clone_from(&claimant.name);
     }
     user.email.clone_from(&claimant.email);
-    user.teams.clone_from(&claimant.teams);
+    user.set_teams(claimant.teams.clone());
+    if let Some(teams) = &claimant.administered_teams {
+        user.administered_teams.clone_from(teams);
+    }
 }

@@ -2,6 +2,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use super::*;
+use crate::AdministeredTeams;
 use crate::yielding::YieldingStore;
 
 fn users() -> Users {
@@ -20,7 +21,7 @@ fn claimant(issuer: &str, subject: &str) -> ExternalIdentity {
 
 async fn welcome(users: &Users, claimant: &ExternalIdentity) -> User {
     match users.link_identity(claimant).await.unwrap() {
-        LoginOutcome::Accepted(user) => user,
+        LoginOutcome::Accepted(user) => *user,
         other => panic!("{other:?}"),
     }
 }
@@ -308,4 +309,32 @@ async fn o30_nothing_secret_is_shown() {
         !shown.contains("argon2") && !shown.contains("horse"),
         "{shown}"
     );
+}
+
+#[tokio::test]
+async fn members_alone_administer_a_team() {
+    let users = users();
+    let new = NewUser::new("ada", "correct horse battery").with_teams(["ops", "web"]);
+    let ada = users
+        .add(new.with_administered_teams(["ops"]))
+        .await
+        .unwrap();
+    let extension = ada.user().principal();
+    assert_eq!(AdministeredTeams::of(&extension), [Arc::from("ops")]);
+    let update = |teams: &[&str]| UserUpdate::new().with_administered_teams(teams.to_vec());
+    let foreign = users.update(&ada.id, &update(&["sales"])).await;
+    assert!(matches!(foreign, Err(UserError::NotMember(team)) if team == "sales"));
+    let ada = users
+        .update(&ada.id, &update(&["ops", "web"]))
+        .await
+        .unwrap();
+    assert_eq!(ada.administered_teams, ["ops", "web"]);
+    // Whoever leaves a team does not administer it any more, also after a return.
+    for teams in [&["web"][..], &["ops", "web"]] {
+        let update = UserUpdate::new().with_teams(teams.to_vec());
+        let ada = users.update(&ada.id, &update).await.unwrap();
+        assert_eq!(ada.administered_teams, ["web"]);
+    }
+    let new = NewUser::new("bob", "correct horse battery").with_administered_teams(["ops"]);
+    assert!(matches!(users.add(new).await, Err(UserError::NotMember(_))));
 }

@@ -29,6 +29,9 @@ pub struct User {
     pub role: Role,
     /// Teams of the user.
     pub teams: Vec<String>,
+    /// Teams of the user that the user administers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub administered_teams: Vec<String>,
     /// External identities of the user.
     pub identities: Vec<LinkedIdentity>,
     /// `true` if the user must not log in.
@@ -95,11 +98,33 @@ impl User {
             email: None,
             role: Role::Member,
             teams: Vec::new(),
+            administered_teams: Vec::new(),
             identities: Vec::new(),
             disabled: false,
             created,
             sessions_since: 0,
             password: None,
+        }
+    }
+
+    /// Replaces the teams. The user does not administer others any more.
+    pub(super) fn set_teams(&mut self, teams: Vec<String>) {
+        self.administered_teams.retain(|team| teams.contains(team));
+        self.teams = teams;
+    }
+
+    /// Replaces the teams that the user administers.
+    ///
+    /// # Errors
+    ///
+    /// [`UserError::NotMember`] if the user is no member of one of them.
+    pub(super) fn set_administered_teams(&mut self, teams: Vec<String>) -> Result<(), UserError> {
+        match teams.iter().find(|team| !self.teams.contains(team)) {
+            Some(foreign) => Err(UserError::NotMember(foreign.clone())),
+            None => {
+                self.administered_teams = teams;
+                Ok(())
+            }
         }
     }
 
@@ -126,10 +151,12 @@ impl User {
 
     /// Returns the profile that the authorization server works with.
     pub(crate) fn user(&self) -> UserInfo {
+        let texts = |teams: &[String]| teams.iter().map(|team| team.as_str().into()).collect();
         UserInfo {
+            administered_teams: texts(&self.administered_teams),
             email: self.email.as_deref().map(Into::into),
             roles: vec![self.role.as_str().into()],
-            teams: self.teams.iter().map(|team| team.as_str().into()).collect(),
+            teams: texts(&self.teams),
             ..UserInfo::new(self.id.as_str(), self.name.as_str())
         }
     }

@@ -1,6 +1,7 @@
 use http::StatusCode;
 use mcp_gateway_auth::accounts::AccountServer;
 use mcp_gateway_auth::client::ClientIdentity;
+use mcp_gateway_auth::users::UserUpdate;
 use mcp_gateway_core::auth::Principal;
 use mcp_gateway_core::credential::CredentialError;
 use serde_json::{Value, json};
@@ -331,6 +332,48 @@ async fn an_administrator_connects_the_account_of_the_organization() {
     assert_eq!(site.harness.provider.user(&token).as_deref(), Some("robot"));
     let page = browser.get(&list).await;
     assert!(page.body.contains("Connected with "), "{}", page.body);
+}
+
+#[tokio::test]
+async fn o52_an_administrator_of_a_team_connects_the_account_of_the_team() {
+    let site = Site::start().await;
+    let (ada, mut browser) = site.user("ada").await;
+    let list = |owner: &str| site.url(&format!("/connect?owner={owner}"));
+    assert_eq!(
+        browser.get(&list("team/ops")).await.status,
+        StatusCode::NOT_FOUND
+    );
+    let update = UserUpdate::new().with_teams(["ops", "web"]);
+    let update = update.with_administered_teams(["ops"]);
+    site.users.update(&ada, &update).await.unwrap();
+    for foreign in ["team/web", "team/sales", "organization", "user/bob"] {
+        let page = browser.get(&list(foreign)).await;
+        assert_eq!(page.status, StatusCode::NOT_FOUND, "{foreign}");
+    }
+    let page = browser.get(&list("team/ops")).await;
+    assert!(!page.body.contains("Organization"), "{}", page.body);
+    let csrf = page.field("csrf");
+    let connect = site.url(&format!("/connect/{SERVER}"));
+    let mut submit = async |owner: &str| {
+        let form = [("csrf", &*csrf), ("owner", owner)];
+        browser.post(&connect, &form).await
+    };
+    assert_eq!(submit("team/web").await.status, StatusCode::NOT_FOUND);
+    let page = submit("team/ops").await;
+    let page = site.authorize(&mut browser, &page, "robot").await;
+    assert!(
+        page.body.contains("members of the team ops"),
+        "{}",
+        page.body
+    );
+
+    // What the team may not use is not connected for it.
+    let server = AccountServer::new(SERVER, site.harness.provider.url());
+    let server = server.with_teams(["web".into()]);
+    site.replica.credentials.replace_servers([server]);
+    let form = [("csrf", &*csrf), ("owner", "team/ops")];
+    let page = browser.post(&connect, &form).await;
+    assert_eq!(page.status, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]

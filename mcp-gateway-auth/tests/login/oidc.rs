@@ -57,6 +57,27 @@ async fn who_is_known_elsewhere_logs_in() {
 }
 
 #[tokio::test]
+async fn groups_determine_who_administers_a_team() {
+    let (idp, harness) = start(|idp| {
+        idp.with_team("eng", "core")
+            .with_administered_team("leads", "core")
+            .with_administered_team("leads", "ops")
+    })
+    .await;
+    for (groups, teams, administered) in [
+        (&["eng"][..], &["core"][..], &[][..]),
+        (&["eng", "leads"], &["core", "ops"], &["core", "ops"]),
+        (&["eng"], &["core"], &[]),
+    ] {
+        set(&mut idp.now(), &json!({ "groups": groups }));
+        log_in(&harness).await;
+        let user = harness.users.list(None, 10).await.unwrap().remove(0);
+        assert_eq!(user.teams, teams);
+        assert_eq!(user.administered_teams, administered);
+    }
+}
+
+#[tokio::test]
 async fn secrets_are_sent_as_the_provider_takes_them() {
     let (idp, harness) = start(|idp| idp).await;
     idp.now().discovery["token_endpoint_auth_methods_supported"] = json!(["client_secret_post"]);
