@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `local` | boolean |
 //! | `github` | [`GitHub`]: `clientId`, `clientSecret`, `users`, `organizations`, `url`, `apiUrl` |
-//! | `oidc` | list of [`Provider`]: `name`, `label`, `issuer`, `clientId`, `clientSecret`, `scopes`, `groupsClaim`, `allowedGroups`, `allowedDomains`, `teams`, `keepIdToken` |
+//! | `oidc` | list of [`Provider`]: `name`, `label`, `issuer`, `clientId`, `clientSecret`, `scopes`, `groupsClaim`, `allowedGroups`, `allowedDomains`, `teams`, `teamAdmins`, `keepIdToken` |
 
 use mcp_gateway_platform::spec::{GitHub, Login, Provider};
 
@@ -74,6 +74,7 @@ impl FromField for Provider {
             .get_with("allowedDomains", restriction)
             .unwrap_or_default();
         provider.teams = table.get_with("teams", pairs).unwrap_or_default();
+        provider.team_admins = table.get_with("teamAdmins", pairs).unwrap_or_default();
         table.finish();
         Some(provider)
     }

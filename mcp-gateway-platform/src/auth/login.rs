@@ -95,5 +95,8 @@ fn at_provider(config: &spec::Provider, egress: &Egress) -> OidcProvider {
     for (group, team) in &config.teams {
         provider = provider.with_team(group, team);
     }
+    for (group, team) in &config.team_admins {
+        provider = provider.with_administered_team(group, team);
+    }
     provider
 }

@@ -69,6 +69,8 @@ pub struct Provider {
     pub allowed_domains: Vec<String>,
     /// Pairs of a group and the team of its members.
     pub teams: Vec<(String, String)>,
+    /// Pairs of a group and the team that its members administer.
+    pub team_admins: Vec<(String, String)>,
 }
 
 impl Login {
@@ -115,6 +117,7 @@ impl Provider {
             allowed_groups: Vec::new(),
             allowed_domains: Vec::new(),
             teams: Vec::new(),
+            team_admins: Vec::new(),
         }
     }
 }
