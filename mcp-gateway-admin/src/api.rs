@@ -17,6 +17,7 @@ mod published;
 mod requests;
 mod secrets;
 mod servers;
+mod team_gateways;
 pub(crate) mod tokens;
 pub(crate) mod users;
 mod version;

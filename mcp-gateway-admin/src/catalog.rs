@@ -31,6 +31,13 @@ pub trait Catalog: fmt::Debug + Send + Sync + 'static {
     /// store.
     fn gateway(&self, key: &str) -> Option<(GatewayDocument, Option<u64>)>;
 
+    /// Returns the gateway that `entry` describes, without an identifier.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError`] if the entry is invalid.
+    fn describe_gateway(&self, entry: &Value) -> Result<GatewayDocument, CatalogError>;
+
     /// Creates the gateway of `entry`, which is served when this returns.
     ///
     /// # Errors

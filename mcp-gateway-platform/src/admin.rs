@@ -84,6 +84,10 @@ impl Catalog for Running {
         self.find_gateway(key)
     }
 
+    fn describe_gateway(&self, entry: &Value) -> Result<GatewayDocument, CatalogError> {
+        self.described_gateway(entry)
+    }
+
     async fn create_gateway(
         &self,
         entry: Value,

@@ -1,4 +1,7 @@
-//! Access to the API: principals with the role `admin`, and others for what concerns themselves.
+//! Access to the API: principals with the role `admin`, administrators of teams for what belongs to
+//! these, and others for what concerns themselves.
+
+use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::Method;
@@ -6,6 +9,8 @@ use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::Response;
 use mcp_gateway_audit::Actor;
+use mcp_gateway_auth::AdministeredTeams;
+use mcp_gateway_auth::accounts::Owner;
 use mcp_gateway_auth::users::Role;
 use mcp_gateway_core::auth::Principal;
 use mcp_gateway_registry::Viewer;
@@ -16,6 +21,10 @@ use super::{AdminApi, BASE};
 /// Authenticated administrator of a request.
 #[derive(Clone, Debug)]
 pub(super) struct Admin(Principal);
+
+/// Authenticated administrator of the organization, or of teams.
+#[derive(Clone, Debug)]
+pub(super) struct Manager(Principal);
 
 /// Authenticated principal of a request.
 #[derive(Clone, Debug)]
@@ -30,6 +39,32 @@ impl Admin {
     /// Returns the actor of the changes.
     pub(super) fn actor(&self) -> Actor {
         Actor::new(self.0.subject())
+    }
+}
+
+impl Manager {
+    /// Returns the principal.
+    pub(super) fn principal(&self) -> &Principal {
+        &self.0
+    }
+
+    /// Returns the actor of the changes.
+    pub(super) fn actor(&self) -> Actor {
+        Actor::new(self.0.subject())
+    }
+
+    /// Returns the teams that the principal administers; `None` for an administrator of the
+    /// organization, who is not restricted to teams.
+    pub(super) fn teams(&self) -> Option<&[Arc<str>]> {
+        (!is_admin(&self.0)).then(|| AdministeredTeams::of(&self.0))
+    }
+
+    /// Returns `true` if the principal may see the connections of `owner`, and end them.
+    pub(super) fn manages(&self, owner: &Owner) -> bool {
+        let Some(teams) = self.teams() else {
+            return true;
+        };
+        matches!(owner, Owner::Team(team) if teams.contains(team))
     }
 }
 
@@ -77,7 +112,12 @@ pub(super) async fn authorize(
     let (parts, body) = request.into_parts();
     let principal = api.0.verifier.verify(&parts).await?;
     let is_admin = is_admin(&principal);
-    if !is_admin && !is_shared(&parts.method, parts.uri.path()) {
+    let is_manager = is_admin || !AdministeredTeams::of(&principal).is_empty();
+    let path = parts.uri.path();
+    let is_permitted = is_admin
+        || is_shared(&parts.method, path)
+        || (is_manager && is_managed(&parts.method, path));
+    if !is_permitted {
         let subject = principal.subject();
         tracing::info!(subject, method = %parts.method, "administration denied");
         return Err(ApiError::Forbidden);
@@ -87,22 +127,50 @@ pub(super) async fn authorize(
     if is_admin {
         extensions.insert(Admin(principal.clone()));
     }
+    if is_manager {
+        extensions.insert(Manager(principal.clone()));
+    }
     extensions.insert(Member(principal));
     Ok(next.run(request).await)
 }
 
+/// Returns `true` if administrators of teams may send a request: they manage the connections and
+/// the gateways of these.
+fn is_managed(method: &Method, path: &str) -> bool {
+    match *segments(path) {
+        ["connections"] | ["gateways"] => method == Method::GET || method == Method::POST,
+        ["connections", _] => method == Method::GET || method == Method::DELETE,
+        ["gateways", _] => {
+            method == Method::GET || method == Method::PUT || method == Method::DELETE
+        }
+        _ => false,
+    }
+}
+
 /// Returns `true` if every principal may send a request: they read entries and request them.
 fn is_shared(method: &Method, path: &str) -> bool {
-    let below = path
-        .strip_prefix(BASE)
-        .and_then(|path| path.strip_prefix('/'));
-    let segments: Vec<_> = below.unwrap_or_default().split('/').collect();
-    match *segments {
+    match *segments(path) {
         ["entries"] | ["entries", _] | ["entries", _, "server.json"] | ["requests", _] => {
             method == Method::GET
         }
         ["requests"] => method == Method::GET || method == Method::POST,
         _ => false,
+    }
+}
+
+/// Returns the segments of `path` below that of the API.
+fn segments(path: &str) -> Vec<&str> {
+    let below = path
+        .strip_prefix(BASE)
+        .and_then(|path| path.strip_prefix('/'));
+    below.unwrap_or_default().split('/').collect()
+}
+
+impl<S: Sync> FromRequestParts<S> for Manager {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        parts.extensions.get().cloned().ok_or(ApiError::Forbidden)
     }
 }
 
@@ -148,5 +216,26 @@ mod tests {
             assert_eq!(is_shared(&method, &path), expected, "{method} {path}");
         }
         assert!(!is_shared(&Method::GET, "/entries"));
+    }
+
+    #[test]
+    fn r1_administrators_of_teams_manage_connections_and_gateways() {
+        for (method, path, expected) in [
+            (Method::GET, "/connections", true),
+            (Method::POST, "/connections", true),
+            (Method::DELETE, "/connections/x", true),
+            (Method::PUT, "/connections/x", false),
+            (Method::GET, "/gateways/x", true),
+            (Method::PUT, "/gateways/x", true),
+            (Method::GET, "/gateways/x/y", false),
+            (Method::GET, "/users", false),
+            (Method::POST, "/tokens", false),
+            (Method::GET, "/audit", false),
+            (Method::POST, "/servers", false),
+            (Method::POST, "/entries", false),
+        ] {
+            let path = format!("{BASE}{path}");
+            assert_eq!(is_managed(&method, &path), expected, "{method} {path}");
+        }
     }
 }

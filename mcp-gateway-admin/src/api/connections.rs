@@ -1,17 +1,20 @@
 //! `/connections`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::IntoResponse;
-use mcp_gateway_auth::accounts::{AccountId, ConnectionRecord, Owner, ProbeError, SupplyError};
+use mcp_gateway_auth::accounts::{
+    AccountCredentials, AccountId, ConnectionRecord, Owner, ProbeError, SupplyError,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::access::Admin;
+use super::access::Manager;
 use super::extract::{Body, Filter, Id};
 use super::page::{Page, PageQuery};
 use super::problem::{ApiError, Problem};
@@ -63,23 +66,26 @@ pub(super) struct NewConnection {
     untested: bool,
 }
 
-/// Returns the connections of all owners, in a stable order.
+/// Returns the connections of all owners, in a stable order. An administrator of teams sees those of
+/// the teams.
 #[utoipa::path(
     get, path = "/connections", tag = "connections", operation_id = "listConnections", params(PageQuery),
     responses((status = 200, body = Page<ConnectionDocument>), (status = "default", body = Problem, description = "Problem", content_type = "application/problem+json")),
 )]
 pub(super) async fn list(
     State(api): State<AdminApi>,
+    manager: Manager,
     Filter(page): Filter<PageQuery>,
 ) -> Result<Json<Page<ConnectionDocument>>, ApiError> {
     let limit = page.limit()?;
     let invalid = || ApiError::BadRequest("after: invalid cursor".to_owned());
     let after = page.after()?;
     let after = after.map(|after| AccountId::from_key(after).ok_or_else(invalid));
-    let connections = api.connections()?.credentials();
-    let found = connections
-        .connections(after.transpose()?.as_ref(), limit + 1)
-        .await?;
+    let (connections, after) = (api.connections()?.credentials(), after.transpose()?);
+    let found = match manager.teams() {
+        Some(teams) => of_teams(connections, teams, after.as_ref()).await?,
+        None => connections.connections(after.as_ref(), limit + 1).await?,
+    };
     let found = found.into_iter().map(ConnectionDocument::from).collect();
     Ok(Json(Page::of(
         found,
@@ -96,14 +102,23 @@ pub(super) async fn list(
 )]
 pub(super) async fn create(
     State(api): State<AdminApi>,
-    admin: Admin,
+    manager: Manager,
     Body(new): Body<NewConnection>,
 ) -> Result<impl IntoResponse, ApiError> {
     let connections = api.connections()?;
     let id = AccountId::new(shared_owner(&new.owner)?, new.server);
-    let principal = admin.principal();
+    if !manager.manages(&id.owner) {
+        return Err(ApiError::Forbidden);
+    }
+    let principal = manager.principal();
     let probe = connections.probe().filter(|_| !new.untested);
     let credentials = connections.credentials();
+    if let (Some(_), Owner::Team(team)) = (manager.teams(), &id.owner)
+        && !credentials.is_for_team(team, &id.server)
+    {
+        // As if the server did not exist.
+        return Err(SupplyError::NoInputs.into());
+    }
     credentials
         .supply(principal, &id, &new.values, probe)
         .await?;
@@ -119,9 +134,10 @@ pub(super) async fn create(
 )]
 pub(super) async fn get(
     State(api): State<AdminApi>,
+    manager: Manager,
     Id(id): Id,
 ) -> Result<Json<ConnectionDocument>, ApiError> {
-    let id = AccountId::from_key(&id).ok_or(ApiError::NotFound)?;
+    let id = managed(&manager, &id)?;
     Ok(Json(find(api.connections()?, &id).await?))
 }
 
@@ -132,16 +148,39 @@ pub(super) async fn get(
 )]
 pub(super) async fn delete(
     State(api): State<AdminApi>,
-    admin: Admin,
+    manager: Manager,
     Id(id): Id,
 ) -> Result<StatusCode, ApiError> {
-    let id = AccountId::from_key(&id).ok_or(ApiError::NotFound)?;
+    let id = managed(&manager, &id)?;
     let credentials = api.connections()?.credentials();
-    let actor = admin.principal().subject();
+    let actor = manager.principal().subject();
     match credentials.disconnect(actor, &id).await? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(ApiError::NotFound),
     }
+}
+
+/// Returns the connections of `teams` after `after`, ordered by identifier.
+async fn of_teams(
+    connections: &AccountCredentials,
+    teams: &[Arc<str>],
+    after: Option<&AccountId>,
+) -> Result<Vec<ConnectionRecord>, ApiError> {
+    let mut found = Vec::new();
+    for team in teams {
+        let owner = Owner::Team(Arc::clone(team));
+        found.extend(connections.connections_of(&owner).await?);
+    }
+    found.sort_by_cached_key(|record| record.id.key());
+    let after = after.map(AccountId::key);
+    found.retain(|record| after.as_ref().is_none_or(|after| record.id.key() > *after));
+    Ok(found)
+}
+
+/// Returns the identity of the connection `id`, if `manager` may see it.
+fn managed(manager: &Manager, id: &str) -> Result<AccountId, ApiError> {
+    let id = AccountId::from_key(id).filter(|id| manager.manages(&id.owner));
+    id.ok_or(ApiError::NotFound)
 }
 
 /// Returns the owner `text`, which is not a user.

@@ -9,12 +9,12 @@ use mcp_gateway_audit::Change;
 use mcp_gateway_store::Attachment;
 use serde_json::Value;
 
-use super::access::Admin;
+use super::access::Manager;
 use super::extract::{Body, Filter, Id};
 use super::page::{Page, PageQuery};
 use super::problem::{ApiError, Problem};
 use super::version::{Expected, expected, tag};
-use super::{AdminApi, BASE};
+use super::{AdminApi, BASE, team_gateways};
 use crate::Violation;
 use crate::catalog::GatewayDocument;
 
@@ -59,34 +59,39 @@ pub(super) enum VisibilityEntry {
     },
 }
 
-/// Returns gateways, ordered by identifier.
+/// Returns gateways, ordered by identifier. An administrator of teams sees those that exist for the
+/// teams.
 #[utoipa::path(
     get, path = "/gateways", tag = "gateways", operation_id = "listGateways", params(PageQuery),
     responses((status = 200, body = Page<GatewayDocument>), (status = "default", body = Problem, description = "Problem", content_type = "application/problem+json")),
 )]
 pub(super) async fn list(
     State(api): State<AdminApi>,
+    manager: Manager,
     Filter(page): Filter<PageQuery>,
 ) -> Result<Json<Page<GatewayDocument>>, ApiError> {
     let (limit, after) = (page.limit()?, page.after()?);
     let mut found = api.catalog()?.gateways();
+    found.retain(|gateway| manager.sees(gateway));
     found.retain(|gateway| after.is_none_or(|after| *gateway.id > *after));
     found.sort_unstable_by(|a, b| a.id.cmp(&b.id));
     Ok(Json(Page::of(found, limit, |gateway| &gateway.id)))
 }
 
-/// Adds a gateway.
+/// Adds a gateway. An administrator of teams adds gateways for these, with what their members have
+/// in other gateways.
 #[utoipa::path(
     post, path = "/gateways", tag = "gateways", operation_id = "createGateway", request_body = GatewayEntry,
     responses((status = 201, body = GatewayDocument), (status = "default", body = Problem, description = "Problem", content_type = "application/problem+json")),
 )]
 pub(super) async fn create(
     State(api): State<AdminApi>,
-    admin: Admin,
+    manager: Manager,
     Body(entry): Body<Value>,
 ) -> Result<Response, ApiError> {
     check_texts(&entry)?;
-    let record = record(&api, &admin, "gateway.create");
+    manager.check(&api, &entry, None)?;
+    let record = record(&api, &manager, "gateway.create");
     let created = api.catalog()?.create_gateway(entry, &record).await;
     let (gateway, version) = created?;
     let location = format!("{BASE}/gateways/{}", gateway.id);
@@ -99,8 +104,12 @@ pub(super) async fn create(
     get, path = "/gateways/{id}", tag = "gateways", operation_id = "getGateway", params(("id" = String, Path)),
     responses((status = 200, body = GatewayDocument), (status = "default", body = Problem, description = "Problem", content_type = "application/problem+json")),
 )]
-pub(super) async fn get(State(api): State<AdminApi>, Id(id): Id) -> Result<Response, ApiError> {
-    let (gateway, version) = api.catalog()?.gateway(&id).ok_or(ApiError::NotFound)?;
+pub(super) async fn get(
+    State(api): State<AdminApi>,
+    manager: Manager,
+    Id(id): Id,
+) -> Result<Response, ApiError> {
+    let (gateway, version) = manager.gateway(&api, &id)?;
     Ok(match version {
         Some(version) => ([(ETAG, tag(version))], Json(gateway)).into_response(),
         None => Json(gateway).into_response(),
@@ -116,18 +125,17 @@ pub(super) async fn get(State(api): State<AdminApi>, Id(id): Id) -> Result<Respo
 )]
 pub(super) async fn replace(
     State(api): State<AdminApi>,
-    admin: Admin,
+    manager: Manager,
     Id(id): Id,
     headers: HeaderMap,
     Body(entry): Body<Value>,
 ) -> Result<Response, ApiError> {
     let catalog = api.catalog()?;
-    if catalog.gateway(&id).is_none() {
-        return Err(ApiError::NotFound);
-    }
+    let before = manager.managed_gateway(&api, &id)?;
     let version = expected(&headers)?.ok_or(ApiError::PreconditionRequired)?;
     check_texts(&entry)?;
-    let record = record(&api, &admin, "gateway.replace");
+    manager.check(&api, &entry, Some(&before))?;
+    let record = record(&api, &manager, "gateway.replace");
     let replaced = catalog.replace_gateway(&id, entry, version.number(), &record);
     let (gateway, version) = replaced.await?;
     Ok(([(ETAG, tag(version))], Json(gateway)).into_response())
@@ -141,12 +149,15 @@ pub(super) async fn replace(
 )]
 pub(super) async fn delete(
     State(api): State<AdminApi>,
-    admin: Admin,
+    manager: Manager,
     Id(id): Id,
     headers: HeaderMap,
 ) -> Result<StatusCode, ApiError> {
+    if manager.teams().is_some() {
+        manager.managed_gateway(&api, &id)?;
+    }
     let version = expected(&headers)?.and_then(Expected::number);
-    let record = record(&api, &admin, "gateway.delete");
+    let record = record(&api, &manager, "gateway.delete");
     api.catalog()?.delete_gateway(&id, version, &record).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -179,8 +190,59 @@ fn check_texts(entry: &Value) -> Result<(), ApiError> {
     }
 }
 
+impl Manager {
+    /// Returns `true` if the principal may see `gateway`.
+    fn sees(&self, gateway: &GatewayDocument) -> bool {
+        let teams = self.teams();
+        teams.is_none_or(|teams| team_gateways::is_visible(gateway, teams))
+    }
+
+    /// Returns the gateway `key` and the version of its entry, if the principal may see it.
+    fn gateway(
+        &self,
+        api: &AdminApi,
+        key: &str,
+    ) -> Result<(GatewayDocument, Option<u64>), ApiError> {
+        let found = api.catalog()?.gateway(key);
+        let found = found.filter(|(gateway, _)| self.sees(gateway));
+        found.ok_or(ApiError::NotFound)
+    }
+
+    /// Returns the gateway `key`, if the principal may change it.
+    fn managed_gateway(&self, api: &AdminApi, key: &str) -> Result<GatewayDocument, ApiError> {
+        let (gateway, _) = self.gateway(api, key)?;
+        let teams = self.teams();
+        match teams.is_none_or(|teams| team_gateways::is_managed(&gateway, teams)) {
+            true => Ok(gateway),
+            false => Err(ApiError::Forbidden),
+        }
+    }
+
+    /// Validates the entry of a gateway of an administrator of teams, which replaces `before`.
+    fn check(
+        &self,
+        api: &AdminApi,
+        entry: &Value,
+        before: Option<&GatewayDocument>,
+    ) -> Result<(), ApiError> {
+        let Some(teams) = self.teams() else {
+            return Ok(());
+        };
+        let catalog = api.catalog()?;
+        let mut gateway = catalog.describe_gateway(entry)?;
+        if let Some(before) = before {
+            gateway.id.clone_from(&before.id);
+        }
+        let violations = team_gateways::violations(&gateway, teams, &catalog.gateways());
+        match violations.is_empty() {
+            true => Ok(()),
+            false => Err(ApiError::Invalid(violations)),
+        }
+    }
+}
+
 /// Returns the record of `action` on a gateway.
-fn record(api: &AdminApi, admin: &Admin, action: &'static str) -> Attachment {
+fn record(api: &AdminApi, manager: &Manager, action: &'static str) -> Attachment {
     let change = move |id: &str| Change::new(action, format!("gateway/{id}"));
-    api.trail().attachment(&admin.actor(), change)
+    api.trail().attachment(&manager.actor(), change)
 }

@@ -171,6 +171,7 @@ impl From<UserError> for ApiError {
             | UserError::LastAdmin
             | UserError::NameTaken
             | UserError::NoPassword => Self::Conflict(error.to_string()),
+            UserError::NotMember(_) => Self::invalid("administeredTeams", error.to_string()),
             UserError::Password => Self::invalid("password", error.to_string()),
             UserError::Role => Self::invalid("role", error.to_string()),
             UserError::Unknown => Self::NotFound,

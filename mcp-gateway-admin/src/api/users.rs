@@ -38,6 +38,8 @@ pub struct UserDocument {
     pub role: &'static str,
     /// Teams.
     pub teams: Vec<String>,
+    /// Teams whose connections and gateways the user manages.
+    pub administered_teams: Vec<String>,
     /// `true` if the user must not log in, and tokens are rejected.
     pub disabled: bool,
     /// Time of creation.
@@ -89,6 +91,10 @@ pub(super) struct UserToCreate {
     #[serde(default)]
     #[schema(max_items = 100, value_type = Vec<Label>)]
     teams: Vec<String>,
+    /// Teams whose connections and gateways the user manages, among those of the user.
+    #[serde(default, rename = "administeredTeams")]
+    #[schema(max_items = 100, value_type = Vec<Label>)]
+    administered_teams: Vec<String>,
 }
 
 /// Created user.
@@ -110,6 +116,10 @@ pub(super) struct UserChanges {
     /// New teams. A login at an identity provider sets those of its users again.
     #[schema(max_items = 100, value_type = Option<Vec<Label>>)]
     teams: Option<Vec<String>>,
+    /// New teams whose connections and gateways the user manages, among those of the user.
+    #[serde(rename = "administeredTeams")]
+    #[schema(max_items = 100, value_type = Option<Vec<Label>>)]
+    administered_teams: Option<Vec<String>>,
     /// `true` ends all sessions and revokes all tokens of the user, for good.
     disabled: Option<bool>,
     /// New password of a local account, which ends its sessions.
@@ -144,6 +154,7 @@ pub(super) async fn create(
     Body(new): Body<UserToCreate>,
 ) -> Result<impl IntoResponse, ApiError> {
     check_teams(&new.teams)?;
+    check_teams(&new.administered_teams)?;
     check_password(new.password.as_ref())?;
     let generated = match new.password {
         Some(_) => None,
@@ -157,7 +168,8 @@ pub(super) async fn create(
         .create_user(
             NewUser::new(new.name, password.unwrap_or_default())
                 .with_role(new.role.into())
-                .with_teams(new.teams),
+                .with_teams(new.teams)
+                .with_administered_teams(new.administered_teams),
         )
         .await?;
     let location = format!("{BASE}/users/{}", user.id);
@@ -195,6 +207,7 @@ pub(super) async fn update(
     Body(changes): Body<UserChanges>,
 ) -> Result<Json<UserDocument>, ApiError> {
     check_teams(changes.teams.as_deref().unwrap_or_default())?;
+    check_teams(changes.administered_teams.as_deref().unwrap_or_default())?;
     check_password(changes.password.as_ref())?;
     let administrator = api.administration()?.administrator(admin.actor());
     let user = administrator.update_user(&id, &changes.into()).await?;
@@ -247,6 +260,7 @@ impl From<&User> for UserDocument {
             email: user.email.clone(),
             role: user.role.as_str(),
             teams: user.teams.clone(),
+            administered_teams: user.administered_teams.clone(),
             disabled: user.disabled,
             created: user.created,
             identities: user.identities.iter().map(IdentityDocument::from).collect(),
@@ -269,6 +283,7 @@ impl From<UserChanges> for UserUpdate {
         let UserChanges {
             role,
             teams,
+            administered_teams,
             disabled,
             password,
         } = changes;
@@ -278,6 +293,9 @@ impl From<UserChanges> for UserUpdate {
         }
         if let Some(teams) = teams {
             update = update.with_teams(teams);
+        }
+        if let Some(teams) = administered_teams {
+            update = update.with_administered_teams(teams);
         }
         if let Some(disabled) = disabled {
             update = update.with_disabled(disabled);

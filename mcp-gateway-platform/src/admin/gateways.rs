@@ -53,6 +53,18 @@ impl Running {
         self.state().gateway_document(key)
     }
 
+    /// Returns the gateway that `entry` describes, without an identifier.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError::Invalid`] for an invalid entry.
+    pub(super) fn described_gateway(&self, entry: &Value) -> Result<GatewayDocument, CatalogError> {
+        let registry = self.writable()?;
+        let gateway = registry.read_gateway("", entry);
+        let gateway = gateway.map_err(CatalogError::Invalid)?;
+        Ok(described(&gateway, None, &HashMap::new()))
+    }
+
     /// Creates the gateway of `entry`, with a new identifier.
     ///
     /// # Errors

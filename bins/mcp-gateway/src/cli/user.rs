@@ -34,6 +34,10 @@ enum Command {
         /// Team of the user; may be repeated
         #[arg(long, value_name = "TEAM")]
         team: Vec<String>,
+        /// Team whose connections and gateways the user manages, among those of the user; may be
+        /// repeated
+        #[arg(long, value_name = "TEAM")]
+        team_admin: Vec<String>,
         #[command(flatten)]
         password: PasswordArgs,
         #[command(flatten)]
@@ -78,6 +82,15 @@ enum Command {
         #[command(flatten)]
         state: StateArgs,
     },
+    /// Set the teams whose connections and gateways a user manages
+    TeamAdmin {
+        /// Name, email address or identifier of the user
+        name: String,
+        /// New teams, among those of the user; none makes the user a plain member
+        teams: Vec<String>,
+        #[command(flatten)]
+        state: StateArgs,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -106,24 +119,26 @@ pub(super) fn run(args: UserArgs) -> anyhow::Result<ExitCode> {
             name,
             admin,
             team,
+            team_admin,
             password,
             state,
-        } => state.with(async |all| create(all, &name, &password, (admin, team)).await),
+        } => {
+            let role = if admin { Role::Admin } else { Role::Member };
+            let set = |new: NewUser| {
+                let new = new.with_role(role).with_teams(team);
+                new.with_administered_teams(team_admin)
+            };
+            state.with(async |all| create(all, &name, &password, set).await)
+        }
         Command::List { json, state } => {
             StateArgs::from(state).with(async |all| list(all, json).await)
         }
-        Command::Disable(UserRefArgs { name, state }) => state.with(async |all| {
-            let user = all.user(&name).await?;
-            let update = UserUpdate::new().with_disabled(true);
-            all.administrator().update_user(&user.id, &update).await?;
-            Ok(ExitCode::SUCCESS)
-        }),
-        Command::Enable(UserRefArgs { name, state }) => state.with(async |all| {
-            let user = all.user(&name).await?;
-            let update = UserUpdate::new().with_disabled(false);
-            all.administrator().update_user(&user.id, &update).await?;
-            Ok(ExitCode::SUCCESS)
-        }),
+        Command::Disable(UserRefArgs { name, state }) => {
+            change(&state, &name, &UserUpdate::new().with_disabled(true))
+        }
+        Command::Enable(UserRefArgs { name, state }) => {
+            change(&state, &name, &UserUpdate::new().with_disabled(false))
+        }
         Command::Delete(UserRefArgs { name, state }) => state.with(async |all| {
             let user = all.user(&name).await?;
             all.administrator().delete_user(&user.id).await?;
@@ -139,12 +154,9 @@ pub(super) fn run(args: UserArgs) -> anyhow::Result<ExitCode> {
             all.administrator().update_user(&user.id, &update).await?;
             password.print_generated(&chosen)
         }),
-        Command::Role { name, role, state } => state.with(async |all| {
-            let user = all.user(&name).await?;
-            let update = UserUpdate::new().with_role(role);
-            all.administrator().update_user(&user.id, &update).await?;
-            Ok(ExitCode::SUCCESS)
-        }),
+        Command::Role { name, role, state } => {
+            change(&state, &name, &UserUpdate::new().with_role(role))
+        }
         Command::Team { name, teams, state } => state.with(async |all| {
             let user = all.user(&name).await?;
             let update = UserUpdate::new().with_teams(teams);
@@ -154,22 +166,30 @@ pub(super) fn run(args: UserArgs) -> anyhow::Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }),
+        Command::TeamAdmin { name, teams, state } => {
+            let update = UserUpdate::new().with_administered_teams(teams);
+            change(&state, &name, &update)
+        }
     }
+}
+
+/// Changes the user `name`.
+fn change(state: &StateArgs, name: &str, update: &UserUpdate) -> anyhow::Result<ExitCode> {
+    state.with(async |all| {
+        let user = all.user(name).await?;
+        all.administrator().update_user(&user.id, update).await?;
+        Ok(ExitCode::SUCCESS)
+    })
 }
 
 async fn create(
     all: &Administration,
     name: &str,
     password: &PasswordArgs,
-    (admin, teams): (bool, Vec<String>),
+    set: impl FnOnce(NewUser) -> NewUser,
 ) -> anyhow::Result<ExitCode> {
     let chosen = password.resolve()?;
-    let role = match admin {
-        true => Role::Admin,
-        false => Role::Member,
-    };
-    let new = NewUser::new(name, chosen.as_str());
-    let new = new.with_role(role).with_teams(teams);
+    let new = set(NewUser::new(name, chosen.as_str()));
     let created = all.administrator().create_user(new).await;
     created.with_context(|| format!("cannot create user {name:?}"))?;
     let users = all.list_users().await?;
