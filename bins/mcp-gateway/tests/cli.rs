@@ -33,6 +33,8 @@ mod life;
 mod lint;
 #[path = "cli/login.rs"]
 mod login;
+#[path = "cli/managers.rs"]
+mod managers;
 #[path = "cli/output.rs"]
 mod output;
 #[path = "cli/plain.rs"]
