@@ -1,6 +1,7 @@
 //! Credentials for which the identities of callers are exchanged.
 
 mod backoffs;
+mod caller;
 mod failure;
 mod issuer;
 mod profile;
@@ -16,10 +17,10 @@ use async_trait::async_trait;
 use mcp_gateway_core::auth::Principal;
 use mcp_gateway_core::credential::{Challenge, CredentialError, CredentialResolver};
 use mcp_gateway_core::route::Target;
-use mcp_gateway_core::{Caller, Credential, error_chain};
-use tokio::time::Instant;
+use mcp_gateway_core::{Caller, Credential};
 
 pub use self::backoffs::ServerBackoffs;
+use self::caller::{CallerExchange, CallerState};
 use self::failure::{ExchangeFailure, IdentityFailure};
 pub use self::issuer::IdentityIssuer;
 pub use self::profile::ExchangeProfile;
@@ -27,7 +28,7 @@ use self::profile::{ID_JAG, RequestedToken};
 use self::slots::CallerSlots;
 pub use self::subject::{PresentedTokens, SubjectToken, SubjectTokenType, SubjectTokens};
 use super::token_http::TokenFailure;
-use super::token_slot::{IssuedToken, TokenRequests};
+use super::token_slot::IssuedToken;
 use super::token_target::TokenTarget;
 use super::{ClientError, OAuthClient, ServiceClient, TokenSet};
 use crate::token::Revocations;
@@ -44,8 +45,9 @@ use crate::token::Revocations;
 /// A caller without an identity gets [`CredentialError::IdentityRequired`]; so does one whom the
 /// authorization server asks to log in again, to confirm or to consent. Such an answer holds for one
 /// minute, unless the caller presents another token. Other failures are
-/// [`CredentialError::Unavailable`]. They are classified by their code, and [delay](ServerBackoffs)
-/// the requests of all callers if the authorization server is overloaded or unreachable, or does not
+/// [`CredentialError::Unavailable`], or [`CredentialError::ClientRejected`] if an administrator must
+/// act. They are classified by their code, and delay further exchanges of that identity; those of [all
+/// callers](ServerBackoffs) if the authorization server is overloaded or unreachable, or does not
 /// accept the client.
 ///
 /// # Cancel safety
@@ -62,22 +64,7 @@ pub struct TokenExchange {
     backoffs: ServerBackoffs,
     /// Authorization server of the server, if the profile requires it.
     target: ArcSwapOption<TokenTarget>,
-    slots: CallerSlots<Option<Denial>>,
-}
-
-/// Identity that was not exchanged.
-struct Denial {
-    failure: IdentityFailure,
-    since: Instant,
-}
-
-/// Exchanges of one caller.
-struct CallerExchange<'a> {
-    all: &'a TokenExchange,
-    principal: &'a Principal,
-    /// Name of the server.
-    server: &'a str,
-    subject: &'a SubjectToken,
+    slots: CallerSlots<CallerState>,
 }
 
 impl TokenExchange {
@@ -259,50 +246,6 @@ impl TokenExchange {
     }
 }
 
-impl TokenRequests<Option<Denial>> for CallerExchange<'_> {
-    async fn request(
-        &self,
-        denial: &mut Option<Denial>,
-        is_rejected: bool,
-    ) -> Result<IssuedToken, CredentialError> {
-        let all = self.all;
-        let is_recent = |denial: &&mut Denial| denial.since.elapsed() < DENIED;
-        if let Some(denial) = denial.as_mut().filter(is_recent) {
-            return Err(all.identity_required(self.principal, denial.failure.clone()));
-        }
-        let exchanged = all.exchanged(self.subject, is_rejected).await;
-        let issued = exchanged.and_then(|tokens| {
-            let issued = all.credential((self.principal, self.server), tokens);
-            issued.map_err(ExchangeFailure::Other)
-        });
-        match issued {
-            Ok(token) => {
-                *denial = None;
-                Ok(token)
-            }
-            Err(ExchangeFailure::Identity(failure)) => {
-                let (issuer, cause) = (&*failure.issuer, failure.cause);
-                let error = &*failure.response;
-                tracing::info!(issuer, %cause, error, "identity not exchanged");
-                *denial = Some(Denial {
-                    failure: failure.clone(),
-                    since: Instant::now(),
-                });
-                Err(all.identity_required(self.principal, failure))
-            }
-            Err(ExchangeFailure::Other(error)) => {
-                let issuer = all.issuer.as_str();
-                tracing::warn!(
-                    issuer,
-                    error = error_chain(&error),
-                    "identity not exchanged"
-                );
-                Err(CredentialError::Unavailable(error.into()))
-            }
-        }
-    }
-}
-
 #[async_trait]
 impl CredentialResolver for TokenExchange {
     async fn resolve(
@@ -356,6 +299,3 @@ impl fmt::Debug for TokenExchange {
 
 /// Lifetime of a token whose response has none.
 const LIFETIME: Duration = Duration::from_secs(300);
-
-/// Time during which an identity that was not exchanged is not presented again.
-const DENIED: Duration = Duration::from_secs(60);

@@ -197,13 +197,31 @@ async fn a_server_that_is_down_delays_all_and_loses_nobody() {
 }
 
 #[tokio::test]
+async fn an_error_of_one_caller_delays_no_other() {
+    let provider = Provider::start().await;
+    let exchange = provider.exchange(ExchangeProfile::Standard);
+    let outcast = provider.caller("alice", "outcast");
+    for _ in 0..5 {
+        let failed = exchanged(&exchange, &outcast).await;
+        assert!(matches!(failed, Err(CredentialError::Unavailable(_))));
+    }
+    // The first retry is immediate.
+    assert_eq!(provider.forms().len(), 2);
+    let bob = provider.caller("bob", "b");
+    assert_eq!(exchanged(&exchange, &bob).await.unwrap(), "b#3");
+}
+
+#[tokio::test]
 async fn a_client_that_is_not_accepted_is_no_fault_of_the_caller() {
     let provider = Provider::start().await;
     let exchange = provider.exchange(ExchangeProfile::Standard);
     let caller = provider.caller("alice", "misconfigured");
     for _ in 0..5 {
         let failed = exchanged(&exchange, &caller).await;
-        assert!(matches!(failed, Err(CredentialError::Unavailable(_))));
+        assert!(matches!(
+            failed,
+            Err(CredentialError::ClientRejected { .. })
+        ));
     }
     assert_eq!(provider.forms().len(), 2);
 }

@@ -183,6 +183,8 @@ fn answer(form: &Parameters, subject: &str, number: usize) -> (u16, Value) {
         // RFC 8693, section 2.2.2.
         "malformed" => (400, json!({ "error": "invalid_request" })),
         "outsider" => (403, json!({ "error": "access_denied" })),
+        // zitadel/oidc, for a user who may not be impersonated.
+        "outcast" => (400, json!({ "error": "server_error" })),
         "misconfigured" => (401, json!({ "error": "invalid_client" })),
         // A provider that does not support identity assertions.
         "ignorant" => (200, json!({ "access_token": "a", "token_type": "Bearer" })),

@@ -41,6 +41,8 @@ impl ServerBackoffs {
             }
             Err(failure) => {
                 match FailureClass::of(&failure) {
+                    // Some servers respond so to a request of one user whom they do not allow.
+                    FailureClass::Server if is_server_error(&failure) => {}
                     FailureClass::Server => self.0.record_failure(server, &failure),
                     FailureClass::Client => self.0.record_failure(&client, &failure),
                     FailureClass::Account | FailureClass::Grant => {}
@@ -49,4 +51,10 @@ impl ServerBackoffs {
             }
         }
     }
+}
+
+/// Returns `true` for the code `server_error`, unless the server is overloaded.
+fn is_server_error(failure: &TokenFailure) -> bool {
+    let has_code = matches!(&failure.error, ClientError::Token(it) if it.code == "server_error");
+    has_code && failure.overload.is_none()
 }
