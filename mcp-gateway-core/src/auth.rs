@@ -59,6 +59,18 @@ pub trait AuthVerifier: fmt::Debug + Send + Sync + 'static {
     /// [`AuthError`] determines the status and the challenge of the response.
     async fn verify(&self, request: &Parts) -> Result<Principal, AuthError>;
 
+    /// Verifies the credential in `request` again, which [`verify`](Self::verify) has accepted before.
+    ///
+    /// Called if the rules may have changed since then. The default is [`verify`](Self::verify); an
+    /// implementation with credentials that contain something valid once must not require that again.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`verify`](Self::verify).
+    async fn verify_again(&self, request: &Parts) -> Result<Principal, AuthError> {
+        self.verify(request).await
+    }
+
     /// Returns a future that completes when the credential in `request`, which was verified as that
     /// of `principal`, is revoked.
     ///
@@ -90,6 +102,18 @@ impl<V: AuthVerifier + ?Sized> AuthVerifier for Arc<V> {
         Self: 'f,
     {
         (**self).verify(request)
+    }
+
+    fn verify_again<'a, 'b, 'f>(
+        &'a self,
+        request: &'b Parts,
+    ) -> BoxFuture<'f, Result<Principal, AuthError>>
+    where
+        'a: 'f,
+        'b: 'f,
+        Self: 'f,
+    {
+        (**self).verify_again(request)
     }
 
     fn revocation(&self, request: &Parts, principal: &Principal) -> Option<Revocation> {

@@ -5,9 +5,10 @@ mod mapping;
 mod tool_result;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
 use crate::jsonrpc::{ErrorObject, Id, Response, code};
@@ -43,8 +44,12 @@ pub struct Problem {
     pub id: Option<Id>,
     /// Time after which to retry, in whole seconds.
     pub retry_after: Option<Duration>,
-    /// Parameters of the `Bearer` challenge in `WWW-Authenticate`.
+    /// Parameters of the challenge in `WWW-Authenticate`.
     pub challenge: Option<String>,
+    /// Scheme of the challenge.
+    scheme: &'static str,
+    /// Nonce for the next proof of possession.
+    nonce: Option<Arc<str>>,
     /// Variation of the response.
     variation: Variation,
 }
@@ -75,6 +80,8 @@ impl Problem {
             id: None,
             retry_after: None,
             challenge: None,
+            scheme: BEARER,
+            nonce: None,
             variation: Variation::None,
         }
     }
@@ -90,7 +97,8 @@ impl Problem {
 
     /// Returns a response with the status and the headers of the problem, and with `body`.
     ///
-    /// The headers are `WWW-Authenticate`, `Retry-After` and `Allow`, where the problem has them.
+    /// The headers are `WWW-Authenticate`, `DPoP-Nonce`, `Retry-After` and `Allow`, where the problem
+    /// has them.
     ///
     /// # Example
     ///
@@ -117,10 +125,14 @@ impl Problem {
             headers.insert(header::RETRY_AFTER, seconds);
         }
         if let Some(challenge) = &self.challenge {
-            let challenge = format!("Bearer {challenge}");
+            let challenge = format!("{} {challenge}", self.scheme);
             if let Ok(challenge) = HeaderValue::from_str(challenge.trim_end()) {
                 headers.insert(header::WWW_AUTHENTICATE, challenge);
             }
+        }
+        let nonce = self.nonce.as_deref().map(HeaderValue::from_str);
+        if let Some(Ok(nonce)) = nonce {
+            headers.insert(DPOP_NONCE, nonce);
         }
         response
     }
@@ -150,6 +162,14 @@ impl Problem {
         self
     }
 
+    /// Sets the challenge of a request with a bound token (RFC 9449, section 7.1), and the nonce for
+    /// the next one.
+    fn with_dpop_challenge(mut self, challenge: &str, nonce: Option<Arc<str>>) -> Self {
+        self.scheme = DPOP;
+        self.nonce = nonce;
+        self.with_challenge(challenge)
+    }
+
     /// Sets a member of `error.data`.
     fn with_data(mut self, key: &str, value: impl Into<Value>) -> Self {
         if let Some(data) = &mut self.error.data {
@@ -169,6 +189,15 @@ pub(crate) fn status_of(response: &Response) -> StatusCode {
         _ => StatusCode::OK,
     }
 }
+
+/// Scheme of bearer tokens (RFC 6750).
+const BEARER: &str = "Bearer";
+
+/// Scheme of bound tokens (RFC 9449).
+pub(crate) const DPOP: &str = "DPoP";
+
+/// Header with the nonce for the next proof of possession (RFC 9449, section 8).
+pub(crate) const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
 #[cfg(test)]
 mod tests;

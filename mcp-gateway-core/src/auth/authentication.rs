@@ -94,7 +94,7 @@ impl VerifiedHead {
     pub(crate) async fn verify(&self) -> Result<Option<Principal>, AuthError> {
         match self.is_lasting {
             true => Ok(None),
-            false => self.verifier.verify(&self.head).await.map(Some),
+            false => self.verifier.verify_again(&self.head).await.map(Some),
         }
     }
 }

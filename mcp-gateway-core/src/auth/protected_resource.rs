@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, header};
 
+use crate::problem::DPOP;
+
 /// Metadata of a protected resource, added to the challenges of rejected requests.
 ///
 /// It tells clients where to obtain a token. See [RFC 9728, section
@@ -33,6 +35,8 @@ pub struct ProtectedResource {
     metadata: Arc<str>,
     /// Scopes that every request requires.
     scope: Option<Arc<str>>,
+    /// Signature algorithms of accepted proofs of possession.
+    algorithms: Option<Arc<str>>,
 }
 
 impl ProtectedResource {
@@ -42,6 +46,7 @@ impl ProtectedResource {
         Self {
             metadata: metadata.into(),
             scope: None,
+            algorithms: None,
         }
     }
 
@@ -49,6 +54,31 @@ impl ProtectedResource {
     #[must_use]
     pub fn with_scope(mut self, scope: impl Into<Arc<str>>) -> Self {
         self.scope = Some(scope.into());
+        self
+    }
+
+    /// Adds a challenge for tokens that are bound to a key, with the signature `algorithms` of accepted
+    /// proofs, separated by spaces ([RFC 9449, section
+    /// 7.1](https://www.rfc-editor.org/rfc/rfc9449#section-7.1)).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use http::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+    /// use mcp_gateway_core::auth::ProtectedResource;
+    ///
+    /// let resource = ProtectedResource::new("https://gw.example.com/metadata").with_dpop("ES256");
+    /// let mut headers = HeaderMap::new();
+    /// headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    /// resource.extend_challenge(&mut headers);
+    /// let challenges: Vec<_> = headers.get_all(WWW_AUTHENTICATE).iter().collect();
+    /// let metadata = "resource_metadata=\"https://gw.example.com/metadata\"";
+    /// assert_eq!(challenges[0], &format!("Bearer {metadata}"));
+    /// assert_eq!(challenges[1], &format!("DPoP algs=\"ES256\", {metadata}"));
+    /// ```
+    #[must_use]
+    pub fn with_dpop(mut self, algorithms: impl Into<Arc<str>>) -> Self {
+        self.algorithms = Some(algorithms.into());
         self
     }
 
@@ -67,8 +97,24 @@ impl ProtectedResource {
         if let Some(scope) = scope {
             text = format!("{text}, scope=\"{scope}\"");
         }
-        if let Ok(value) = HeaderValue::from_str(&text) {
+        let bound = self.algorithms.as_ref().and_then(|algorithms| {
+            let (scheme, params) = text.split_once(' ')?;
+            Some((
+                scheme == DPOP,
+                format!("{DPOP} algs=\"{algorithms}\", {params}"),
+            ))
+        });
+        let (first, second) = match bound {
+            Some((true, bound)) => (bound, None),
+            Some((false, bound)) => (text, Some(bound)),
+            None => (text, None),
+        };
+        if let Ok(value) = HeaderValue::from_str(&first) {
             *challenge = value;
+        }
+        // After the other one: clients that know one challenge read the first.
+        if let Some(Ok(value)) = second.map(HeaderValue::try_from) {
+            headers.append(header::WWW_AUTHENTICATE, value);
         }
     }
 }

@@ -79,8 +79,9 @@ pub(super) fn forwarded(headers: &HeaderMap, allowed: &[HeaderName]) -> HeaderMa
 }
 
 /// Headers of the connection, of the protocol, or of the caller's authentication to the gateway.
-const NEVER_FORWARDED: [HeaderName; 23] = [
+const NEVER_FORWARDED: [HeaderName; 24] = [
     MCP_NAME,
+    HeaderName::from_static("dpop"),
     header::ACCEPT,
     header::ACCEPT_ENCODING,
     header::AUTHORIZATION,

@@ -15,6 +15,10 @@ pub enum AuthError {
         /// the ones that it has.
         scopes: Vec<Arc<str>>,
     },
+    /// The proof of possession of a bound token is missing, invalid or replayed. The client receives
+    /// HTTP 401.
+    #[error("invalid proof of possession")]
+    InvalidProof,
     /// The token is malformed, unknown, expired, or issued for another audience. The client
     /// receives HTTP 401.
     #[error("invalid token")]
@@ -22,6 +26,13 @@ pub enum AuthError {
     /// The request carries no token. The client receives HTTP 401.
     #[error("missing token")]
     MissingToken,
+    /// The proof of possession has no valid nonce. The client receives HTTP 401, with a nonce for the
+    /// next proof.
+    #[error("proof of possession without a valid nonce")]
+    NonceRequired {
+        /// Nonce for the next proof.
+        nonce: Arc<str>,
+    },
     /// The token cannot be verified at present, for example because keys cannot be fetched. Not the
     /// fault of the caller.
     #[error("token verification unavailable")]

@@ -51,6 +51,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::host_policy::{self, HostPolicy};
+use crate::problem::DPOP_NONCE;
 use crate::protocol::header as mcp;
 
 /// A [`Layer`] that applies [`Cors`].
@@ -72,6 +73,7 @@ impl CorsLayer {
             // The names of headers that mirror arguments are defined by servers.
             .allow_headers(AllowHeaders::mirror_request())
             .expose_headers([
+                DPOP_NONCE,
                 header::RETRY_AFTER,
                 header::WWW_AUTHENTICATE,
                 mcp::MCP_PROTOCOL_VERSION,

@@ -1,5 +1,6 @@
 //! The problem of each error, one `match` per enum.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -76,6 +77,11 @@ impl From<&AuthError> for Problem {
                 problem(StatusCode::FORBIDDEN, "insufficient_scope", message)
                     .with_challenge(format!("error=\"insufficient_scope\", scope={scopes:?}"))
             }
+            AuthError::InvalidProof => {
+                let message = "The DPoP proof is missing, invalid or replayed";
+                problem(StatusCode::UNAUTHORIZED, "invalid_dpop_proof", message)
+                    .with_dpop_challenge("error=\"invalid_dpop_proof\"", None)
+            }
             AuthError::InvalidToken => {
                 let message = "The token is invalid or expired";
                 problem(StatusCode::UNAUTHORIZED, "invalid_token", message)
@@ -84,6 +90,12 @@ impl From<&AuthError> for Problem {
             AuthError::MissingToken => {
                 let message = "Send a token in the Authorization header: Bearer <token>";
                 problem(StatusCode::UNAUTHORIZED, "missing_token", message).with_challenge("")
+            }
+            AuthError::NonceRequired { nonce } => {
+                let message = "Sign the DPoP proof with the nonce of this response";
+                let nonce = Some(Arc::clone(nonce));
+                problem(StatusCode::UNAUTHORIZED, "use_dpop_nonce", message)
+                    .with_dpop_challenge("error=\"use_dpop_nonce\"", nonce)
             }
             AuthError::Unavailable(_) => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,

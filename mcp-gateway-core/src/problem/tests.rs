@@ -52,6 +52,13 @@ fn of_callers() -> Vec<Row> {
     };
     vec![
         row(insufficient, 403, -32600, "insufficient_scope"),
+        row(AuthError::InvalidProof, 401, -32600, "invalid_dpop_proof"),
+        row(
+            AuthError::NonceRequired { nonce: "n".into() },
+            401,
+            -32600,
+            "use_dpop_nonce",
+        ),
         row(AuthError::InvalidToken, 401, -32600, "invalid_token"),
         row(AuthError::MissingToken, 401, -32600, "missing_token"),
         row(
@@ -327,4 +334,17 @@ fn required_scopes_are_joined_in_the_challenge() {
         problem.challenge.as_deref(),
         Some("error=\"insufficient_scope\", scope=\"mcp:read mcp:write\"")
     );
+}
+
+#[test]
+fn a_nonce_is_sent_with_its_challenge() {
+    let error = AuthError::NonceRequired {
+        nonce: "n-1".into(),
+    };
+    let response = Problem::from(&error).to_response(());
+    assert_eq!(response.headers()["dpop-nonce"], "n-1");
+    let challenge = &response.headers()["www-authenticate"];
+    assert_eq!(challenge, "DPoP error=\"use_dpop_nonce\"");
+    let invalid = Problem::from(&AuthError::InvalidProof).to_response(());
+    assert!(!invalid.headers().contains_key("dpop-nonce"));
 }
