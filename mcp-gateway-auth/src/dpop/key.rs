@@ -11,6 +11,7 @@ use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use url::Url;
 
+use super::TYPE;
 use crate::jose::{Algorithm, JwtError, SigningKey};
 use crate::{Clock, Secret, SecretHash};
 
@@ -157,9 +158,6 @@ struct ProofClaims<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     nonce: Option<&'a str>,
 }
-
-/// Type of proofs.
-const TYPE: &str = "dpop+jwt";
 
 #[cfg(test)]
 mod tests {

@@ -128,7 +128,7 @@ impl VerificationKey {
     }
 
     /// Parses a JWK. Returns `None` if it cannot be used.
-    fn from_value(jwk: &Value) -> Option<Self> {
+    pub(super) fn from_value(jwk: &Value) -> Option<Self> {
         let jwk = jwk.as_object()?;
         // A published private key is no secret: anybody may have signed with it.
         if PRIVATE.iter().any(|name| jwk.contains_key(*name)) || !is_for_signatures(jwk) {
@@ -158,7 +158,7 @@ impl VerificationKey {
     }
 
     /// Returns `true` if the key fits `algorithm`: the key type must match, and `alg` if present.
-    fn is_for(&self, algorithm: Algorithm) -> bool {
+    pub(super) fn is_for(&self, algorithm: Algorithm) -> bool {
         let kind = match algorithm {
             Algorithm::EdDsa => Kind::Ed25519,
             Algorithm::Es256 => Kind::P256,

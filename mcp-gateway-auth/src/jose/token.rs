@@ -84,7 +84,7 @@ impl<'a> UnverifiedJwt<'a> {
 
 /// Decodes base64url without padding. Only the canonical form is accepted, so that one token has
 /// one spelling.
-fn decode(text: &str) -> Result<Vec<u8>, JwtError> {
+pub(super) fn decode(text: &str) -> Result<Vec<u8>, JwtError> {
     let bytes = URL_SAFE_NO_PAD.decode(text);
     bytes.map_err(|_| JwtError::Malformed)
 }

@@ -138,7 +138,7 @@ fn check_signature(token: &UnverifiedJwt<'_>, keys: &KeySet) -> Result<(), JwtEr
 }
 
 /// Returns `true` if `key` verifies the signature of `token`.
-fn is_signed(token: &UnverifiedJwt<'_>, key: &VerificationKey) -> bool {
+pub(super) fn is_signed(token: &UnverifiedJwt<'_>, key: &VerificationKey) -> bool {
     // Not through the process-wide provider: another crate may have installed one that accepts
     // short keys. Without a provider, the library panics.
     let verifier =

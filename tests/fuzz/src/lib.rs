@@ -10,6 +10,7 @@
 //! | [`header`](targets::header) | a header that mirrors text | what is written reads back |
 //! | [`keys`](targets::keys) | the key set of an issuer | no key is secret, and none verifies what it has not signed |
 //! | [`listing`](targets::listing) | a list of tools | what is listed can be called |
+//! | [`proof`](targets::proof) | a proof of possession | it is accepted once, with a signature of its own key |
 //! | [`published`](targets::published) | a `server.json` | what is published again is valid, and installing it breaks nothing |
 //! | [`request`](targets::request) | the body of a request | it gets an answer, and never `202` |
 //! | [`sealed`](targets::sealed) | an identifier of a session, a cursor | what was not made here is refused |
@@ -26,6 +27,7 @@ mod authority;
 mod authorization;
 mod harness;
 mod mutation;
+mod proof;
 mod published;
 pub mod targets;
 

@@ -18,6 +18,8 @@ use serde_json::{Value, json};
 
 use crate::authorization::REQUESTS;
 pub use crate::authorization::authorization;
+pub use crate::proof::proof;
+use crate::proof::PROOFS;
 pub use crate::published::published;
 use crate::published::FILES;
 use crate::harness::{self, Got, Script};
@@ -26,7 +28,7 @@ use crate::harness::{self, Got, Script};
 pub type Target = (&'static str, fn(&[u8]), &'static [&'static [u8]]);
 
 /// All targets.
-pub const ALL: [Target; 12] = [
+pub const ALL: [Target; 13] = [
     ("answer", answer, ANSWERS),
     ("authorization", authorization, REQUESTS),
     ("config", config, CONFIGS),
@@ -35,6 +37,7 @@ pub const ALL: [Target; 12] = [
     ("header", header, HEADERS),
     ("keys", keys, KEYS),
     ("listing", listing, LISTS),
+    ("proof", proof, PROOFS),
     ("published", published, FILES),
     ("request", request, MESSAGES),
     ("sealed", sealed, SEALED),

@@ -47,4 +47,4 @@ macro_rules! targets {
     };
 }
 
-targets!(answer authorization config envelope events header keys listing published request sealed token);
+targets!(answer authorization config envelope events header keys listing proof published request sealed token);
