@@ -67,6 +67,7 @@ pub struct AuthorizationServerBuilder {
     proxies: TrustedProxies,
     assertion_issuers: Vec<AssertionIssuer>,
     workload_observer: Option<Arc<dyn WorkloadObserver>>,
+    requires_nonces: bool,
 }
 
 impl AuthorizationServerBuilder {
@@ -94,12 +95,22 @@ impl AuthorizationServerBuilder {
             proxies: TrustedProxies::default(),
             assertion_issuers: Vec::new(),
             workload_observer: None,
+            requires_nonces: false,
         }
     }
 
     /// Accepts identity assertions (ID-JAG) of `issuer` in exchange for access tokens.
     pub fn with_assertion_issuer(mut self, issuer: AssertionIssuer) -> Self {
         self.assertion_issuers.push(issuer);
+        self
+    }
+
+    /// Requires that proofs of possession contain a nonce of this server (RFC 9449, section 8).
+    ///
+    /// It limits the time for which proofs can be signed in advance, at the cost of one more request
+    /// of each client.
+    pub fn with_dpop_nonces(mut self) -> Self {
+        self.requires_nonces = true;
         self
     }
 

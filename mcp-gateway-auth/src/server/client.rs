@@ -55,7 +55,8 @@ pub struct OAuthClient {
     pub origin: ClientOrigin,
     /// Home page (`client_uri`).
     pub uri: Option<String>,
-    /// Further registered metadata, which is returned to the client and otherwise unused.
+    /// Further registered metadata, which is returned to the client. Only
+    /// `dpop_bound_access_tokens` has a meaning here.
     pub metadata: serde_json::Map<String, Value>,
     /// Time of registration, in seconds since the Unix epoch.
     pub issued_at: u64,
@@ -242,6 +243,12 @@ impl OAuthClient {
         matches!(self.authentication, ClientAuthentication::None)
     }
 
+    /// Returns `true` if the client has registered that its tokens must be bound to a key (RFC 9449,
+    /// section 5.2).
+    pub(super) fn requires_bound_tokens(&self) -> bool {
+        self.metadata.get(BOUND_TOKENS) == Some(&Value::Bool(true))
+    }
+
     /// Returns `true` if `secret` is the client secret.
     pub(super) fn has_secret(&self, secret: &str) -> bool {
         match &self.authentication {
@@ -340,3 +347,6 @@ impl GrantType {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 }
+
+/// Member of client metadata that requires bound tokens.
+pub(super) const BOUND_TOKENS: &str = "dpop_bound_access_tokens";

@@ -9,6 +9,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
 
 use crate::AuthServerError;
+use crate::dpop::{self, DpopError};
 
 /// An error response of an OAuth endpoint.
 ///
@@ -34,6 +35,9 @@ pub enum OAuthError {
     /// A temporary failure of the server.
     #[error("authorization server unavailable")]
     Authority(#[from] AuthServerError),
+    /// The request has no valid nonce. Contains one for the next proof (RFC 9449, section 8).
+    #[error("DPoP proof without a valid nonce")]
+    DpopNonce(String),
     /// The metadata document of the client is neither available nor stored.
     #[error("the metadata document of the client is unavailable at the moment")]
     DocumentUnavailable,
@@ -46,6 +50,9 @@ pub enum OAuthError {
     /// The client metadata is invalid (RFC 7591, section 3.2.2).
     #[error("{0}")]
     InvalidClientMetadata(Cow<'static, str>),
+    /// The proof of possession is invalid, or missing where it is required (RFC 9449, section 5).
+    #[error("{0}")]
+    InvalidDpopProof(Cow<'static, str>),
     /// The code, refresh token or assertion is invalid, expired, revoked, or was issued to another
     /// client.
     #[error("{0}")]
@@ -114,8 +121,10 @@ impl OAuthError {
             | Self::DocumentUnavailable
             | Self::RateLimited(_) => "temporarily_unavailable",
             Self::Authority(_) => "server_error",
+            Self::DpopNonce(_) => dpop::USE_NONCE,
             Self::InvalidClient { .. } => "invalid_client",
             Self::InvalidClientMetadata(_) => "invalid_client_metadata",
+            Self::InvalidDpopProof(_) => "invalid_dpop_proof",
             Self::InvalidGrant(_) => "invalid_grant",
             Self::InvalidRedirectUri(_) => "invalid_redirect_uri",
             Self::InvalidRequest(_) | Self::TooLarge => "invalid_request",
@@ -150,7 +159,9 @@ impl OAuthError {
             Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::AccessDenied
+            | Self::DpopNonce(_)
             | Self::InvalidClientMetadata(_)
+            | Self::InvalidDpopProof(_)
             | Self::InvalidGrant(_)
             | Self::InvalidRedirectUri(_)
             | Self::InvalidRequest(_)
@@ -185,6 +196,15 @@ impl OAuthError {
     }
 }
 
+impl From<DpopError> for OAuthError {
+    fn from(error: DpopError) -> Self {
+        match error {
+            DpopError::Nonce(nonce) => Self::DpopNonce(nonce),
+            error => Self::InvalidDpopProof(error.to_string().into()),
+        }
+    }
+}
+
 impl IntoResponse for OAuthError {
     fn into_response(self) -> Response {
         self.log();
@@ -202,6 +222,11 @@ impl IntoResponse for OAuthError {
                 header::WWW_AUTHENTICATE,
                 HeaderValue::from_static(challenge),
             );
+        }
+        if let Self::DpopNonce(nonce) = &self
+            && let Ok(nonce) = HeaderValue::try_from(nonce)
+        {
+            headers.insert(dpop::DPOP_NONCE, nonce);
         }
         if let Some(after) = self.retry_after() {
             headers.insert(header::RETRY_AFTER, after.as_secs().max(1).into());

@@ -77,6 +77,9 @@ pub(super) struct Grant {
     /// Time of the user's login.
     pub(super) authenticated_at: u64,
     pub(super) created: u64,
+    /// Thumbprint of the key to which its refresh tokens are bound.
+    #[serde(default)]
+    pub(super) key: Option<String>,
     pub(super) code: AuthorizationCode,
     pub(super) state: GrantState,
 }
@@ -89,6 +92,9 @@ pub(super) struct AuthorizationCode {
     /// `true` if the authorization request contained `redirect_uri`, which the token request must
     /// then repeat.
     pub(super) redirect_uri_required: bool,
+    /// Thumbprint of the key whose possession the token request must prove.
+    #[serde(default)]
+    pub(super) key: Option<String>,
     pub(super) expires: u64,
 }
 
@@ -115,6 +121,10 @@ pub(super) struct TokenRequest<'a> {
     pub(super) client: &'a str,
     pub(super) redirect_uri: Option<&'a str>,
     pub(super) verifier: &'a str,
+    /// Thumbprint of the key whose possession it proves.
+    pub(super) key: Option<&'a str>,
+    /// Set if the refresh tokens are bound to that key.
+    pub(super) binds_refresh_tokens: bool,
 }
 
 /// The transition that a presented code or refresh token causes.
@@ -140,6 +150,7 @@ impl Grant {
             challenge,
             redirect_uri,
             redirect_uri_required: redirect_was_sent,
+            key,
             expires,
         } = &self.code;
         let same_place = match redemption.redirect_uri {
@@ -148,6 +159,7 @@ impl Grant {
         };
         let is_right = redemption.client == self.client
             && same_place
+            && has_key(key.as_deref(), redemption.key)
             && challenge.matches(redemption.verifier);
         match self.state {
             // Without client, redirect URI and verifier, a stolen code must not suffice to revoke
@@ -163,11 +175,11 @@ impl Grant {
         }
     }
 
-    /// Returns the transition for the refresh token `generation`, presented by `client` at the time
-    /// `now`.
+    /// Returns the transition for the refresh token `generation`, presented at the time `now` by
+    /// `client` with a proof of `key`.
     pub(super) fn refresh(
         &self,
-        client: &str,
+        (client, key): (&str, Option<&str>),
         generation: u32,
         limits: RefreshLimits,
         now: u64,
@@ -179,7 +191,9 @@ impl Grant {
         else {
             return Transition::Reject;
         };
-        if client != self.client || now >= self.expires(limits) || generation > current {
+        // Without the key, a stolen token must not suffice to revoke the grant.
+        let is_right = client == self.client && has_key(self.key.as_deref(), key);
+        if !is_right || now >= self.expires(limits) || generation > current {
             return Transition::Reject;
         }
         match current - generation {
@@ -205,6 +219,11 @@ impl Grant {
             GrantState::Revoked => self.created.saturating_add(limits.absolute),
         }
     }
+}
+
+/// Returns `true` if the key `proven` is the one that is required, if there is one.
+fn has_key(required: Option<&str>, proven: Option<&str>) -> bool {
+    required.is_none_or(|required| proven == Some(required))
 }
 
 #[cfg(test)]

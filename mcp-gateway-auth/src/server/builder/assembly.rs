@@ -6,6 +6,7 @@ use arc_swap::ArcSwap;
 use mcp_gateway_store::Store;
 
 use super::AuthorizationServerBuilder;
+use crate::dpop::DpopVerifier;
 use crate::server::client::assertions::{AssertionLog, ClientKeySets, IdentityAssertions};
 use crate::server::client::authentication::ClientAuthenticator;
 use crate::server::client::clients::{ClientLifetimes, ClientRegistry};
@@ -138,7 +139,13 @@ impl AuthorizationServerBuilder {
     /// Creates the token endpoint.
     fn token(self, rooms: &Rooms, clients: ClientAuthenticator) -> TokenEndpoint {
         let opaque = || OpaqueTokens::new(self.keyring.clone());
+        let proofs = DpopVerifier::new(self.clock.clone());
         TokenEndpoint {
+            issuer: rooms.issuer.clone(),
+            proofs: match self.requires_nonces {
+                true => proofs.with_nonces(self.keyring.clone()),
+                false => proofs,
+            },
             limits: Arc::clone(&rooms.limits),
             grants: rooms.grants.clone(),
             resources: rooms.resources.clone(),

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::redirect_uri::is_loopback;
-use super::{ClientKeys, GrantType, OAuthClient};
+use super::{BOUND_TOKENS, ClientKeys, GrantType, OAuthClient};
 use crate::pages::clean;
 use crate::server::error::OAuthError;
 use crate::server::{RedirectUri, Scopes};
@@ -25,7 +25,7 @@ pub(in crate::server) struct RegistrationRequest {
     pub(in crate::server) name: Option<String>,
     pub(in crate::server) scopes: Option<Scopes>,
     pub(in crate::server) uri: Option<String>,
-    /// Members without a meaning here, which are returned to the client.
+    /// Members that are returned to the client as they are.
     pub(in crate::server) metadata: Map<String, Value>,
 }
 
@@ -257,7 +257,7 @@ fn https(object: &Map<String, Value>, name: &str) -> Result<Option<String>, OAut
     }
 }
 
-/// Returns the members without a meaning here, each with the right type.
+/// Returns the members that are returned to the client as they are, each with the right type.
 fn repeated(object: &Map<String, Value>) -> Result<Map<String, Value>, OAuthError> {
     let mut metadata = Map::new();
     for name in ["logo_uri", "policy_uri", "tos_uri"] {
@@ -273,6 +273,16 @@ fn repeated(object: &Map<String, Value>) -> Result<Map<String, Value>, OAuthErro
     for name in ["contacts", "response_types"] {
         if let Some(items) = list(object, name)? {
             metadata.insert(name.to_owned(), items.into());
+        }
+    }
+    match object.get(BOUND_TOKENS) {
+        None | Some(Value::Null) => {}
+        Some(Value::Bool(flag)) => {
+            metadata.insert(BOUND_TOKENS.to_owned(), (*flag).into());
+        }
+        Some(_) => {
+            let message = format!("{BOUND_TOKENS} must be true or false");
+            return Err(OAuthError::invalid_client_metadata(message));
         }
     }
     metadata

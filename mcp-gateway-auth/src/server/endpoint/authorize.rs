@@ -45,6 +45,9 @@ pub(in crate::server) struct AuthorizationRequest {
     pub(in crate::server) scopes: Scopes,
     pub(in crate::server) resources: Vec<String>,
     pub(in crate::server) challenge: CodeChallenge,
+    /// Thumbprint of the key to which the code is bound (`dpop_jkt`).
+    #[serde(default)]
+    pub(in crate::server) key: Option<String>,
     pub(in crate::server) state: Option<String>,
 }
 
@@ -207,6 +210,12 @@ impl AuthorizeEndpoint {
         let challenge = challenge.ok_or_else(|| {
             OAuthError::invalid_request("code_challenge must be a base64url SHA-256")
         })?;
+        let key = form.get("dpop_jkt");
+        if key.is_some_and(|key| CodeChallenge::parse(key).is_none()) {
+            return Err(OAuthError::invalid_request(
+                "dpop_jkt must be a base64url SHA-256",
+            ));
+        }
         let (resources, scopes) = self.resources.snapshot().requested_targets(client, form)?;
         Ok(AuthorizationRequest {
             client: client.id.clone(),
@@ -216,6 +225,7 @@ impl AuthorizeEndpoint {
             scopes,
             resources,
             challenge,
+            key: key.map(str::to_owned),
             state: form.get("state").map(str::to_owned),
         })
     }

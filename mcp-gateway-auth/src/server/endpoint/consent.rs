@@ -169,10 +169,12 @@ impl CodeIssuer {
             resources: asked.resources.clone(),
             authenticated_at: session.authenticated_at,
             created: now,
+            key: None,
             code: AuthorizationCode {
                 challenge: asked.challenge.clone(),
                 redirect_uri: asked.redirect_uri.to_string(),
                 redirect_uri_required: asked.redirect_was_sent,
+                key: asked.key.clone(),
                 expires: now + self.code_lifetime,
             },
             state: GrantState::CodeIssued,

@@ -3,6 +3,8 @@
 use http::{Method, header};
 use tower_http::cors::{Any, CorsLayer};
 
+use crate::dpop;
+
 /// Permits all origins. These endpoints evaluate no cookies, so there is no ambient authority to
 /// abuse.
 pub(super) fn cors() -> CorsLayer {
@@ -13,6 +15,11 @@ pub(super) fn cors() -> CorsLayer {
             header::AUTHORIZATION,
             header::CONTENT_TYPE,
             header::HeaderName::from_static("mcp-protocol-version"),
+            header::HeaderName::from_static(dpop::DPOP),
         ])
-        .expose_headers([header::WWW_AUTHENTICATE, header::RETRY_AFTER])
+        .expose_headers([
+            header::WWW_AUTHENTICATE,
+            header::RETRY_AFTER,
+            header::HeaderName::from_static(dpop::DPOP_NONCE),
+        ])
 }

@@ -1,7 +1,7 @@
 //! Exchange of identity assertions for access tokens (ID-JAG).
 
 use super::form::Form;
-use super::token::{TokenEndpoint, TokenResponse};
+use super::token::{TokenCaller, TokenEndpoint, TokenResponse};
 use crate::jose::Claims;
 use crate::server::Scopes;
 use crate::server::client::OAuthClient;
@@ -13,7 +13,7 @@ impl TokenEndpoint {
     /// Exchanges an identity assertion (ID-JAG) for an access token.
     pub(in crate::server) async fn by_identity_assertion(
         &self,
-        client: &OAuthClient,
+        TokenCaller { client, key }: TokenCaller<'_>,
         form: &Form,
     ) -> Result<TokenResponse, OAuthError> {
         if client.is_public() {
@@ -54,6 +54,7 @@ impl TokenEndpoint {
         );
         let token = TokenSubject {
             client,
+            key,
             user: Some(&user),
             scopes: &scopes,
             audiences,

@@ -25,7 +25,7 @@ use crate::server::client::authentication::ClientAuthenticator;
 use crate::server::error::OAuthError;
 use crate::server::grant::grants::GrantStore;
 use crate::server::limits::EndpointLimiter;
-use crate::server::token::access_token::GRANT;
+use crate::server::token::access_token::{GRANT, token_type};
 use crate::server::token::tokens::Tokens;
 use crate::token::RevocationTarget;
 
@@ -107,7 +107,8 @@ impl IntrospectionEndpoint {
             described.insert("username".to_owned(), name);
         }
         described.insert("active".to_owned(), true.into());
-        described.insert("token_type".to_owned(), "Bearer".into());
+        let kind = token_type(described.contains_key("cnf"));
+        described.insert("token_type".to_owned(), kind.into());
         Ok(Some(described))
     }
 

@@ -81,7 +81,7 @@ impl MetadataEndpoint {
             "client_secret_post",
             "private_key_jwt",
         ];
-        // Those that assertions are verified with.
+        // Those that assertions and proofs are verified with.
         let algorithms = Algorithm::ALL.map(Algorithm::name);
         let mut metadata = json!({
             "issuer": self.issuer.as_str(),
@@ -102,6 +102,7 @@ impl MetadataEndpoint {
             "revocation_endpoint_auth_methods_supported": all,
             "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
             "authorization_response_iss_parameter_supported": true,
+            "dpop_signing_alg_values_supported": algorithms,
             "client_id_metadata_document_supported": has_documents,
         });
         if !matches!(**self.policy.load(), RegistrationPolicy::Off) {

@@ -6,11 +6,13 @@
 //! 2. The grant type is supported.
 //! 3. The client is authenticated, within its rate limit, and permitted to use the grant type. A
 //!    workload needs no client.
-//! 4. The code, refresh token or assertion is valid and belongs to the client.
-//! 5. The requested scopes and resources are within the granted ones (RFC 6749, section 6; RFC
+//! 4. The proof of possession, if there is one, is valid. It is required of a client that has
+//!    registered so, and for what is bound to a key (RFC 9449).
+//! 5. The code, refresh token or assertion is valid and belongs to the client.
+//! 6. The requested scopes and resources are within the granted ones (RFC 6749, section 6; RFC
 //!    8707, section 2.2). For a refresh token, this comes before its rotation, so that an invalid
 //!    request does not cost the client its token.
-//! 6. The user still exists and still has access to the resources. This is evaluated for each
+//! 7. The user still exists and still has access to the resources. This is evaluated for each
 //!    refresh, so that disabling a user takes effect within the lifetime of an access token.
 //!
 //! Responses are never cached (`Cache-Control: no-store`).
@@ -20,20 +22,22 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, header};
+use http::{HeaderMap, Method, header};
 use serde::Serialize;
 
 use super::form::Form;
 use super::payload::LimitedBody;
 use crate::LoginProvider;
+use crate::dpop::{DPOP_NONCE, DpopError, DpopTarget, DpopVerifier};
 use crate::server::client::assertions::IdentityAssertions;
 use crate::server::client::authentication::ClientAuthenticator;
 use crate::server::client::{GrantType, OAuthClient};
 use crate::server::error::OAuthError;
 use crate::server::grant::grants::RedeemedGrant;
 use crate::server::grant::{Grants, TokenRequest};
+use crate::server::issuer::IssuerUrl;
 use crate::server::limits::EndpointLimiter;
-use crate::server::token::access_token::{AccessTokens, TokenSubject};
+use crate::server::token::access_token::{AccessTokens, TokenSubject, token_type};
 use crate::server::workload::WorkloadAssertions;
 use crate::server::{ProtectedResources, Scopes};
 
@@ -62,10 +66,20 @@ pub(in crate::server) async fn token(
                 (header::CACHE_CONTROL, "no-store"),
                 (header::PRAGMA, "no-cache"),
             ];
-            (no_store, Json(answer)).into_response()
+            // For the next proof.
+            let nonce = endpoint.proofs.nonce().map(|nonce| [(DPOP_NONCE, nonce)]);
+            (no_store, nonce, Json(answer)).into_response()
         }
         Err(error) => error.into_response(),
     }
+}
+
+/// Authenticated client of a token request.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::server) struct TokenCaller<'a> {
+    pub(in crate::server) client: &'a OAuthClient,
+    /// Thumbprint of the key whose possession it has proved.
+    pub(in crate::server) key: Option<&'a str>,
 }
 
 /// Token endpoint.
@@ -79,6 +93,8 @@ pub(in crate::server) struct TokenEndpoint {
     pub(in crate::server) access_tokens: AccessTokens,
     pub(in crate::server) identity_assertions: IdentityAssertions,
     pub(in crate::server) workloads: WorkloadAssertions,
+    pub(in crate::server) proofs: DpopVerifier,
+    pub(in crate::server) issuer: IssuerUrl,
 }
 
 impl TokenEndpoint {
@@ -104,20 +120,41 @@ impl TokenEndpoint {
             let message = "client not registered for this grant type";
             return Err(OAuthError::UnauthorizedClient(message.into()));
         }
+        let key = self.proven_key(headers, &client)?;
+        let caller = TokenCaller {
+            client: &client,
+            key: key.as_deref(),
+        };
         match grant_type {
-            GrantType::AuthorizationCode => self.by_code(&client, &form).await,
-            GrantType::ClientCredentials => self.by_credentials(&client, &form).await,
-            GrantType::JwtBearer => self.by_identity_assertion(&client, &form).await,
-            GrantType::RefreshToken => self.by_refresh_token(&client, &form).await,
+            GrantType::AuthorizationCode => self.by_code(caller, &form).await,
+            GrantType::ClientCredentials => self.by_credentials(caller, &form).await,
+            GrantType::JwtBearer => self.by_identity_assertion(caller, &form).await,
+            GrantType::RefreshToken => self.by_refresh_token(caller, &form).await,
+        }
+    }
+
+    /// Returns the thumbprint of the key whose possession the request proves, if it has a proof.
+    pub(in crate::server) fn proven_key(
+        &self,
+        headers: &HeaderMap,
+        client: &OAuthClient,
+    ) -> Result<Option<String>, OAuthError> {
+        let origins = [self.issuer.as_str().to_owned()];
+        let target = DpopTarget::new(&Method::POST, &origins, TOKEN_PATH);
+        match self.proofs.verify(headers, &target) {
+            Ok(key) => Ok(Some(key)),
+            Err(DpopError::Missing) if !client.requires_bound_tokens() => Ok(None),
+            Err(error) => Err(error.into()),
         }
     }
 
     /// Redeems an authorization code (RFC 6749, section 4.1.3).
     async fn by_code(
         &self,
-        client: &OAuthClient,
+        caller: TokenCaller<'_>,
         form: &Form,
     ) -> Result<TokenResponse, OAuthError> {
+        let client = caller.client;
         let code = form.get("code");
         let code = code.ok_or_else(|| OAuthError::invalid_request("missing parameter: code"))?;
         let verifier = form.get("code_verifier");
@@ -126,19 +163,23 @@ impl TokenEndpoint {
             redirect_uri: form.get("redirect_uri"),
             // An empty verifier matches no challenge.
             verifier: verifier.unwrap_or_default(),
+            key: caller.key,
+            // Those of others are bound to their authentication.
+            binds_refresh_tokens: client.is_public(),
         };
         let redeemed = self.grants.store.exchange_code(code, &redemption).await?;
         self.clients.registry.touch(client).await?;
         let scopes = redeemed.grant.scopes.clone();
-        self.grant_response(client, redeemed, scopes, form).await
+        self.grant_response(caller, redeemed, scopes, form).await
     }
 
     /// Refreshes tokens (RFC 6749, section 6).
     async fn by_refresh_token(
         &self,
-        client: &OAuthClient,
+        caller: TokenCaller<'_>,
         form: &Form,
     ) -> Result<TokenResponse, OAuthError> {
+        let client = caller.client;
         let token = form.get("refresh_token");
         let token =
             token.ok_or_else(|| OAuthError::invalid_request("missing parameter: refresh_token"))?;
@@ -164,16 +205,17 @@ impl TokenEndpoint {
                 return Err(OAuthError::invalid_grant("consent revoked by the user"));
             }
         }
-        let redeemed = self.grants.store.refresh(token, &client.id).await?;
+        let presented = (&*client.id, caller.key);
+        let redeemed = self.grants.store.refresh(token, presented).await?;
         self.clients.registry.touch(client).await?;
         let scopes = wanted.unwrap_or_else(|| redeemed.grant.scopes.clone());
-        self.grant_response(client, redeemed, scopes, form).await
+        self.grant_response(caller, redeemed, scopes, form).await
     }
 
     /// Issues tokens for a redeemed grant.
     async fn grant_response(
         &self,
-        client: &OAuthClient,
+        TokenCaller { client, key }: TokenCaller<'_>,
         redeemed: RedeemedGrant,
         scopes: Scopes,
         form: &Form,
@@ -209,6 +251,7 @@ impl TokenEndpoint {
         let may_refresh = client.may_use(GrantType::RefreshToken);
         let subject = TokenSubject {
             client,
+            key,
             user: Some(&user),
             scopes: &scopes,
             audiences,
@@ -222,7 +265,7 @@ impl TokenEndpoint {
     /// Issues a token to the client itself (RFC 6749, section 4.4).
     async fn by_credentials(
         &self,
-        client: &OAuthClient,
+        TokenCaller { client, key }: TokenCaller<'_>,
         form: &Form,
     ) -> Result<TokenResponse, OAuthError> {
         if client.is_public() {
@@ -232,6 +275,7 @@ impl TokenEndpoint {
         let (resources, scopes) = self.resources.snapshot().requested_targets(client, form)?;
         let subject = TokenSubject {
             client,
+            key,
             user: None,
             scopes: &scopes,
             audiences: resources,
@@ -250,10 +294,13 @@ impl TokenEndpoint {
         let expires_in = self.access_tokens.lifetime_of(&subject);
         Ok(TokenResponse {
             scope: subject.scopes.to_string(),
+            token_type: token_type(subject.key.is_some()),
             access_token: self.access_tokens.issue(subject).await?,
-            token_type: "Bearer",
             expires_in,
             refresh_token,
         })
     }
 }
+
+/// Path of the endpoint, which proofs name.
+const TOKEN_PATH: &str = "/api/auth/oauth2/token";

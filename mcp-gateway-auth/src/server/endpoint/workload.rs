@@ -44,12 +44,14 @@ impl TokenEndpoint {
         if !workload.rule.allows(&audiences) || !resources.admits(&audiences, principal) {
             return Err(OAuthError::InvalidTarget("unknown resource".into()));
         }
+        let key = self.proven_key(headers, &client)?;
         self.workloads.record(&workload).await?;
         let (subject, rule) = (&*principal.id, workload.rule.name());
         tracing::info!(subject, rule, "workload assertion exchanged");
         let lifetime = workload.max_lifetime(self.access_tokens.clock.now());
         let token = TokenSubject {
             client: &client,
+            key: key.as_deref(),
             user: Some(principal),
             scopes: &scopes,
             audiences,

@@ -37,7 +37,21 @@ pub(in crate::server) struct RedeemedGrant {
 /// The credential that was presented, besides its handle.
 enum PresentedGrant<'a> {
     Code(&'a TokenRequest<'a>),
-    RefreshToken { client: &'a str, generation: u32 },
+    RefreshToken {
+        client: &'a str,
+        key: Option<&'a str>,
+        generation: u32,
+    },
+}
+
+impl PresentedGrant<'_> {
+    /// Returns the thumbprint of the key to which refresh tokens are bound from now on.
+    fn new_key(&self) -> Option<&str> {
+        match self {
+            Self::Code(request) => request.key.filter(|_| request.binds_refresh_tokens),
+            Self::RefreshToken { .. } => None,
+        }
+    }
 }
 
 impl GrantStore {
@@ -99,15 +113,19 @@ impl GrantStore {
         redeemed.ok_or_else(refused)
     }
 
-    /// Rotates the refresh token `token` of `client`.
+    /// Rotates the refresh token `token` of `client`, which has proved the possession of `key`.
     pub(in crate::server) async fn refresh(
         &self,
         token: &str,
-        client: &str,
+        (client, key): (&str, Option<&str>),
     ) -> Result<RedeemedGrant, OAuthError> {
         let refused = || OAuthError::invalid_grant("refresh token invalid, expired or revoked");
         let Handle { id, generation } = self.parse_refresh_token(token).ok_or_else(refused)?;
-        let presented = PresentedGrant::RefreshToken { client, generation };
+        let presented = PresentedGrant::RefreshToken {
+            client,
+            key,
+            generation,
+        };
         let redeemed = self.transition(&id, &presented).await?;
         redeemed.ok_or_else(refused)
     }
@@ -128,7 +146,12 @@ impl GrantStore {
         let limits = self.lifetimes.refresh();
         let now = self.clock.now();
         matches!(
-            grant.refresh(&grant.client, generation, limits, now),
+            grant.refresh(
+                (&grant.client, grant.key.as_deref()),
+                generation,
+                limits,
+                now
+            ),
             Transition::Advance(_) | Transition::Reissue { .. }
         )
     }
@@ -147,7 +170,7 @@ impl GrantStore {
             let is_revoked = stored.value.state == GrantState::Revoked;
             if is_revoked
                 || self
-                    .write(id, &stored, GrantState::Revoked)
+                    .write(id, &stored, (GrantState::Revoked, None))
                     .await?
                     .is_some()
             {
@@ -194,9 +217,15 @@ impl GrantStore {
             let now = self.clock.now();
             let step = match presented {
                 PresentedGrant::Code(redemption) => stored.value.redeem(redemption, now),
-                PresentedGrant::RefreshToken { client, generation } => {
+                PresentedGrant::RefreshToken {
+                    client,
+                    key,
+                    generation,
+                } => {
                     let limits = self.lifetimes.refresh();
-                    stored.value.refresh(client, *generation, limits, now)
+                    stored
+                        .value
+                        .refresh((client, *key), *generation, limits, now)
                 }
             };
             let state = match step {
@@ -215,7 +244,8 @@ impl GrantStore {
                     return Ok(None);
                 }
             };
-            let written = self.write(id, &stored, state).await?;
+            let key = presented.new_key();
+            let written = self.write(id, &stored, (state, key)).await?;
             if let (Some(grant), GrantState::Active { generation, .. }) = (written, state) {
                 return Ok(Some(self.redeemed(id, grant, generation)));
             }
@@ -223,15 +253,17 @@ impl GrantStore {
         Err(AuthServerError::Busy)
     }
 
-    /// Writes the grant in `state`. Returns `None` if it has changed since it was read.
+    /// Writes the grant in `state`, bound to `key` if there is one. Returns `None` if it has changed
+    /// since it was read.
     async fn write(
         &self,
         id: &str,
         stored: &Versioned<Grant>,
-        state: GrantState,
+        (state, key): (GrantState, Option<&str>),
     ) -> Result<Option<Grant>, AuthServerError> {
         let grant = Grant {
             state,
+            key: key.map(str::to_owned).or_else(|| stored.value.key.clone()),
             ..stored.value.clone()
         };
         let batch = Batch::new().if_version(self.documents.key(id), stored.version);

@@ -18,10 +18,12 @@ fn offered() -> Grant {
         resources: Vec::new(),
         authenticated_at: 0,
         created: 0,
+        key: None,
         code: AuthorizationCode {
             challenge: CodeChallenge::parse(CHALLENGE).unwrap(),
             redirect_uri: "https://c.example/cb".into(),
             redirect_uri_required: true,
+            key: None,
             expires: 60,
         },
         state: GrantState::CodeIssued,
@@ -33,6 +35,8 @@ fn right() -> TokenRequest<'static> {
         client: "c",
         redirect_uri: Some("https://c.example/cb"),
         verifier: VERIFIER,
+        key: None,
+        binds_refresh_tokens: true,
     }
 }
 
@@ -84,7 +88,7 @@ fn a_code_is_good_for_its_client_once() {
 fn a_refresh_token_that_was_rotated_is_good_for_a_moment() {
     let mut grant = offered();
     assert_eq!(
-        grant.refresh("c", 0, LIMITS, 1),
+        grant.refresh(("c", None), 0, LIMITS, 1),
         Transition::Reject,
         "not redeemed yet"
     );
@@ -97,27 +101,33 @@ fn a_refresh_token_that_was_rotated_is_good_for_a_moment() {
         rotated: 110,
     };
     assert_eq!(
-        grant.refresh("c", 3, LIMITS, 110),
+        grant.refresh(("c", None), 3, LIMITS, 110),
         Transition::Advance(next)
     );
     assert_eq!(
-        grant.refresh("c", 2, LIMITS, 129),
+        grant.refresh(("c", None), 2, LIMITS, 129),
         Transition::Reissue { generation: 3 }
     );
-    assert_eq!(grant.refresh("c", 2, LIMITS, 130), Transition::Revoke);
-    assert_eq!(grant.refresh("c", 1, LIMITS, 110), Transition::Revoke);
     assert_eq!(
-        grant.refresh("c", 4, LIMITS, 110),
+        grant.refresh(("c", None), 2, LIMITS, 130),
+        Transition::Revoke
+    );
+    assert_eq!(
+        grant.refresh(("c", None), 1, LIMITS, 110),
+        Transition::Revoke
+    );
+    assert_eq!(
+        grant.refresh(("c", None), 4, LIMITS, 110),
         Transition::Reject,
         "never issued"
     );
     assert_eq!(
-        grant.refresh("d", 1, LIMITS, 110),
+        grant.refresh(("d", None), 1, LIMITS, 110),
         Transition::Reject,
         "somebody else's"
     );
     assert_eq!(
-        grant.refresh("c", 3, LIMITS, 1_100),
+        grant.refresh(("c", None), 3, LIMITS, 1_100),
         Transition::Reject,
         "idle for too long"
     );
@@ -126,7 +136,7 @@ fn a_refresh_token_that_was_rotated_is_good_for_a_moment() {
         rotated: 2_900,
     };
     assert_eq!(
-        grant.refresh("c", 3, LIMITS, 3_000),
+        grant.refresh(("c", None), 3, LIMITS, 3_000),
         Transition::Reject,
         "too old"
     );
@@ -170,7 +180,7 @@ proptest! {
                         GrantState::Active { generation, .. } => generation.saturating_sub(back),
                         _ => back,
                     };
-                    (grant.refresh(if right { "c" } else { "d" }, generation, LIMITS, now), right)
+                    (grant.refresh((if right { "c" } else { "d" }, None), generation, LIMITS, now), right)
                 }
             };
             match step {
@@ -193,4 +203,34 @@ proptest! {
             prop_assert!(before.state != GrantState::Revoked || step == Transition::Reject);
         }
     }
+}
+
+#[test]
+fn o95_a_bound_grant_is_redeemed_and_refreshed_with_its_key() {
+    let mut grant = offered();
+    grant.code.key = Some("k".into());
+    let with = |key| TokenRequest { key, ..right() };
+    for key in [None, Some("other")] {
+        assert_eq!(grant.redeem(&with(key), 1), Transition::Reject);
+    }
+    assert!(matches!(
+        grant.redeem(&with(Some("k")), 1),
+        Transition::Advance(_)
+    ));
+    grant.key = Some("k".into());
+    grant.state = GrantState::Active {
+        generation: 3,
+        rotated: 1,
+    };
+    for (key, generation, expected) in [
+        (None, 3, Transition::Reject),
+        (Some("other"), 3, Transition::Reject),
+        // A replay is evidence of a theft only with the key.
+        (Some("other"), 1, Transition::Reject),
+        (Some("k"), 1, Transition::Revoke),
+    ] {
+        assert_eq!(grant.refresh(("c", key), generation, LIMITS, 100), expected);
+    }
+    let next = grant.refresh(("c", Some("k")), 3, LIMITS, 100);
+    assert!(matches!(next, Transition::Advance(_)));
 }

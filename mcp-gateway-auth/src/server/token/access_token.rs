@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::opaque::OpaqueTokens;
+use crate::dpop;
 use crate::jose::Claims;
 use crate::secret::random_id;
 use crate::server::Scopes;
@@ -27,6 +28,8 @@ pub(in crate::server) struct AccessTokens {
 #[derive(Debug)]
 pub(in crate::server) struct TokenSubject<'a> {
     pub(in crate::server) client: &'a OAuthClient,
+    /// Thumbprint of the key to which the token is bound.
+    pub(in crate::server) key: Option<&'a str>,
     /// User, or `None` if the client acts on its own behalf.
     pub(in crate::server) user: Option<&'a UserInfo>,
     pub(in crate::server) scopes: &'a Scopes,
@@ -69,6 +72,10 @@ impl AccessTokens {
                 .extra
                 .insert("auth_time".to_owned(), authenticated_at.into());
         }
+        if let Some(key) = subject.key {
+            let confirmation = json!({ "jkt": key });
+            claims.extra.insert("cnf".to_owned(), confirmation);
+        }
         if let Some(user) = subject.user {
             claims
                 .extra
@@ -90,6 +97,11 @@ impl AccessTokens {
             None => Ok(jwt),
         }
     }
+}
+
+/// Returns the type of a token, which is bound to a key if `is_bound`.
+pub(in crate::server) fn token_type(is_bound: bool) -> &'static str {
+    if is_bound { dpop::SCHEME } else { "Bearer" }
 }
 
 /// Claim with the grant ID, by which all tokens of a grant are revoked at once.
