@@ -10,14 +10,27 @@ use mcp_gateway_core::auth::AuthError;
 
 /// Returns the bearer token of a request, if it has at most `limit` bytes.
 ///
+/// # Errors
+///
+/// Those of [`token_of`].
+pub(crate) fn bearer_token(request: &Parts, limit: usize) -> Result<&str, AuthError> {
+    token_of(request, "Bearer", limit)
+}
+
+/// Returns the token of a request with `scheme`, if it has at most `limit` bytes.
+///
 /// The name of the scheme is case-insensitive ([RFC 9110, section
 /// 11.1](https://www.rfc-editor.org/rfc/rfc9110#section-11.1)).
 ///
 /// # Errors
 ///
-/// [`AuthError::MissingToken`] if there is no `Authorization: Bearer`, and
+/// [`AuthError::MissingToken`] if there is no `Authorization` with the scheme, and
 /// [`AuthError::InvalidToken`] if there are several, or the token is too long or not ASCII.
-pub(crate) fn bearer_token(request: &Parts, limit: usize) -> Result<&str, AuthError> {
+pub(crate) fn token_of<'a>(
+    request: &'a Parts,
+    scheme: &str,
+    limit: usize,
+) -> Result<&'a str, AuthError> {
     let mut values = request.headers.get_all(AUTHORIZATION).iter();
     let value = values.next().ok_or(AuthError::MissingToken)?;
     if values.next().is_some() {
@@ -25,9 +38,9 @@ pub(crate) fn bearer_token(request: &Parts, limit: usize) -> Result<&str, AuthEr
         return Err(AuthError::InvalidToken);
     }
     let value = value.to_str().map_err(|_| AuthError::InvalidToken)?.trim();
-    let (scheme, token) = value.split_once([' ', '\t']).unwrap_or((value, ""));
+    let (presented, token) = value.split_once([' ', '\t']).unwrap_or((value, ""));
     let token = token.trim_start();
-    if !scheme.eq_ignore_ascii_case("Bearer") || token.is_empty() {
+    if !presented.eq_ignore_ascii_case(scheme) || token.is_empty() {
         return Err(AuthError::MissingToken);
     }
     match token.len() <= limit {

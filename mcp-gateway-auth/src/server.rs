@@ -117,7 +117,7 @@ use self::issuer::IssuerUrl;
 pub use self::key::has_foreign_signing_keys;
 use self::limits::EndpointLimiter;
 pub use self::limits::RateLimits;
-pub use self::resource::Resource;
+pub use self::resource::{Resource, TokenBinding};
 pub use self::scope::{ScopeError, Scopes};
 pub use self::settings::{Lifetimes, RegistrationPolicy};
 pub use self::token::api_tokens::{ApiToken, ApiTokens, TokenOwner};

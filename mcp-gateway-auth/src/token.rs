@@ -5,7 +5,8 @@
 //! [`StaticTokens`](crate::StaticTokens) tokens that an operator has issued. A [`ChainVerifier`]
 //! combines several of them. A [`BearerVerifier`] makes one an [`AuthVerifier`] of a gateway: it
 //! extracts the token from a request, verifies it once, and caches the result until the token
-//! expires or is [revoked](Revocations).
+//! expires or is [revoked](Revocations). Tokens that are [bound to a key](BoundTokens) need a proof
+//! with each request.
 //!
 //! # Example
 //!
@@ -47,6 +48,7 @@
 //! [`AuthVerifier`]: mcp_gateway_core::auth::AuthVerifier
 
 mod bearer;
+mod bound;
 mod chain;
 mod external;
 mod introspection;
@@ -62,6 +64,7 @@ use async_trait::async_trait;
 use mcp_gateway_core::auth::AuthError;
 
 pub use self::bearer::BearerVerifier;
+pub use self::bound::BoundTokens;
 pub use self::chain::ChainVerifier;
 pub use self::external::ExternalToken;
 pub use self::introspection::Introspection;

@@ -23,6 +23,7 @@
 mod oauth {
     mod assertions;
     mod bodies;
+    mod bound;
     mod categories;
     mod codes;
     mod consent;

@@ -27,14 +27,15 @@ use super::Resource;
 /// ```
 #[derive(Clone, Debug)]
 pub struct HiddenResources {
-    /// Resource whose URLs end with a slash, and whose scopes are those of all names.
+    /// Resource whose URLs end with a slash, and whose scopes and binding are those of all names.
     below: Resource,
     /// Names that no resource has.
     reserved: Vec<&'static str>,
 }
 
 impl HiddenResources {
-    /// Creates the resources below the URLs of `below`, which end with a slash, with its scopes.
+    /// Creates the resources below the URLs of `below`, which end with a slash, with its scopes and
+    /// its binding of tokens.
     #[must_use]
     pub fn below(below: Resource) -> Self {
         Self {
@@ -66,6 +67,7 @@ impl HiddenResources {
         let mut resource = Resource::new(url(&self.below.uri)?, name);
         resource.aliases = self.below.aliases.iter().filter_map(url).collect();
         resource.scopes.clone_from(&self.below.scopes);
+        resource.binding = self.below.binding;
         // A restriction to no team: tokens are for nobody.
         Some(resource.with_teams([]))
     }

@@ -44,6 +44,21 @@ pub struct Resource {
     pub teams: Option<Vec<Arc<str>>>,
     /// Subject of the only principal with access, if there is one.
     pub user: Option<Arc<str>>,
+    /// Acceptance of tokens that are bound to a key.
+    pub binding: TokenBinding,
+}
+
+/// Acceptance of tokens that are bound to a key (RFC 9449) at a resource.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum TokenBinding {
+    /// Accepted, like bearer tokens.
+    Optional,
+    /// Accepted, and bearer tokens are not.
+    Required,
+    /// Rejected.
+    #[default]
+    Unsupported,
 }
 
 impl Resource {
@@ -60,7 +75,15 @@ impl Resource {
             )],
             teams: None,
             user: None,
+            binding: TokenBinding::default(),
         }
+    }
+
+    /// Sets the acceptance of tokens that are bound to a key, which its verifier enforces.
+    #[must_use]
+    pub fn with_binding(mut self, binding: TokenBinding) -> Self {
+        self.binding = binding;
+        self
     }
 
     /// Adds the URL `uri`.
@@ -106,7 +129,7 @@ impl Resource {
     }
 
     /// Returns all URLs of the resource.
-    pub(super) fn uris(&self) -> impl Iterator<Item = &Url> {
+    pub fn uris(&self) -> impl Iterator<Item = &Url> {
         std::iter::once(&self.uri).chain(&self.aliases)
     }
 }

@@ -11,9 +11,10 @@ use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use tokio::time;
 
-use super::{ExternalToken, Revocations, TokenVerifier, VerifiedToken};
-use crate::bearer::{TokenDigest, bearer_token};
+use super::{BoundTokens, ExternalToken, Revocations, TokenVerifier, VerifiedToken};
+use crate::bearer::{TokenDigest, bearer_token, token_of};
 use crate::clock::Clock;
+use crate::dpop;
 use crate::jose::MAX_TOKEN;
 
 /// Authenticates requests by bearer token. Cheap to clone.
@@ -55,6 +56,7 @@ use crate::jose::MAX_TOKEN;
 #[doc(alias("RFC 6750"))]
 pub struct BearerVerifier {
     assertions: Assertions,
+    bound: Option<BoundTokens>,
     clock: Clock,
     known: Cache<TokenDigest, Arc<VerifiedToken>>,
     recheck: u64,
@@ -81,6 +83,7 @@ impl BearerVerifier {
         let clock = Clock::system();
         Self {
             assertions: Assertions::None,
+            bound: None,
             revocations: Revocations::new(clock.clone()),
             clock,
             known,
@@ -128,6 +131,14 @@ impl BearerVerifier {
         self
     }
 
+    /// Accepts tokens that are bound to a key, with a proof in each request ([RFC 9449, section
+    /// 7](https://www.rfc-editor.org/rfc/rfc9449#section-7)). By default, they are rejected.
+    #[must_use]
+    pub fn with_bound_tokens(mut self, bound: BoundTokens) -> Self {
+        self.bound = Some(bound);
+        self
+    }
+
     /// Replaces the clock.
     #[must_use]
     pub fn with_clock(mut self, clock: Clock) -> Self {
@@ -154,23 +165,64 @@ impl BearerVerifier {
     ///
     /// # Errors
     ///
-    /// [`AuthError::MissingToken`] if the request has no bearer token, [`AuthError::InvalidToken`]
-    /// if the token is invalid, expired or revoked, and the errors of the [`TokenVerifier`].
+    /// [`AuthError::MissingToken`] if the request has no token, [`AuthError::InvalidToken`] if the
+    /// token is invalid, expired or revoked, or presented with the wrong scheme,
+    /// [`AuthError::InvalidProof`] and [`AuthError::NonceRequired`] for the proof of a bound token,
+    /// and the errors of the [`TokenVerifier`].
     ///
     /// # Cancel safety
     ///
     /// A dropped verification leaves the cache unchanged.
     pub async fn token(&self, request: &Parts) -> Result<Arc<VerifiedToken>, AuthError> {
+        self.token_of(request, true).await
+    }
+
+    /// Returns the verified token of `request`, whose proof is not required again unless it `is_new`.
+    async fn token_of(
+        &self,
+        request: &Parts,
+        is_new: bool,
+    ) -> Result<Arc<VerifiedToken>, AuthError> {
         if request.uri.query().is_some_and(has_token) {
             return Err(AuthError::InvalidToken);
         }
-        self.verified(bearer_token(request, MAX_TOKEN)?).await
+        let token = match (bearer_token(request, MAX_TOKEN), &self.bound) {
+            (Err(AuthError::MissingToken), Some(bound)) => {
+                return Box::pin(self.bound_token(bound, request, is_new)).await;
+            }
+            (token, _) => token?,
+        };
+        let verified = self.verified(token).await?;
+        let is_required = self.bound.as_ref().is_some_and(BoundTokens::are_required);
+        match verified.key().is_some() || is_required {
+            // A stolen one must not be usable without its key.
+            true => Err(AuthError::InvalidToken),
+            false => Ok(verified),
+        }
     }
 
-    /// Returns the bearer token of `request`, for [`revoked`](Self::revoked).
+    /// Returns the verified token of `request`, whose sender has its key.
+    async fn bound_token(
+        &self,
+        bound: &BoundTokens,
+        request: &Parts,
+        is_new: bool,
+    ) -> Result<Arc<VerifiedToken>, AuthError> {
+        let token = token_of(request, dpop::SCHEME, MAX_TOKEN)?;
+        let verified = self.verified(token).await?;
+        let key = verified.key().ok_or(AuthError::InvalidToken)?;
+        if is_new {
+            bound.check(request, token, key)?;
+        }
+        Ok(verified)
+    }
+
+    /// Returns the token of `request`, for [`revoked`](Self::revoked).
     #[must_use]
     pub fn presented(request: &Parts) -> Option<Assertion> {
-        bearer_token(request, MAX_TOKEN).ok().map(Assertion::new)
+        let token = bearer_token(request, MAX_TOKEN);
+        let token = token.or_else(|_| token_of(request, dpop::SCHEME, MAX_TOKEN));
+        token.ok().map(Assertion::new)
     }
 
     /// Returns the verified `token`.
@@ -235,6 +287,21 @@ impl BearerVerifier {
         }
     }
 
+    /// Returns the principal of the token of `request`.
+    fn principal(&self, verified: &VerifiedToken, request: &Parts) -> Principal {
+        let principal = verified.principal().clone();
+        let is_kept = match self.assertions {
+            Assertions::None => false,
+            Assertions::External => ExternalToken::of(&principal).is_some(),
+            Assertions::All => true,
+        };
+        let assertion = is_kept.then(|| Self::presented(request)).flatten();
+        match assertion {
+            Some(assertion) => principal.with_assertion(assertion),
+            None => principal,
+        }
+    }
+
     /// Verifies a token and updates the cache.
     async fn ask(&self, token: &str, digest: TokenDigest) -> Result<Arc<VerifiedToken>, AuthError> {
         let result = self.verifier.verify_token(token).await;
@@ -259,17 +326,12 @@ impl BearerVerifier {
 impl AuthVerifier for BearerVerifier {
     async fn verify(&self, request: &Parts) -> Result<Principal, AuthError> {
         let verified = self.token(request).await?;
-        let principal = verified.principal().clone();
-        let is_kept = match self.assertions {
-            Assertions::None => false,
-            Assertions::External => ExternalToken::of(&principal).is_some(),
-            Assertions::All => true,
-        };
-        if !is_kept {
-            return Ok(principal);
-        }
-        let token = bearer_token(request, MAX_TOKEN)?;
-        Ok(principal.with_assertion(Assertion::new(token)))
+        Ok(self.principal(&verified, request))
+    }
+
+    async fn verify_again(&self, request: &Parts) -> Result<Principal, AuthError> {
+        let verified = self.token_of(request, false).await?;
+        Ok(self.principal(&verified, request))
     }
 
     fn revocation(&self, request: &Parts, principal: &Principal) -> Option<Revocation> {

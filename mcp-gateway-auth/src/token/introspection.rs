@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::{ClaimMapping, TokenVerifier, VerifiedToken};
 use crate::clock::Clock;
+use crate::dpop;
 use crate::egress::{ClientAuth, Egress, EgressError};
 use crate::jose::Claims;
 
@@ -18,8 +19,8 @@ use crate::jose::Claims;
 ///
 /// Tokens in the form of a JWT are not sent, because they belong to another issuer, unless
 /// [`with_jwts`](Self::with_jwts) is set. A response remains valid for thirty seconds, but not
-/// beyond the expiration of the token. Sender-constrained tokens (`cnf`, `DPoP`) are rejected: the
-/// caller has not proved possession of the key.
+/// beyond the expiration of the token. A token may be [bound](VerifiedToken::key) to a key; one that
+/// is bound to something else, such as a certificate, is rejected.
 ///
 /// # Example
 ///
@@ -150,7 +151,7 @@ impl Introspection {
         };
         let is_theirs = claims.iss.as_ref().is_none_or(|iss| *iss == self.issuer);
         let has_started = claims.nbf.is_none_or(|nbf| nbf <= now);
-        if !is_ours || !is_theirs || !has_started || exp <= now || !is_bearer(claims) {
+        if !is_ours || !is_theirs || !has_started || exp <= now {
             return Err(AuthError::InvalidToken);
         }
         let principal = self.mapping.principal(&self.issuer, claims);
@@ -162,7 +163,8 @@ impl Introspection {
         }
         let fresh_until = now.saturating_add(self.max_age);
         let token = VerifiedToken::new(principal, exp).with_fresh_until(fresh_until);
-        Ok(token.identified_by(claims))
+        let token = token.bound_by(claims).filter(|it| has_type_of(it, claims));
+        Ok(token.ok_or(AuthError::InvalidToken)?.identified_by(claims))
     }
 }
 
@@ -193,14 +195,14 @@ impl TokenVerifier for Introspection {
     }
 }
 
-/// Returns `true` if the token may be used without proof of possession.
-fn is_bearer(claims: &Claims) -> bool {
-    let kind = claims.extra.get("token_type");
-    let is_bearer = |kind: &Value| {
+/// Returns `true` if the response has no type of `token`, or the one that follows from its key.
+fn has_type_of(token: &VerifiedToken, claims: &Claims) -> bool {
+    let expected = token.key().map_or("Bearer", |_| dpop::SCHEME);
+    let is_expected = |kind: &Value| {
         let kind = kind.as_str();
-        kind.is_some_and(|kind| kind.eq_ignore_ascii_case("Bearer"))
+        kind.is_some_and(|kind| kind.eq_ignore_ascii_case(expected))
     };
-    kind.is_none_or(is_bearer) && !claims.extra.contains_key("cnf")
+    claims.extra.get("token_type").is_none_or(is_expected)
 }
 
 /// Maximum size of a response, in bytes.

@@ -114,10 +114,6 @@ impl Issuer {
     /// Maps a verified token to its principal.
     fn accept(&self, verified: &VerifiedJwt) -> Result<VerifiedToken, AuthError> {
         let claims = &verified.claims;
-        // A sender-constrained token (RFC 7800): the caller has not proved possession of the key.
-        if claims.extra.contains_key("cnf") {
-            return Err(AuthError::InvalidToken);
-        }
         let principal = self.mapping.principal(self.expectation.issuer(), claims);
         let principal = principal.ok_or(AuthError::InvalidToken)?;
         let has = |scope: &Arc<str>| principal.scopes().contains(scope);
@@ -127,6 +123,7 @@ impl Issuer {
         }
         let external = ExternalToken::of_claims(self.expectation.issuer(), claims);
         let token = VerifiedToken::new(principal, claims.exp.unwrap_or(0));
+        let token = token.bound_by(claims).ok_or(AuthError::InvalidToken)?;
         Ok(token.identified_by(claims).with_extension(external))
     }
 }

@@ -28,6 +28,7 @@ pub struct VerifiedToken {
     fresh_until: u64,
     grant: Option<Arc<str>>,
     issued_at: Option<u64>,
+    key: Option<Arc<str>>,
     principal: Principal,
     token_id: Option<Arc<str>>,
 }
@@ -53,6 +54,7 @@ impl VerifiedToken {
             fresh_until: expires_at,
             grant: None,
             issued_at: None,
+            key: None,
             principal,
             token_id: None,
         }
@@ -79,6 +81,14 @@ impl VerifiedToken {
         self
     }
 
+    /// Binds the token to the key with `thumbprint` (RFC 9449, section 6): whoever presents it must
+    /// prove the possession of that key.
+    #[must_use]
+    pub fn with_key(mut self, thumbprint: impl Into<Arc<str>>) -> Self {
+        self.key = Some(thumbprint.into());
+        self
+    }
+
     /// Sets the token ID (`jti`).
     #[must_use]
     pub fn with_token_id(mut self, id: impl Into<Arc<str>>) -> Self {
@@ -101,6 +111,17 @@ impl VerifiedToken {
     pub fn with_extension<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
         self.principal = self.principal.with_extension(value);
         self
+    }
+
+    /// Binds the token to the key in `claims` (`cnf`), if there is one.
+    ///
+    /// Returns `None` if it is bound in another way than RFC 9449 does, which cannot be verified.
+    pub(crate) fn bound_by(self, claims: &Claims) -> Option<Self> {
+        let Some(confirmation) = claims.extra.get("cnf") else {
+            return Some(self);
+        };
+        let members = confirmation.as_object().filter(|it| it.len() == 1)?;
+        Some(self.with_key(members.get("jkt")?.as_str()?))
     }
 
     /// Sets the token ID and the time of issue from `claims`.
@@ -140,6 +161,12 @@ impl VerifiedToken {
         self.issued_at
     }
 
+    /// Returns the thumbprint of the key to which the token is bound.
+    #[must_use]
+    pub fn key(&self) -> Option<&str> {
+        self.key.as_deref()
+    }
+
     /// Returns the principal of the token.
     #[must_use]
     pub fn principal(&self) -> &Principal {
@@ -164,7 +191,33 @@ const STREAM_GRACE: u64 = 300;
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn a_token_is_bound_by_a_thumbprint_alone() {
+        let bound = |cnf: serde_json::Value| {
+            let mut claims = Claims::default();
+            claims.extra.insert("cnf".to_owned(), cnf);
+            let token = VerifiedToken::new(Principal::new("alice"), 1).bound_by(&claims);
+            token.map(|token| token.key().map(str::to_owned))
+        };
+        assert_eq!(bound(json!({ "jkt": "a" })), Some(Some("a".to_owned())));
+        for other in [
+            json!({ "x5t#S256": "a" }),
+            json!({ "jkt": "a", "x5t#S256": "b" }),
+            json!({ "jkt": 1 }),
+            json!({}),
+            json!(null),
+            json!("a"),
+        ] {
+            assert_eq!(bound(other.clone()), None, "{other}");
+        }
+        let token = VerifiedToken::new(Principal::new("alice"), 1);
+        let token = token.bound_by(&Claims::default()).unwrap();
+        assert_eq!(token.key(), None);
+    }
 
     #[test]
     fn streams_outlast_their_token_by_five_minutes() {

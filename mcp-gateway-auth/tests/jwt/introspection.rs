@@ -60,6 +60,7 @@ async fn what_the_server_says_of_a_token_counts() {
         ("nbf", json!(NOW + 1), "invalid token"),
         ("token_type", json!("DPoP"), "invalid token"),
         ("cnf", json!({"jkt": "a"}), "invalid token"),
+        ("cnf", json!({"x5t#S256": "a"}), "invalid token"),
         ("sub", Value::Null, "invalid token"),
         ("sub", json!("a\r\nb"), "unavailable"),
         (
@@ -70,6 +71,20 @@ async fn what_the_server_says_of_a_token_counts() {
     ] {
         server.json("/introspect", &with(active(), name, value.clone()));
         assert_eq!(outcome(&introspection).await, expected, "{name} {value}");
+    }
+}
+
+#[tokio::test]
+async fn o90_a_token_that_the_server_binds_has_a_key() {
+    let server = Server::start().await;
+    let introspection = introspection(&server);
+    let bound = with(active(), "cnf", json!({ "jkt": "a" }));
+    for (kind, expected) in [("DPoP", Some("a")), ("Bearer", None)] {
+        let answer = with(bound.clone(), "token_type", json!(kind));
+        server.json("/introspect", &answer);
+        let verified = introspection.verify_token("opaque").await.ok().flatten();
+        let key = verified.as_ref().and_then(|token| token.key());
+        assert_eq!(key, expected, "{kind}");
     }
 }
 

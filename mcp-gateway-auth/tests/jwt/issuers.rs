@@ -6,10 +6,11 @@ use async_trait::async_trait;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderValue, Request};
+use mcp_gateway_auth::dpop::{DpopKey, DpopVerifier};
 use mcp_gateway_auth::jose::{Algorithm, Validation};
 use mcp_gateway_auth::token::{
-    BearerVerifier, ChainVerifier, ExternalIssuers, Issuer, RevocationTarget, Revocations,
-    TokenVerifier, VerifiedToken,
+    BearerVerifier, BoundTokens, ChainVerifier, ExternalIssuers, Issuer, RevocationTarget,
+    Revocations, TokenVerifier, VerifiedToken,
 };
 use mcp_gateway_auth::{Clock, StaticTokens};
 use mcp_gateway_core::auth::{AuthError, AuthVerifier, Principal};
@@ -229,6 +230,30 @@ async fn tokens_that_are_bound_to_a_key_are_no_bearer_tokens() {
         let token = two.a.token(&header(), &with(claims(), "cnf", cnf));
         assert_eq!(call(&verifier, &token).await, INVALID);
     }
+}
+
+#[tokio::test]
+async fn o90_a_bound_token_of_another_issuer_needs_its_key() {
+    let two = Two::new();
+    let (verifier, _) = two.bearer();
+    let url = "https://gw.example.com/mcp".parse().unwrap();
+    let bound = BoundTokens::new(DpopVerifier::new(Clock::system()), [&url]);
+    let verifier = verifier.with_bound_tokens(bound);
+    let (key, other) = (DpopKey::generate().unwrap(), DpopKey::generate().unwrap());
+    let cnf = json!({ "jkt": key.thumbprint() });
+    let token = two.a.token(&header(), &with(claims(), "cnf", cnf));
+    let alice = format!("{ISSUER}#alice");
+    for (key, expected) in [(&key, &*alice), (&other, INVALID)] {
+        let proof = key.proof(&http::Method::GET, &url).with_token(&token);
+        let mut parts = request("/mcp", "");
+        let value = format!("DPoP {token}").parse().unwrap();
+        parts.headers.insert(AUTHORIZATION, value);
+        parts
+            .headers
+            .insert("dpop", proof.sign().unwrap().parse().unwrap());
+        assert_eq!(name(verifier.verify(&parts).await), expected);
+    }
+    assert_eq!(call(&verifier, &token).await, INVALID);
 }
 
 #[tokio::test]

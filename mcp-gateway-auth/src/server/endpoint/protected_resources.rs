@@ -14,8 +14,10 @@ use url::Url;
 
 use super::cors::cors;
 use super::metadata::document;
+use crate::dpop::DpopVerifier;
+use crate::metadata::DPOP_ALGORITHMS;
 use crate::server::HiddenResources;
-use crate::server::resource::{Resource, Resources};
+use crate::server::resource::{Resource, Resources, TokenBinding};
 
 /// The metadata of protected resources, which refer clients to their authorization server. Cheap to
 /// clone; all clones share the state.
@@ -103,9 +105,15 @@ impl ProtectedResources {
         let path = self.path(resource);
         let url = self.url(&format!("/.well-known/oauth-protected-resource{path}"));
         let scope = resource.scopes.first().map(|(name, _)| Arc::clone(name));
-        match scope {
+        let challenge = match scope {
             Some(scope) => ProtectedResource::new(url).with_scope(scope),
             None => ProtectedResource::new(url),
+        };
+        match resource.binding {
+            TokenBinding::Unsupported => challenge,
+            TokenBinding::Optional | TokenBinding::Required => {
+                challenge.with_dpop(DpopVerifier::algorithms().join(" "))
+            }
         }
     }
 
@@ -193,6 +201,12 @@ impl ProtectedResources {
         });
         if !scopes.is_empty() {
             metadata["scopes_supported"] = scopes.into();
+        }
+        if resource.binding != TokenBinding::Unsupported {
+            metadata[DPOP_ALGORITHMS] = json!(DpopVerifier::algorithms());
+        }
+        if resource.binding == TokenBinding::Required {
+            metadata["dpop_bound_access_tokens_required"] = true.into();
         }
         metadata
     }

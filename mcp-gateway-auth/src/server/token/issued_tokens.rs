@@ -161,6 +161,7 @@ fn verified(claims: &Claims) -> Option<VerifiedToken> {
     principal = texts(claims, "groups").fold(principal, Principal::with_team);
     principal = claims.scopes().fold(principal, Principal::with_scope);
     let token = VerifiedToken::new(principal, claims.exp?).identified_by(claims);
+    let token = token.bound_by(claims)?;
     Some(match claims.extra.get(GRANT).and_then(Value::as_str) {
         Some(grant) => token.with_grant(grant),
         None => token,
