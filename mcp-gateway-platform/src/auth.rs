@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use mcp_gateway_admin::AuditTrail;
 use mcp_gateway_audit::{Actor, AuditLog, Change};
 use mcp_gateway_auth::accounts::AccountCredentials;
+use mcp_gateway_auth::dpop::DpopVerifier;
 use mcp_gateway_auth::egress::{Egress, EgressPolicy};
 use mcp_gateway_auth::jwks::RemoteJwks;
 use mcp_gateway_auth::login::{KeptIdTokens, LoginPages};
@@ -85,6 +86,19 @@ impl Services {
     /// Returns the identities of callers that can be exchanged.
     pub(crate) fn caller_identities(&self, fixed: &StaticSpec) -> CallerIdentities {
         CallerIdentities::new(&fixed.auth.login, &self.base, self.authority.as_deref())
+    }
+
+    /// Returns the verifier of proofs of possession at gateways, as `spec` configures it.
+    pub(crate) fn proofs(&self, spec: &StaticSpec) -> DpopVerifier {
+        let proofs = DpopVerifier::new(Clock::system());
+        let oauth = spec.auth.oauth.as_ref();
+        match (
+            &self.keyring,
+            oauth.is_some_and(|oauth| oauth.requires_nonces),
+        ) {
+            (Some(keyring), true) => proofs.with_nonces(keyring.clone()),
+            _ => proofs,
+        }
     }
 
     /// Returns the protected resource metadata of the platform.
@@ -210,6 +224,9 @@ impl AuthorizationServices {
         .with_workload_observer(WorkloadAudit::observer(trail));
         if oauth.is_opaque {
             builder = builder.with_opaque_access_tokens();
+        }
+        if oauth.requires_nonces {
+            builder = builder.with_dpop_nonces();
         }
         builder = match oauth.documents {
             MetadataDocuments::Off => builder,

@@ -138,7 +138,8 @@ impl Controller {
         let networks = &fixed.auth.allowed_networks;
         let identities = foundation.caller_identities(fixed);
         let credentials = CredentialFactory::new(foundation.accounts(), identities, networks);
-        let mut issuers = VerifierFactory::new(authority.clone(), foundation.egress.clone());
+        let mut issuers = VerifierFactory::new(authority.clone(), foundation.egress.clone())
+            .with_proofs(foundation.proofs(fixed));
         let access = ReloadableVerifier::new(issuers.rules(&dynamic.auth, None, &[]));
         let admin_access = ReloadableVerifier::new(issuers.admin_rules(&dynamic.auth));
         let factory = ServerFactory::new(builtins, Vec::new())

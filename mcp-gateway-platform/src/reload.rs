@@ -8,5 +8,6 @@ pub(crate) mod generations;
 pub(crate) mod grants;
 pub(crate) mod pins;
 pub(crate) mod router;
+mod token_verifiers;
 pub(crate) mod tool_names;
 pub(crate) mod verifier;

@@ -9,6 +9,8 @@
 )]
 #![expect(clippy::print_stdout, reason = "what the figures come from is printed")]
 
+#[path = "login/bound.rs"]
+mod bound;
 #[path = "../../../mcp-gateway-auth/tests/login/browser.rs"]
 #[expect(dead_code, reason = "its other tests need more of it")]
 mod browser;

@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn o94_replicas_agree_about_nonces_for_five_minutes() {
+    fn o114_replicas_agree_about_nonces_for_five_minutes() {
         let clock = Clock::fixed(1_800_000_000);
         let [one, other] = [1, 1].map(|key| Nonces::new(Keyring::new(&[key; 32]).unwrap()));
         let nonce = one.issue(&clock);

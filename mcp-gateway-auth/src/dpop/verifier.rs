@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn o91_a_proof_is_valid_for_its_request_alone() {
+    fn o111_a_proof_is_valid_for_its_request_alone() {
         let harness = Harness::new();
         let invalid = [
             (json!({ "htm": "GET" }), "claim \"htm\""),
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn o92_a_proof_is_accepted_once() {
+    fn o112_a_proof_is_accepted_once() {
         let harness = Harness::new();
         let claims = json!({ "jti": "1" });
         assert!(harness.verify(&claims).is_ok());
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn o93_a_request_has_one_proof_that_its_own_key_has_signed() {
+    fn o113_a_request_has_one_proof_that_its_own_key_has_signed() {
         let harness = Harness::new();
         let claims = json!({
             "jti": "1", "htm": "POST", "htu": "https://gw.example/mcp", "iat": NOW,
@@ -378,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn o94_a_proof_has_the_nonce_of_the_server() {
+    fn o114_a_proof_has_the_nonce_of_the_server() {
         let mut harness = Harness::new();
         let keyring = Keyring::new(&[7; 32]).unwrap();
         harness.verifier = DpopVerifier::new(harness.clock.clone()).with_nonces(keyring);

@@ -75,7 +75,7 @@ async fn what_the_server_says_of_a_token_counts() {
 }
 
 #[tokio::test]
-async fn o90_a_token_that_the_server_binds_has_a_key() {
+async fn o110_a_token_that_the_server_binds_has_a_key() {
     let server = Server::start().await;
     let introspection = introspection(&server);
     let bound = with(active(), "cnf", json!({ "jkt": "a" }));

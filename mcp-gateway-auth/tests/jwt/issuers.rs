@@ -233,7 +233,7 @@ async fn tokens_that_are_bound_to_a_key_are_no_bearer_tokens() {
 }
 
 #[tokio::test]
-async fn o90_a_bound_token_of_another_issuer_needs_its_key() {
+async fn o110_a_bound_token_of_another_issuer_needs_its_key() {
     let two = Two::new();
     let (verifier, _) = two.bearer();
     let url = "https://gw.example.com/mcp".parse().unwrap();

@@ -96,7 +96,7 @@ impl Resource {
 }
 
 #[tokio::test]
-async fn o90_a_bound_token_is_useless_without_its_key() {
+async fn o110_a_bound_token_is_useless_without_its_key() {
     let harness = Harness::new();
     let (key, other) = (DpopKey::generate().unwrap(), DpopKey::generate().unwrap());
     let client = harness.client().await;
@@ -132,7 +132,7 @@ async fn o90_a_bound_token_is_useless_without_its_key() {
 }
 
 #[tokio::test]
-async fn o90_a_resource_may_require_bound_tokens() {
+async fn o110_a_resource_may_require_bound_tokens() {
     let harness = Harness::new();
     let (_, tokens) = harness.tokens("alice").await;
     let token = tokens["access_token"].as_str().unwrap();
@@ -184,7 +184,7 @@ async fn an_accepted_request_is_verified_again_without_another_proof() {
 }
 
 #[tokio::test]
-async fn o95_a_code_is_redeemed_with_the_key_of_its_request_alone() {
+async fn o115_a_code_is_redeemed_with_the_key_of_its_request_alone() {
     let harness = Harness::new();
     let client = harness.client().await;
     let (key, other) = (DpopKey::generate().unwrap(), DpopKey::generate().unwrap());
@@ -206,7 +206,7 @@ async fn o95_a_code_is_redeemed_with_the_key_of_its_request_alone() {
 }
 
 #[tokio::test]
-async fn o95_a_refresh_token_of_a_public_client_is_bound_to_its_key() {
+async fn o115_a_refresh_token_of_a_public_client_is_bound_to_its_key() {
     let harness = Harness::new();
     let client = harness.client().await;
     let (key, other) = (DpopKey::generate().unwrap(), DpopKey::generate().unwrap());
@@ -253,7 +253,7 @@ async fn a_client_may_bind_a_token_of_an_unbound_grant() {
 }
 
 #[tokio::test]
-async fn o92_a_proof_is_accepted_once_by_the_token_endpoint() {
+async fn o112_a_proof_is_accepted_once_by_the_token_endpoint() {
     let harness = Harness::new();
     let (client, tokens) = harness.tokens("alice").await;
     let key = DpopKey::generate().unwrap();
@@ -282,7 +282,7 @@ async fn o92_a_proof_is_accepted_once_by_the_token_endpoint() {
 }
 
 #[tokio::test]
-async fn o94_a_nonce_of_any_replica_is_required_if_configured() {
+async fn o114_a_nonce_of_any_replica_is_required_if_configured() {
     let harness = Harness::with(|builder| builder.with_dpop_nonces());
     let replica = harness.replica_with(|builder| builder.with_dpop_nonces());
     let (client, tokens) = harness.tokens("alice").await;

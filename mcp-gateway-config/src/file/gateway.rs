@@ -13,6 +13,7 @@
 //! | `toolPrefix` | `always`, `onCollision` or `never` |
 //! | `instructions` | string |
 //! | `compatibility` | list of `version-header` |
+//! | `dpop` | `optional` or `required` |
 //! | `teams` | list of strings; the same as `visibility: { teams: [..] }` |
 
 use std::ops::RangeInclusive;
@@ -81,6 +82,10 @@ pub(crate) fn read(field: &Field<'_>, servers: KnownServers<'_>) -> Option<Gatew
     if let Some(mode) = table.get_with("toolPrefix", |field| field.choice(&PREFIX_MODES)) {
         gateway.tool_prefix = mode;
     }
+    let binding = table.get_with("dpop", |field| {
+        field.choice(&[("optional", false), ("required", true)])
+    });
+    gateway.requires_bound_tokens = binding.unwrap_or_default();
     gateway.instructions = table.get("instructions");
     gateway.compatibility = table
         .get_with("compatibility", compatibility)

@@ -8,6 +8,7 @@
 //! | `assertionIssuers` | list of `issuer` and `jwksUrl` |
 //! | `workloads` | list of [`WorkloadIssuer`](mcp_gateway_platform::spec::WorkloadIssuer) |
 //! | `accessTokens` | `jwt` or `opaque` |
+//! | `dpopNonces` | boolean |
 //! | `accessTokenLifetime`, `refreshTokenIdle`, `refreshTokenLifetime` | duration |
 //! | `rateLimits` | requests per minute: `authorize`, `register`, `client` |
 
@@ -46,6 +47,7 @@ impl FromField for OAuthKeys {
                 field.choice(&[("jwt", false), ("opaque", true)])
             })
             .unwrap_or_default();
+        oauth.requires_nonces = table.get("dpopNonces").unwrap_or_default();
         oauth.access_token = table.get("accessTokenLifetime");
         oauth.refresh_idle = table.get("refreshTokenIdle");
         oauth.refresh_absolute = table.get("refreshTokenLifetime");

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use mcp_gateway_auth::server::{HiddenResources, Resource};
+use mcp_gateway_auth::server::{HiddenResources, Resource, TokenBinding};
 use url::Url;
 
 use crate::error::PlatformError;
@@ -153,6 +153,10 @@ fn resource(gateway: &spec::GatewaySpec, is_default: bool, base: &Url) -> Option
     let name = gateway.title.as_ref().unwrap_or(&gateway.name);
     let resource = Resource::new(first.clone(), Arc::clone(name));
     let resource = aliases.iter().cloned().fold(resource, Resource::with_alias);
+    let resource = resource.with_binding(match gateway.requires_bound_tokens {
+        true => TokenBinding::Required,
+        false => TokenBinding::Optional,
+    });
     Some(match &gateway.visibility {
         Visibility::Organization => resource,
         Visibility::Teams(teams) => resource.with_teams(teams.clone()),

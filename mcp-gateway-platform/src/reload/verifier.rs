@@ -8,24 +8,23 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use http::request::Parts;
-use mcp_gateway_auth::StaticTokens;
-use mcp_gateway_auth::egress::{ClientAuth, Egress};
-use mcp_gateway_auth::jose::Validation;
+use mcp_gateway_auth::Clock;
+use mcp_gateway_auth::dpop::DpopVerifier;
+use mcp_gateway_auth::egress::Egress;
 use mcp_gateway_auth::jwks::RemoteJwks;
-use mcp_gateway_auth::server::Resource;
+use mcp_gateway_auth::server::{Resource, TokenBinding};
 use mcp_gateway_auth::token::{
-    BearerVerifier, ChainVerifier, ExternalIssuers, Introspection, Issuer, TokenVerifier,
-    VerifiedToken,
+    BearerVerifier, BoundTokens, ChainVerifier, ExternalIssuers, TokenVerifier, VerifiedToken,
 };
-use mcp_gateway_auth::users::Role;
 use mcp_gateway_core::auth::{
     AllowAnonymous, Assertion, AuthError, AuthVerifier, Principal, Revocation,
 };
 use tokio::sync::watch;
 
 use super::generations::Admission;
+use super::token_verifiers::{external, introspection, static_tokens};
 use crate::auth::{AuthorizationServices, remote_keys};
-use crate::spec::{self, Anonymous, Auth};
+use crate::spec::{Anonymous, Auth};
 
 /// Verifier that is replaceable while calls are in flight.
 ///
@@ -59,6 +58,9 @@ pub(crate) struct VerifierFactory {
     egress: Option<Egress>,
     /// Fetched keys by issuer and URL. They outlive changes of the rules.
     keys: HashMap<(String, Option<String>), RemoteJwks>,
+    /// Verifier of the proofs of bound tokens. The proofs that it has accepted outlive changes of the
+    /// rules.
+    proofs: DpopVerifier,
     /// Generation of the rules that are created.
     generation: u64,
 }
@@ -154,6 +156,19 @@ impl VerifierRules {
         }
     }
 
+    /// Returns the principal of a request, which is anonymous without a token.
+    fn accept(&self, verified: Result<Principal, AuthError>) -> Result<Principal, AuthError> {
+        let principal = match (verified, &self.anonymous) {
+            // An invalid token is always an error: only its absence is anonymous.
+            (Err(AuthError::MissingToken), Some(anonymous)) => anonymous.clone(),
+            (verified, _) => verified?,
+        };
+        match self.may_see(&principal) {
+            true => Ok(principal),
+            false => Err(AuthError::InvalidToken),
+        }
+    }
+
     fn may_see(&self, principal: &Principal) -> bool {
         let may = |resource: &Resource| {
             resource.allows(principal.subject(), principal.roles(), principal.teams())
@@ -171,8 +186,15 @@ impl VerifierFactory {
             authority,
             egress,
             keys: HashMap::new(),
+            proofs: DpopVerifier::new(Clock::system()),
             generation: 0,
         }
+    }
+
+    /// Replaces the verifier of the proofs of bound tokens.
+    pub(crate) fn with_proofs(mut self, proofs: DpopVerifier) -> Self {
+        self.proofs = proofs;
+        self
     }
 
     /// Sets the generation of the rules that are created from now on.
@@ -246,11 +268,24 @@ impl VerifierFactory {
         if let Some(revocations) = revocations {
             tokens = tokens.with_revocations(revocations);
         }
+        if let Some(bound) = resource.and_then(|resource| self.bound_tokens(resource)) {
+            tokens = tokens.with_bound_tokens(bound);
+        }
         let anonymous = || AllowAnonymous::principal().with_extension(self.admission(true));
         VerifierRules {
             tokens,
             anonymous: (auth.anonymous != Anonymous::Never).then(anonymous),
             resource: resource.cloned(),
+        }
+    }
+
+    /// Returns the acceptance of bound tokens at `resource`; `None` if they are rejected.
+    fn bound_tokens(&self, resource: &Resource) -> Option<BoundTokens> {
+        let accepted = BoundTokens::new(self.proofs.clone(), resource.uris());
+        match resource.binding {
+            TokenBinding::Optional => Some(accepted),
+            TokenBinding::Required => Some(accepted.required()),
+            _ => None,
         }
     }
 
@@ -280,67 +315,6 @@ impl TokenVerifier for AdmittingVerifier {
     }
 }
 
-/// Returns the verifier of the static tokens.
-fn static_tokens(auth: &Auth) -> StaticTokens {
-    let token = |tokens: StaticTokens, token: &spec::Token| {
-        let principal = Principal::new(Arc::clone(&token.name));
-        let principal = match token.is_admin {
-            true => principal.with_role(Role::Admin.as_str()),
-            false => principal,
-        };
-        let teams = token.teams.iter().map(Arc::clone);
-        tokens.with_token(
-            token.secret.expose(),
-            teams.fold(principal, Principal::with_team),
-        )
-    };
-    auth.tokens.iter().fold(StaticTokens::new(), token)
-}
-
-/// Returns the verifier of `issuer`. The audience is its own, or one of `audiences`.
-fn external(issuer: &spec::Issuer, keys: RemoteJwks, audiences: &[String]) -> Option<Issuer> {
-    let own = issuer.audience.as_ref().map(std::slice::from_ref);
-    let (first, others) = own.unwrap_or(audiences).split_first()?;
-    let mut expectation = Validation::new(&issuer.issuer, first).with_required(["sub"]);
-    for audience in others {
-        expectation = expectation.with_audience(audience);
-    }
-    if !issuer.types.is_empty() {
-        // Some providers leave the type out.
-        let (untyped, typed): (Vec<_>, Vec<_>) =
-            issuer.types.iter().partition(|typ| *typ == UNTYPED);
-        expectation = expectation.with_types(typed);
-        if !untyped.is_empty() {
-            expectation = expectation.with_untyped();
-        }
-    }
-    if !issuer.algorithms.is_empty() {
-        expectation = expectation.with_algorithms(issuer.algorithms.iter().copied());
-    }
-    let mapped = Issuer::new(expectation, keys).with_mapping(issuer.claims.mapping());
-    let scopes = issuer.scopes.iter().map(String::as_str);
-    Some(scopes.fold(mapped, Issuer::with_required_scope))
-}
-
-/// Returns the verifier that introspects tokens. The audience is its own, or the first of
-/// `audiences`.
-fn introspection(
-    asked: &spec::Introspection,
-    egress: Egress,
-    audiences: &[String],
-) -> Option<Introspection> {
-    let audience = asked.audience.as_ref().or_else(|| audiences.first())?;
-    let auth = ClientAuth::Basic {
-        client_id: asked.client_id.clone(),
-        secret: asked.client_secret.expose().to_owned(),
-    };
-    let introspection = Introspection::new(&asked.issuer, audience, &asked.url, egress)
-        .with_auth(auth)
-        .with_mapping(asked.claims.mapping());
-    let scopes = asked.scopes.iter().map(String::as_str);
-    Some(scopes.fold(introspection, Introspection::with_required_scope))
-}
-
 #[async_trait]
 impl AuthVerifier for ReloadableVerifier {
     /// Verifies the request under the current rules.
@@ -351,18 +325,12 @@ impl AuthVerifier for ReloadableVerifier {
     /// rejected like one with an invalid token.
     async fn verify(&self, request: &Parts) -> Result<Principal, AuthError> {
         let rules = self.rules.load_full();
-        let verified = match rules.tokens.verify(request).await {
-            // An invalid token is always an error: only its absence is anonymous.
-            Err(AuthError::MissingToken) => {
-                let anonymous = rules.anonymous.clone();
-                anonymous.ok_or(AuthError::MissingToken)
-            }
-            verified => verified,
-        };
-        verified.and_then(|principal| match rules.may_see(&principal) {
-            true => Ok(principal),
-            false => Err(AuthError::InvalidToken),
-        })
+        rules.accept(rules.tokens.verify(request).await)
+    }
+
+    async fn verify_again(&self, request: &Parts) -> Result<Principal, AuthError> {
+        let rules = self.rules.load_full();
+        rules.accept(rules.tokens.verify_again(request).await)
     }
 
     fn revocation(&self, request: &Parts, principal: &Principal) -> Option<Revocation> {
@@ -382,9 +350,6 @@ impl AuthVerifier for ReloadableVerifier {
         }))
     }
 }
-
-/// Type in a spec that stands for tokens without `typ`.
-const UNTYPED: &str = "none";
 
 /// Interval after which a cached token is verified again, because its key may have been revoked.
 const RECHECK: Duration = Duration::from_secs(60);
@@ -427,19 +392,23 @@ mod tests {
         assert!(verify(&access, Some("two")).await.is_err());
     }
 
-    #[test]
-    fn tokens_without_a_type_are_taken_only_if_that_is_said() {
-        let egress = Egress::new(mcp_gateway_auth::egress::EgressPolicy::new()).unwrap();
-        let wanted = |types: &[&str]| {
-            let mut definition = spec::Issuer::new("https://a.example");
-            definition.types = types.iter().copied().map(str::to_owned).collect();
-            let keys = remote_keys("https://a.example", None, &egress);
-            let issuer = external(&definition, keys, &["x".to_owned()]).unwrap();
-            format!("{issuer:?}")
+    #[tokio::test]
+    async fn o110_a_gateway_accepts_the_tokens_that_its_resource_says() {
+        let verify = async |binding: TokenBinding| {
+            let auth = Auth {
+                tokens: vec![Token::new("alice", Secret::new("one"))],
+                ..Auth::default()
+            };
+            let url = "http://127.0.0.1/mcp".parse().unwrap();
+            let resource = Resource::new(url, "main").with_binding(binding);
+            let rules = VerifierFactory::new(None, None).rules(&auth, Some(&resource), &[]);
+            verify(&ReloadableVerifier::new(rules), Some("one"))
+                .await
+                .is_ok()
         };
-        assert!(wanted(&["JWT", "none"]).contains("types: [\"jwt\"], untyped: true"));
-        assert!(wanted(&["JWT"]).contains("types: [\"jwt\"], untyped: false"));
-        assert!(wanted(&[]).contains("types: [\"at+jwt\"], untyped: false"));
+        assert!(verify(TokenBinding::Unsupported).await);
+        assert!(verify(TokenBinding::Optional).await);
+        assert!(!verify(TokenBinding::Required).await);
     }
 
     #[tokio::test]

@@ -54,6 +54,8 @@ pub struct GatewaySpec {
     pub compatibility: Compatibility,
     /// Callers for whom it exists.
     pub visibility: Visibility,
+    /// Set if tokens that are not bound to a key (RFC 9449) are rejected.
+    pub requires_bound_tokens: bool,
 }
 
 impl GatewaySpec {
@@ -75,6 +77,7 @@ impl GatewaySpec {
             instructions: None,
             compatibility: Compatibility::default(),
             visibility: Visibility::default(),
+            requires_bound_tokens: false,
         }
     }
 

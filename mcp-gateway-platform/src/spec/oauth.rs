@@ -29,6 +29,8 @@ pub struct OAuth {
     pub assertion_issuers: Vec<AssertionIssuer>,
     /// Set for opaque access tokens instead of JWTs.
     pub is_opaque: bool,
+    /// Set if proofs of possession (RFC 9449) must contain a nonce of the platform.
+    pub requires_nonces: bool,
     /// Lifetime of access tokens.
     pub access_token: Option<Duration>,
     /// Idle timeout of refresh tokens.
@@ -149,6 +151,7 @@ impl OAuth {
             documents,
             assertion_issuers,
             is_opaque,
+            requires_nonces,
             access_token,
             refresh_idle,
             refresh_absolute,
@@ -167,6 +170,10 @@ impl OAuth {
             (
                 "auth.oauth.clientMetadataDocuments",
                 *documents != after.documents,
+            ),
+            (
+                "auth.oauth.dpopNonces",
+                *requires_nonces != after.requires_nonces,
             ),
             ("auth.oauth.rateLimits", *limits != after.limits),
             (

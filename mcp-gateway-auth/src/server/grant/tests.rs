@@ -206,7 +206,7 @@ proptest! {
 }
 
 #[test]
-fn o95_a_bound_grant_is_redeemed_and_refreshed_with_its_key() {
+fn o115_a_bound_grant_is_redeemed_and_refreshed_with_its_key() {
     let mut grant = offered();
     grant.code.key = Some("k".into());
     let with = |key| TokenRequest { key, ..right() };

@@ -35,7 +35,7 @@ async fn seen(controller: &Controller, name: &str, request: http::request::Build
 #[tokio::test]
 async fn category_tenant_gateways_do_not_exist_for_strangers() {
     let controller = controller(&spec());
-    let requests: [(&str, Requested); 7] = [
+    let requests: [(&str, Requested); 8] = [
         ("call", http::Request::post),
         ("stream", |path| {
             http::Request::get(path).header("accept", "text/event-stream")
@@ -50,6 +50,9 @@ async fn category_tenant_gateways_do_not_exist_for_strangers() {
         }),
         ("invalid token", |path| {
             http::Request::post(path).header("authorization", "Bearer invalid")
+        }),
+        ("bound token", |path| {
+            http::Request::post(path).header("authorization", "DPoP invalid")
         }),
         ("token of another team", |path| {
             http::Request::post(path).header("authorization", "Bearer the-token-of-bob-is-this")
