@@ -123,7 +123,7 @@ macro_rules! store_contract {
             many_watch_at_once
             a_watch_ends_with_its_store
             a_replica_sees_what_was_acknowledged
-            a_replica_hears_within_a_second
+            a_replica_hears_of_writes
             one_commit_wins_among_replicas
         );
     };

@@ -34,7 +34,7 @@ async fn overlaps(gateway: &Gateway, count: usize) -> Vec<String> {
         for _ in 0..count {
             let wire = gateway.wire_with(Some(token));
             calls.spawn(async move {
-                let reply = wire.call("a__work", json!({ "seconds": 0.05 })).await;
+                let reply = wire.call("a__work", json!({ "seconds": 0.2 })).await;
                 let text = reply.unwrap().answer()["result"]["content"][0]["text"].take();
                 text.as_str().unwrap_or_default().to_owned()
             });
@@ -49,10 +49,10 @@ async fn calls_of_one_caller_do_not_overlap() {
     let gateway = gateway(&folder, "").await;
     overlaps(&gateway, 1).await;
     let begun = Instant::now();
-    assert_eq!(overlaps(&gateway, 20).await, vec!["1"; 40]);
+    assert_eq!(overlaps(&gateway, 10).await, vec!["1"; 20]);
     // The two callers have a process each, and do not wait for each other.
     assert!(
-        begun.elapsed() < Duration::from_millis(1900),
+        begun.elapsed() < Duration::from_millis(3900),
         "{:?}",
         begun.elapsed()
     );
@@ -74,7 +74,7 @@ async fn an_abandoned_call_keeps_its_turn_until_the_program_has_responded() {
     overlaps(&gateway, 1).await;
     let begun = Instant::now();
     let wire = gateway.wire();
-    let abandoned = wire.call("a__work", json!({ "seconds": 1 }));
+    let abandoned = wire.call("a__work", json!({ "seconds": 4 }));
     assert!(
         timeout(Duration::from_millis(300), abandoned)
             .await
@@ -83,14 +83,14 @@ async fn an_abandoned_call_keeps_its_turn_until_the_program_has_responded() {
     // A list does not wait.
     assert_eq!(gateway.tools().await, ["a__work"]);
     assert!(
-        begun.elapsed() < Duration::from_millis(900),
+        begun.elapsed() < Duration::from_millis(3900),
         "{:?}",
         begun.elapsed()
     );
     let answer = gateway.call("a__work", json!({ "seconds": 0 })).await;
     assert_eq!(answer["result"]["content"][0]["text"], "1", "{answer}");
     assert!(
-        begun.elapsed() >= Duration::from_secs(1),
+        begun.elapsed() >= Duration::from_secs(4),
         "{:?}",
         begun.elapsed()
     );
