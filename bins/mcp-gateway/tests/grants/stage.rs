@@ -17,7 +17,7 @@ use mcp_gateway_config::file::Config;
 use mcp_gateway_config::stored::StoredEntries;
 use mcp_gateway_platform::Platform;
 use mcp_gateway_platform::spec::{PlatformSpec, Secret};
-use mcp_gateway_store::{SqliteStore, Store};
+use mcp_gateway_store::{PostgresOptions, PostgresStore, SqliteStore, Store};
 use mcp_gateway_tests::wire::modern_request;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -29,14 +29,17 @@ use crate::world::{CONNECTED, Connections, PLAIN, World};
 
 const CLIENT: &str = "gateway";
 
-/// Variables whose values are their names, made long enough.
+/// Variables: the URL of the database, and others whose values are their names, made long enough.
 #[derive(Debug)]
-struct Variables;
+struct Variables<'a> {
+    database: &'a str,
+}
 
-impl Environment for Variables {
+impl Environment for Variables<'_> {
     fn variable(&self, name: &str) -> Lookup {
         Lookup::Found(Secret::from(match name {
             "KEY" => "ab".repeat(32),
+            "DATABASE" => self.database.to_owned(),
             name => token(name),
         }))
     }
@@ -60,21 +63,26 @@ const ROOT: &str = "root";
 /// Store and servers of platforms.
 pub(crate) struct Stage {
     folder: TempDir,
+    /// URL of the database of PostgreSQL.
+    database: Option<String>,
     providers: BTreeMap<&'static str, Provider>,
 }
 
 impl Stage {
-    /// Creates the servers and a store with `connections`.
-    pub(crate) async fn new(connections: &Connections) -> Self {
+    /// Creates the servers and a store with `connections`, in a file or in PostgreSQL.
+    pub(crate) async fn new(connections: &Connections, database: Option<String>) -> Self {
         let mut providers = BTreeMap::new();
         for name in CONNECTED {
             providers.insert(name, Provider::start().await.with_client(CLIENT));
         }
         let folder = tempfile::tempdir().unwrap();
-        let stage = Self { folder, providers };
-        let store = SqliteStore::open(stage.database()).await.unwrap();
+        let stage = Self {
+            folder,
+            database,
+            providers,
+        };
         let keyring = Keyring::new(&[0xab; 32]).unwrap();
-        let store: Arc<dyn Store> = Arc::new(store);
+        let store = stage.open().await;
         let accounts = ConnectedAccounts::new(Arc::clone(&store), &keyring, Clock::system());
         let accounts = accounts.unwrap();
         for (server, owner) in connections {
@@ -86,7 +94,18 @@ impl Stage {
         stage
     }
 
-    fn database(&self) -> String {
+    /// Opens the store.
+    async fn open(&self) -> Arc<dyn Store> {
+        match &self.database {
+            Some(url) => {
+                let store = PostgresStore::connect(url, PostgresOptions::new()).await;
+                Arc::new(store.unwrap())
+            }
+            None => Arc::new(SqliteStore::open(self.file()).await.unwrap()),
+        }
+    }
+
+    fn file(&self) -> String {
         self.folder
             .path()
             .join("gateway.db")
@@ -132,7 +151,10 @@ impl Stage {
         let config = json!({
             "publicUrl": "http://localhost",
             "sessionKey": { "env": "KEY" },
-            "store": { "sqlite": self.database() },
+            "store": match self.database {
+                Some(_) => json!({ "postgres": { "env": "DATABASE" } }),
+                None => json!({ "sqlite": self.file() }),
+            },
             "auth": {
                 "allowedNetworks": ["127.0.0.0/8"],
                 "login": { "local": true },
@@ -147,7 +169,8 @@ impl Stage {
             ],
             "gateways": gateways.map(|gateway| gateway.entry()).collect::<Vec<_>>(),
         });
-        let read = Config::read_from(&config.to_string(), &Variables);
+        let database = self.database.as_deref().unwrap_or_default();
+        let read = Config::read_from(&config.to_string(), &Variables { database });
         let (config, _) = read.unwrap_or_else(|error| panic!("{error}\n{config:#}"));
         config.platform
     }
@@ -184,12 +207,16 @@ pub(crate) struct Replica {
 }
 
 impl Replica {
-    /// Replaces the gateways in the store by those of `world`; returns their identifiers by name.
-    pub(crate) async fn store(&self, world: &World) -> BTreeMap<String, String> {
-        for (_, id) in self.stored().await {
+    /// Deletes the gateways in the store.
+    pub(crate) async fn clear(&self) {
+        for id in self.stored().await.into_values() {
             let (status, _) = self.api("DELETE", &format!("/gateways/{id}"), None).await;
             assert_eq!(status, StatusCode::NO_CONTENT);
         }
+    }
+
+    /// Adds the gateways of `world` to the store; returns their identifiers by name.
+    pub(crate) async fn store(&self, world: &World) -> BTreeMap<String, String> {
         let mut ids = BTreeMap::new();
         for gateway in world.gateways.iter().filter(|gateway| gateway.is_stored) {
             let (status, body) = self.api("POST", "/gateways", Some(gateway.entry())).await;

@@ -269,7 +269,7 @@ fn assignment() -> impl Strategy<Value = Assignment> {
 fn visibility() -> impl Strategy<Value = Visibility> {
     prop_oneof![
         3 => Just(Visibility::Organization),
-        3 => subsequence(TEAMS.to_vec(), 0..=2).prop_map(Visibility::Teams),
+        3 => subsequence(TEAMS.to_vec(), 1..=2).prop_map(Visibility::Teams),
         1 => prop::sample::select(USERS.to_vec()).prop_map(Visibility::User),
     ]
 }
