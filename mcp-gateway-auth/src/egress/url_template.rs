@@ -208,7 +208,9 @@ impl fmt::Debug for UrlTemplate {
 /// Returns the part of a URL between two texts, in which other values are [`PLACE`].
 fn part_between(before: &str, after: &str) -> Option<UrlPart> {
     if before.is_empty() {
-        return Some(UrlPart::Base);
+        // Otherwise the scheme or the host would be that of the value in part.
+        let is_whole = after.is_empty() || after.starts_with(['/', '?']);
+        return is_whole.then_some(UrlPart::Base);
     }
     let rest = match before.split_once("://") {
         Some((_, rest)) => rest,
