@@ -158,14 +158,16 @@ async fn other_errors_are_temporary_whatever_their_status() {
         harness.respond(status, body);
         harness.respond(200, tokens("a-2", 3600, None));
         let error = resolve(&credentials).await.unwrap_err();
-        let CredentialError::Unavailable(source) = error else {
-            unreachable!("{code}: {error:?}");
+        let (is_rejected, found) = match error {
+            CredentialError::ClientRejected { code } => (true, code.to_string()),
+            CredentialError::Unavailable(source) => match *source.downcast().unwrap() {
+                ClientError::Token(error) => (false, error.code),
+                error => unreachable!("{code}: {error:?}"),
+            },
+            error => unreachable!("{code}: {error:?}"),
         };
-        let source: ClientError = *source.downcast().unwrap();
-        let ClientError::Token(error) = source else {
-            unreachable!("{code}: {source:?}");
-        };
-        assert_eq!(error.code, code, "{status}");
+        assert_eq!(found, code, "{status}");
+        assert_eq!(is_rejected, code == "invalid_client", "{status}");
         assert_eq!(resolve(&credentials).await.unwrap(), "Bearer a-2");
     }
 }
