@@ -95,6 +95,19 @@ pub trait LoginProvider: fmt::Debug + Send + Sync + 'static {
         Ok(None)
     }
 
+    /// Calls `changed` with the ID of each user who is changed or deleted, by any replica, and with
+    /// `None` where changes may have been missed, until an error occurs.
+    ///
+    /// The tokens of a changed user are verified again. By default, `changed` is never called, and
+    /// each token is verified again within a minute.
+    async fn follow(
+        &self,
+        changed: &(dyn for<'a> Fn(Option<&'a str>) + Send + Sync),
+    ) -> AuthServerError {
+        let _ = changed;
+        std::future::pending().await
+    }
+
     /// Returns the URL of the login page. After the login, the browser is redirected to
     /// `return_to`, a path with a query on the same host.
     fn login_url(&self, return_to: &str) -> String;

@@ -330,11 +330,20 @@ impl AuthorizationServer {
             let error = tokio::select! {
                 error = tokens.keys.follow() => error,
                 error = tokens.revocations.follow() => error,
+                error = self.follow_users() => error,
                 error = self.rotate() => error,
             };
             error.log("authorization server maintenance failed; retrying");
             time::sleep(RETRY).await;
         }
+    }
+
+    /// Requires another verification of the tokens of each changed user.
+    async fn follow_users(&self) -> AuthServerError {
+        let tokens = &self.rooms.tokens;
+        let revocations = tokens.revocations.in_memory();
+        let changed = |user: Option<&str>| revocations.recheck(user);
+        tokens.login_provider.follow(&changed).await
     }
 
     /// Runs housekeeping once a minute until an error occurs.

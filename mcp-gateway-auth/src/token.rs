@@ -53,6 +53,7 @@ mod chain;
 mod external;
 mod introspection;
 mod issuer;
+mod known;
 mod mapping;
 mod revocations;
 mod verified;

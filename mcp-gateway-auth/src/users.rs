@@ -39,7 +39,10 @@ mod user;
 use std::fmt;
 use std::sync::Arc;
 
-use mcp_gateway_store::{Attachment, Batch, CommitOutcome, DocumentError, Documents, Store};
+use futures_util::StreamExt as _;
+use mcp_gateway_store::{
+    Attachment, Batch, CommitOutcome, DocumentError, Documents, Store, WatchEvent,
+};
 
 pub use self::change::{NewUser, UserUpdate};
 pub(crate) use self::id_token::IdToken;
@@ -75,7 +78,7 @@ impl Users {
         Self {
             attachment: Attachment::default(),
             clock,
-            documents: Documents::new(Arc::clone(&store), "auth/user/"),
+            documents: Documents::new(Arc::clone(&store), PREFIX),
             identities: Documents::new(Arc::clone(&store), "auth/identity/"),
             names: Documents::new(Arc::clone(&store), "auth/username/"),
             passwords: Passwords::new(),
@@ -130,6 +133,23 @@ impl Users {
     ) -> Result<Vec<User>, AuthServerError> {
         let found = self.documents.list("", after, limit).await?;
         Ok(found.into_iter().map(|(_, stored)| stored.value).collect())
+    }
+
+    /// Calls `changed` with the ID of each user who is changed, by any replica, and with `None` where
+    /// changes may have been missed, until the store ends.
+    pub(crate) async fn follow(
+        &self,
+        changed: &(dyn Fn(Option<&str>) + Send + Sync),
+    ) -> AuthServerError {
+        let mut events = self.store().watch(PREFIX);
+        while let Some(event) = events.next().await {
+            match &event {
+                WatchEvent::Deleted(key) => changed(key.strip_prefix(PREFIX)),
+                WatchEvent::Put(written) => changed(written.key.strip_prefix(PREFIX)),
+                _ => changed(None),
+            }
+        }
+        AuthServerError::Busy
     }
 
     /// Returns the clock of all timestamps.
@@ -223,6 +243,9 @@ fn username(name: &str) -> Option<String> {
         && name.chars().all(is_plain);
     is_name.then(|| name.to_ascii_lowercase())
 }
+
+/// Store prefix of users.
+const PREFIX: &str = "auth/user/";
 
 /// Maximum number of attempts for a change that conflicts with others.
 const ATTEMPTS: usize = 16;

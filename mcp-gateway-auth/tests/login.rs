@@ -5,6 +5,8 @@
     reason = "helpers of tests fail tests"
 )]
 
+#[path = "login/access.rs"]
+mod access;
 #[path = "login/account.rs"]
 mod account;
 #[path = "login/attacks.rs"]

@@ -200,6 +200,13 @@ impl LoginProvider for LoginSessions {
             .map(|user| user.user()))
     }
 
+    async fn follow(
+        &self,
+        changed: &(dyn for<'a> Fn(Option<&'a str>) + Send + Sync),
+    ) -> AuthServerError {
+        self.0.users.follow(changed).await
+    }
+
     fn login_url(&self, return_to: &str) -> String {
         let return_to: String = byte_serialize(return_to.as_bytes()).collect();
         format!("{LOGIN}?return_to={return_to}")

@@ -21,6 +21,7 @@ use mcp_gateway_store::Batch;
 
 pub use self::issuer::WorkloadIssuer;
 pub use self::observer::{WorkloadExchange, WorkloadObserver};
+pub(in crate::server) use self::rule::SUBJECT;
 pub use self::rule::WorkloadRule;
 pub use self::template::{WorkloadName, WorkloadNameError};
 use super::client::assertions::{AssertionLog, AssertionUse};

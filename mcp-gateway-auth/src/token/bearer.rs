@@ -7,10 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use http::request::Parts;
 use mcp_gateway_core::auth::{Assertion, AuthError, AuthVerifier, Principal, Revocation};
-use moka::policy::EvictionPolicy;
-use moka::sync::Cache;
 use tokio::time;
 
+use super::known::KnownTokens;
 use super::{BoundTokens, ExternalToken, Revocations, TokenVerifier, VerifiedToken};
 use crate::bearer::{TokenDigest, bearer_token, token_of};
 use crate::clock::Clock;
@@ -21,7 +20,7 @@ use crate::jose::MAX_TOKEN;
 ///
 /// A token is verified on first use. The result is cached under the SHA-256 of the token until the
 /// token expires, is revoked, or is due for another verification. Revocations apply at once, to
-/// cached tokens too. Tokens in the query of a request are rejected, whatever the header contains:
+/// cached tokens too; the tokens of a changed user are verified again. Tokens in the query of a request are rejected, whatever the header contains:
 /// they leak into logs and referrers.
 ///
 /// # Example
@@ -58,7 +57,7 @@ pub struct BearerVerifier {
     assertions: Assertions,
     bound: Option<BoundTokens>,
     clock: Clock,
-    known: Cache<TokenDigest, Arc<VerifiedToken>>,
+    known: Arc<KnownTokens>,
     recheck: u64,
     revocations: Revocations,
     verifier: Arc<dyn TokenVerifier>,
@@ -76,17 +75,13 @@ impl BearerVerifier {
     /// Verifies tokens with `verifier`, and caches the last 10,000 valid ones.
     #[must_use]
     pub fn new(verifier: Arc<dyn TokenVerifier>) -> Self {
-        let known = Cache::builder()
-            .max_capacity(MAX_KNOWN)
-            .eviction_policy(EvictionPolicy::lru())
-            .build();
         let clock = Clock::system();
         Self {
             assertions: Assertions::None,
             bound: None,
             revocations: Revocations::new(clock.clone()),
             clock,
-            known,
+            known: Arc::default(),
             recheck: u64::MAX,
             verifier,
         }
@@ -154,9 +149,11 @@ impl BearerVerifier {
         self
     }
 
-    /// Rejects the tokens in `revocations`.
+    /// Rejects the tokens in `revocations`, and verifies tokens again where it
+    /// [requires that](Revocations::recheck).
     #[must_use]
     pub fn with_revocations(mut self, revocations: Revocations) -> Self {
+        revocations.add_known(&self.known);
         self.revocations = revocations;
         self
     }
@@ -242,14 +239,16 @@ impl BearerVerifier {
 
     /// Waits until `token` is revoked, or `accepts` rejects its principal.
     ///
-    /// The token is verified now and whenever its verification is stale, at most once a minute. Its
-    /// expiration is no revocation; its grant, client or subject can still be revoked afterwards.
+    /// The token is verified now and whenever its verification is stale: at once if its user has been
+    /// changed, otherwise at most once a minute. Its expiration is no revocation; its grant, client or
+    /// subject can still be revoked afterwards.
     ///
     /// # Cancel safety
     ///
     /// Cancel safe.
     pub async fn revoked(&self, token: &Assertion, accepts: impl Fn(&Principal) -> bool + Send) {
         let mut added = self.revocations.subscribe();
+        let digest = TokenDigest::of(token.expose());
         let mut last: Option<Arc<VerifiedToken>> = None;
         loop {
             let now = self.clock.now();
@@ -272,17 +271,20 @@ impl BearerVerifier {
             let revoked = async {
                 // The sender lives as long as this verifier.
                 while added.changed().await.is_ok() {
-                    if last
-                        .as_ref()
-                        .is_some_and(|token| self.revocations.is_revoked(token))
-                    {
-                        return;
+                    let Some(token) = &last else { continue };
+                    if self.revocations.is_revoked(token) {
+                        return true;
+                    }
+                    let known = self.known.get(&digest);
+                    if known.is_some_and(|known| known.fresh_until() == 0) {
+                        return false;
                     }
                 }
+                true
             };
             tokio::select! {
                 () = due => {}
-                () = revoked => return,
+                is_revoked = revoked => if is_revoked { return },
             }
         }
     }
@@ -304,12 +306,13 @@ impl BearerVerifier {
 
     /// Verifies a token and updates the cache.
     async fn ask(&self, token: &str, digest: TokenDigest) -> Result<Arc<VerifiedToken>, AuthError> {
+        let changes = self.revocations.changes();
         let result = self.verifier.verify_token(token).await;
         let verified = match result {
             Ok(Some(verified)) => verified,
             // An unavailable issuer is no reason to evict a valid token.
             Ok(None) | Err(AuthError::InvalidToken) => {
-                self.known.invalidate(&digest);
+                self.known.remove(&digest);
                 return Err(AuthError::InvalidToken);
             }
             Err(error) => return Err(error),
@@ -318,6 +321,10 @@ impl BearerVerifier {
         let fresh_until = verified.fresh_until().min(recheck_at);
         let verified = Arc::new(verified.with_fresh_until(fresh_until));
         self.known.insert(digest, Arc::clone(&verified));
+        if self.revocations.changes() != changes {
+            // A user was changed, and may have been read before.
+            verified.set_stale();
+        }
         Ok(verified)
     }
 }
@@ -347,7 +354,7 @@ impl fmt::Debug for BearerVerifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BearerVerifier")
             .field("verifier", &self.verifier)
-            .field("known", &self.known.entry_count())
+            .field("known", &self.known)
             .finish_non_exhaustive()
     }
 }
@@ -365,11 +372,10 @@ const MAX_PAUSE: u64 = 3600;
 /// many, and each may be a request to the issuer.
 const MIN_PAUSE: u64 = 60;
 
-/// Maximum number of cached tokens.
-const MAX_KNOWN: u64 = 10_000;
-
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
     use futures_util::FutureExt as _;
 
     use super::*;
@@ -420,6 +426,79 @@ mod tests {
         assert!(revoked.as_mut().now_or_never().is_none(), "expired only");
         revocations.revoke(RevocationTarget::Subject, "alice", 2000);
         revoked.await;
+    }
+
+    /// Accepts every token as one of alice, who is a member of the team until she leaves it.
+    #[derive(Debug, Default)]
+    struct Member(AtomicBool);
+
+    #[async_trait]
+    impl TokenVerifier for Member {
+        async fn verify_token(&self, _: &str) -> Result<Option<VerifiedToken>, AuthError> {
+            let alice = Principal::new("alice");
+            let alice = match self.0.load(Ordering::Relaxed) {
+                true => alice,
+                false => alice.with_team("ops"),
+            };
+            Ok(Some(VerifiedToken::new(alice, u64::MAX)))
+        }
+    }
+
+    #[tokio::test]
+    async fn j31_the_tokens_of_a_changed_user_are_verified_again() {
+        let member = Arc::new(Member::default());
+        let revocations = Revocations::new(Clock::system());
+        let verifier = BearerVerifier::new(Arc::clone(&member) as _);
+        let verifier = verifier.with_revocations(revocations.clone());
+        let token = Assertion::new("token");
+        let teams = async || {
+            verifier
+                .verified("token")
+                .await
+                .unwrap()
+                .principal()
+                .teams()
+                .len()
+        };
+        let mut ends = std::pin::pin!(verifier.revoked(&token, |it| !it.teams().is_empty()));
+        assert!(ends.as_mut().now_or_never().is_none());
+        member.0.store(true, Ordering::Relaxed);
+        revocations.recheck(Some("bob"));
+        assert_eq!(teams().await, 1, "bob was changed");
+        assert!(ends.as_mut().now_or_never().is_none());
+        revocations.recheck(Some("alice"));
+        ends.await;
+        assert_eq!(teams().await, 0);
+        member.0.store(false, Ordering::Relaxed);
+        revocations.recheck(None);
+        assert_eq!(teams().await, 1);
+    }
+
+    /// Verifies a token while its user is changed.
+    #[derive(Debug)]
+    struct Overtaken(Revocations, AtomicU64);
+
+    #[async_trait]
+    impl TokenVerifier for Overtaken {
+        async fn verify_token(&self, _: &str) -> Result<Option<VerifiedToken>, AuthError> {
+            if self.1.fetch_add(1, Ordering::Relaxed) == 0 {
+                self.0.recheck(Some("alice"));
+            }
+            let alice = Principal::new("alice");
+            Ok(Some(VerifiedToken::new(alice, u64::MAX)))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_verification_that_a_change_overtakes_is_repeated() {
+        let revocations = Revocations::new(Clock::system());
+        let overtaken = Arc::new(Overtaken(revocations.clone(), AtomicU64::new(0)));
+        let verifier = BearerVerifier::new(Arc::clone(&overtaken) as _);
+        let verifier = verifier.with_revocations(revocations);
+        for expected in [1, 2, 2] {
+            verifier.verified("token").await.unwrap();
+            assert_eq!(overtaken.1.load(Ordering::Relaxed), expected);
+        }
     }
 
     #[tokio::test]

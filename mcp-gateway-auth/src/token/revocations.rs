@@ -1,15 +1,16 @@
-//! The in-memory list of revoked tokens.
+//! The in-memory list of revoked tokens, and of the caches of verified ones.
 //!
 //! JWTs are valid until they expire, wherever they are verified. This list makes revocation (RFC
 //! 7009) effective at once in the verifiers that share it.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
 use tokio::sync::watch;
 
 use super::VerifiedToken;
+use super::known::KnownTokens;
 use crate::clock::Clock;
 
 /// A list of revoked tokens. Cheap to clone; all clones share the list.
@@ -56,7 +57,11 @@ struct Inner {
     /// `true` once anything has been revoked. Until then, requests take no lock.
     any: AtomicBool,
     lists: RwLock<RevocationLists>,
-    /// Notifies open streams of new entries.
+    /// Caches of the verifiers that share the list.
+    known: Mutex<Vec<Weak<KnownTokens>>>,
+    /// Number of changes of users.
+    changes: AtomicU64,
+    /// Notifies open streams of new entries, and of changes of users.
     added: watch::Sender<()>,
 }
 
@@ -100,6 +105,8 @@ impl Revocations {
             clock,
             any: AtomicBool::new(false),
             lists: RwLock::default(),
+            known: Mutex::default(),
+            changes: AtomicU64::new(0),
             added: watch::Sender::new(()),
         }))
     }
@@ -125,6 +132,46 @@ impl Revocations {
         self.0.any.store(true, Ordering::Release);
         drop(lists);
         self.0.added.send_replace(());
+    }
+
+    /// Requires another verification of all tokens of the user `subject`, who may have lost a team or
+    /// a role; of all tokens if `None`.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use mcp_gateway_auth::Clock;
+    /// use mcp_gateway_auth::token::Revocations;
+    ///
+    /// let revocations = Revocations::new(Clock::system());
+    /// // Of each `BearerVerifier` with these revocations.
+    /// revocations.recheck(Some("usr_1"));
+    /// ```
+    pub fn recheck(&self, subject: Option<&str>) {
+        // Counted before: a verification that ends later notices it, an earlier one is in its cache.
+        self.0.changes.fetch_add(1, Ordering::SeqCst);
+        for known in self.known().iter().filter_map(Weak::upgrade) {
+            known.set_stale(subject);
+        }
+        self.0.added.send_replace(());
+    }
+
+    /// Returns the number of changes of users.
+    pub(super) fn changes(&self) -> u64 {
+        self.0.changes.load(Ordering::SeqCst)
+    }
+
+    /// Adds the cache of a verifier.
+    pub(super) fn add_known(&self, known: &Arc<KnownTokens>) {
+        let mut all = self.known();
+        if all.len() == all.capacity() {
+            all.retain(|known| known.strong_count() > 0);
+        }
+        all.push(Arc::downgrade(known));
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, Vec<Weak<KnownTokens>>> {
+        self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns a receiver that is notified of each new entry.

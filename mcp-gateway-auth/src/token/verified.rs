@@ -1,6 +1,7 @@
 //! The result of a token verification.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
 use mcp_gateway_core::auth::Principal;
@@ -25,12 +26,34 @@ use crate::jose::Claims;
 #[derive(Clone, Debug)]
 pub struct VerifiedToken {
     expires_at: u64,
-    fresh_until: u64,
+    fresh_until: Deadline,
     grant: Option<Arc<str>>,
     issued_at: Option<u64>,
     key: Option<Arc<str>>,
     principal: Principal,
     token_id: Option<Arc<str>>,
+}
+
+/// Time that may be brought forward, in seconds since the Unix epoch.
+#[derive(Debug)]
+struct Deadline(AtomicU64);
+
+impl Clone for Deadline {
+    fn clone(&self) -> Self {
+        self.get().into()
+    }
+}
+
+impl From<u64> for Deadline {
+    fn from(moment: u64) -> Self {
+        Self(AtomicU64::new(moment))
+    }
+}
+
+impl Deadline {
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Acquire)
+    }
 }
 
 impl VerifiedToken {
@@ -51,7 +74,7 @@ impl VerifiedToken {
         };
         Self {
             expires_at,
-            fresh_until: expires_at,
+            fresh_until: expires_at.into(),
             grant: None,
             issued_at: None,
             key: None,
@@ -63,7 +86,7 @@ impl VerifiedToken {
     /// Requires another verification at `moment`, unless the token expires earlier.
     #[must_use]
     pub fn with_fresh_until(mut self, moment: u64) -> Self {
-        self.fresh_until = moment.min(self.expires_at);
+        self.fresh_until = moment.min(self.expires_at).into();
         self
     }
 
@@ -146,7 +169,12 @@ impl VerifiedToken {
     /// Returns the time until which the result may be cached; at most the expiration time.
     #[must_use]
     pub fn fresh_until(&self) -> u64 {
-        self.fresh_until
+        self.fresh_until.get()
+    }
+
+    /// Requires another verification at once.
+    pub(super) fn set_stale(&self) {
+        self.fresh_until.0.store(0, Ordering::Release);
     }
 
     /// Returns the grant under which the token was issued.

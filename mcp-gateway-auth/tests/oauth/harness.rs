@@ -1,4 +1,5 @@
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Once};
 
 use async_trait::async_trait;
@@ -29,10 +30,12 @@ pub(super) const CALLBACK: &str = "https://client.example.com/callback";
 pub(super) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 pub(super) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
-/// Login by the cookie `user={name}`, until that user is removed.
+/// Login by the cookie `user={name}`, until that user is removed. Olga is in the team `ops` until she
+/// leaves it.
 #[derive(Debug, Default)]
 pub(super) struct TestUsers {
     pub(super) removed: Mutex<HashSet<String>>,
+    pub(super) left: AtomicBool,
 }
 
 #[async_trait]
@@ -48,7 +51,7 @@ impl LoginProvider for TestUsers {
     async fn user(&self, id: &str) -> Result<Option<UserInfo>, AuthServerError> {
         let is_removed = self.removed.lock().unwrap().contains(id);
         let mut user = UserInfo::new(id, id.to_uppercase());
-        if id == "olga" {
+        if id == "olga" && !self.left.load(Ordering::Relaxed) {
             user.teams.push("ops".into());
         }
         Ok((!is_removed).then_some(user))

@@ -1,5 +1,6 @@
 //! Token introspection (RFC 7662) and revocation (RFC 7009).
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -333,4 +334,30 @@ async fn rfc_7662_opaque_tokens_say_nothing_but_to_those_who_may_ask() {
         .post_with(INTROSPECT, &[("token", token)], &[RS])
         .await;
     assert_eq!(described.value(), json!({ "active": false }));
+}
+
+#[tokio::test]
+async fn j31_a_token_of_a_team_that_its_user_has_left_is_rejected() {
+    let harness = harness();
+    let (client, tokens) = harness.tokens("olga").await;
+    let access = tokens["access_token"].as_str().unwrap();
+    let accepted = harness.bearer(RESOURCE, access).await.unwrap();
+    assert_eq!(accepted.teams(), ["ops".into()]);
+    assert!(is_active(&harness, access).await);
+    harness.login_provider.left.store(true, Ordering::Relaxed);
+    let rejected = harness.bearer(RESOURCE, access).await;
+    assert!(matches!(rejected, Err(AuthError::InvalidToken)));
+    assert!(!is_active(&harness, access).await);
+    // The client gets a token without the team.
+    let refresh = tokens["refresh_token"].as_str().unwrap();
+    let refreshed = harness.refresh(&client, refresh).await.value();
+    let access = refreshed["access_token"].as_str().unwrap();
+    assert!(
+        harness
+            .bearer(RESOURCE, access)
+            .await
+            .unwrap()
+            .teams()
+            .is_empty()
+    );
 }

@@ -51,6 +51,7 @@ impl AuthorizationServerBuilder {
                 opaque: OpaqueTokens::new(self.keyring.clone()),
                 clock: self.clock.clone(),
                 revocations: revocations.clone(),
+                login_provider: Arc::clone(&self.login_provider),
                 resources: resources.clone(),
             },
             api_tokens: ApiTokens::new(

@@ -11,14 +11,16 @@ use super::opaque::OpaqueTokens;
 use crate::jose::{Claims, JwtError, JwtVerifier, UnverifiedJwt, Validation};
 use crate::server::key::SigningKeys;
 use crate::server::resource::Resource;
+use crate::server::workload;
 use crate::token::{Revocations, TokenVerifier, VerifiedToken};
-use crate::{AuthServerError, Clock};
+use crate::{AuthServerError, Clock, LoginProvider};
 
 /// Verifies the access tokens that the authorization server has issued.
 ///
 /// [`AuthorizationServer::verifier`](crate::server::AuthorizationServer::verifier) creates one per
 /// resource. A token for another resource is rejected: a server that receives a token cannot use it
-/// at other servers (RFC 8707, section 3).
+/// at other servers (RFC 8707, section 3). So is one whose user has lost a team or a role that the
+/// token contains: its client refreshes it.
 ///
 /// # Example
 ///
@@ -58,6 +60,7 @@ pub struct IssuedTokenVerifier {
     pub(in crate::server) opaque: OpaqueTokens,
     pub(in crate::server) clock: Clock,
     pub(in crate::server) revocations: Revocations,
+    pub(in crate::server) login_provider: Arc<dyn LoginProvider>,
     /// Required resource; any resource of the server if `None`.
     pub(in crate::server) resource: Option<Resource>,
     /// Accepted audiences.
@@ -76,13 +79,33 @@ impl IssuedTokenVerifier {
         };
         match self.claims(&jwt).await {
             Ok(claims) => {
-                let is_revoked =
-                    verified(&claims).is_none_or(|token| self.revocations.is_revoked(&token));
-                Ok((!is_revoked).then_some(claims))
+                let token = verified(&claims);
+                let token = token.filter(|token| !self.revocations.is_revoked(token));
+                let is_active = match token {
+                    Some(token) => self.is_current(token.principal()).await?,
+                    None => false,
+                };
+                Ok(is_active.then_some(claims))
             }
             Err(Failure::Authority(error)) => Err(error),
             Err(Failure::Jwt) => Ok(None),
         }
+    }
+
+    /// Returns `true` if the user `principal` still has all its roles and teams.
+    async fn is_current(&self, principal: &Principal) -> Result<bool, AuthServerError> {
+        // Without any, there is nothing to lose. Revocation is another matter.
+        let has_none = principal.roles().is_empty() && principal.teams().is_empty();
+        // The access of a workload is that of its rule.
+        if has_none || principal.subject().starts_with(workload::SUBJECT) {
+            return Ok(true);
+        }
+        let user = self.login_provider.user(principal.subject()).await?;
+        Ok(user.is_some_and(|user| {
+            let has_role = |role| user.roles.contains(role);
+            let is_member = |team| user.teams.contains(team);
+            principal.roles().iter().all(has_role) && principal.teams().iter().all(is_member)
+        }))
     }
 
     /// Verifies a JWT of this server.
@@ -138,6 +161,10 @@ impl TokenVerifier for IssuedTokenVerifier {
             return Err(AuthError::InvalidToken);
         }
         let principal = token.principal();
+        let is_current = self.is_current(principal).await;
+        if !is_current.map_err(|error| AuthError::Unavailable(error.into()))? {
+            return Err(AuthError::InvalidToken);
+        }
         let may_use = |resource: &Resource| {
             resource.allows(principal.subject(), principal.roles(), principal.teams())
         };

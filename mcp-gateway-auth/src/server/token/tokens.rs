@@ -1,13 +1,15 @@
 //! Keys, verification and revocation of the tokens that the server issues.
 
+use std::sync::Arc;
+
 use super::issued_tokens::IssuedTokenVerifier;
 use super::opaque::OpaqueTokens;
 use super::revocations::RevocationLog;
-use crate::Clock;
 use crate::server::endpoint::protected_resources::ProtectedResources;
 use crate::server::issuer::IssuerUrl;
 use crate::server::key::SigningKeys;
 use crate::server::resource::Resource;
+use crate::{Clock, LoginProvider};
 
 /// Keys and revocations of issued tokens. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -17,6 +19,7 @@ pub(in crate::server) struct Tokens {
     pub(in crate::server) opaque: OpaqueTokens,
     pub(in crate::server) clock: Clock,
     pub(in crate::server) revocations: RevocationLog,
+    pub(in crate::server) login_provider: Arc<dyn LoginProvider>,
     pub(in crate::server) resources: ProtectedResources,
 }
 
@@ -42,6 +45,7 @@ impl Tokens {
             opaque: self.opaque.clone(),
             clock: self.clock.clone(),
             revocations: self.revocations.in_memory().clone(),
+            login_provider: Arc::clone(&self.login_provider),
             resource: None,
             audiences: audiences.collect(),
         }

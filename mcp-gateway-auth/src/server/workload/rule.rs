@@ -147,7 +147,7 @@ impl WorkloadRule {
     #[must_use]
     pub fn principal(&self, claims: &Value) -> Option<UserInfo> {
         let name = self.workload.of(claims)?;
-        let mut principal = UserInfo::new(format!("workload:{}:{name}", self.name), name);
+        let mut principal = UserInfo::new(format!("{SUBJECT}{}:{name}", self.name), name);
         principal.teams.clone_from(&self.teams);
         principal.roles.clone_from(&self.roles);
         Some(principal)
@@ -174,6 +174,9 @@ impl WorkloadRule {
         uris.all(|uri| allowed.iter().any(|allowed| allowed.as_str() == uri))
     }
 }
+
+/// Beginning of the subjects of workloads, which no user has.
+pub(in crate::server) const SUBJECT: &str = "workload:";
 
 #[cfg(test)]
 mod tests {
