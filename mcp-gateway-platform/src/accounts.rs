@@ -4,6 +4,7 @@
 //! server of the platform.
 
 mod probe;
+mod running;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use tokio::sync::watch;
 use url::Url;
 
 pub(crate) use self::probe::ServerProbe;
+pub(crate) use self::running::{RunningServer, RunningServers};
 use crate::audit;
 use crate::error::PlatformError;
 use crate::spec::{DynamicSpec, RemoteAuth, ServerRuntime, ServerSpec, Visibility};
@@ -44,6 +46,8 @@ pub(crate) struct AccountServices {
     pub(crate) revocations: PendingRevocations,
     /// Test of supplied values.
     pub(crate) probe: Arc<ServerProbe>,
+    /// Running servers, whose connections are tested and ended.
+    pub(crate) servers: Arc<RunningServers>,
 }
 
 impl AccountServices {
@@ -61,8 +65,10 @@ impl AccountServices {
         egress: &Egress,
         audit: Option<AuditLog>,
     ) -> Result<Self, PlatformError> {
+        let servers = Arc::new(RunningServers::default());
         let events = Arc::new(AccountEvents {
             audit,
+            servers: Arc::clone(&servers),
             subscribers: ArcSwap::default(),
         });
         let store = Arc::clone(&vault.store);
@@ -78,7 +84,7 @@ impl AccountServices {
         let credentials = AccountCredentials::new(accounts.clone(), egress.clone());
         let credentials = credentials.with_links(links.clone());
         let pages = AccountPages::new(&credentials, links, sessions.clone());
-        let probe = Arc::new(ServerProbe::default());
+        let probe = Arc::new(ServerProbe::new(Arc::clone(&servers)));
         let pages = pages.map_err(|error| PlatformError::Egress(error.into()))?;
         let pages = pages.with_probe(Arc::clone(&probe) as Arc<dyn ConnectionProbe>);
         Ok(Self {
@@ -88,6 +94,7 @@ impl AccountServices {
             events,
             pages: pages.router(),
             probe,
+            servers,
         })
     }
 }
@@ -97,6 +104,8 @@ impl AccountServices {
 pub(crate) struct AccountEvents {
     /// Log of the changes; `None` if it is disabled.
     audit: Option<AuditLog>,
+    /// Running servers, whose connections end.
+    servers: Arc<RunningServers>,
     /// Notifiers of the clients of the gateways of each server.
     ///
     /// Replaced as a whole by each apply, and read without a lock.
@@ -139,6 +148,10 @@ impl AccountObserver for AccountEvents {
         };
         let record = audit::account_changed(account, change, actor);
         Attachment::new(move |batch, _| log.attach(batch, &record))
+    }
+
+    fn on_connection_end(&self, account: &AccountId, current: Option<&str>) {
+        self.servers.end(account, current);
     }
 
     /// Notifies the clients of all gateways with `server`, which may list other features now.

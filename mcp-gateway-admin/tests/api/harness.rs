@@ -49,7 +49,12 @@ struct Probe;
 
 #[async_trait]
 impl ConnectionProbe for Probe {
-    async fn probe(&self, _: Principal, _: &str, found: Credential) -> Result<(), ProbeError> {
+    async fn probe(
+        &self,
+        _: Principal,
+        _: &InputServer,
+        found: Credential,
+    ) -> Result<(), ProbeError> {
         match found.value("token") {
             Some("valid") => Ok(()),
             Some("later") => Err(ProbeError::Unreachable("connection refused".to_owned())),

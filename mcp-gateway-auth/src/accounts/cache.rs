@@ -35,7 +35,7 @@ impl CachedAccount {
         server: &Arc<AccountServer>,
         account: ConnectedAccount,
     ) -> Self {
-        let credential = Credential::new(format!("{id}#{}", account.connection()));
+        let credential = Credential::new(id.credential(account.connection()));
         let headers = server.headers().iter().cloned();
         let rest = headers.fold(credential, |credential, (name, value)| {
             credential.with_header(name, value)

@@ -177,7 +177,7 @@ impl AccountCredentials {
         let supplied = SuppliedInputs::new(server, values, now)?;
         if let Some(probe) = probe {
             let credential = server.credential(id, &supplied);
-            let tried = probe.probe(principal.clone(), &id.server, credential);
+            let tried = probe.probe(principal.clone(), server, credential);
             tried.await?;
         }
         Ok(supplied)

@@ -140,7 +140,7 @@ impl AccountCredentials {
             cache.invalidate(document);
             self.inputs.invalidate(Some(document));
             if is_connection && let Some(id) = AccountId::of_document(document) {
-                accounts.report_connection(&id.server);
+                accounts.report_connection(&id).await;
                 self.changes.report(Some(id));
             }
         }

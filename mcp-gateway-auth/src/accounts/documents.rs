@@ -310,11 +310,24 @@ impl ConnectedAccounts {
         }
     }
 
-    /// Reports that an account of `server` was connected or disconnected in some replica.
-    pub(super) fn report_connection(&self, server: &str) {
-        if let Some(observer) = &self.observer {
-            observer.on_connections_change(server);
+    /// Reports that the account `id` was connected or disconnected in some replica.
+    pub(super) async fn report_connection(&self, id: &AccountId) {
+        let Some(observer) = &self.observer else {
+            return;
+        };
+        // Of an unavailable store, nothing is current: what is ended needlessly starts again.
+        let current = self.current_credential(id).await.unwrap_or_default();
+        observer.on_connection_end(id, current.as_deref());
+        observer.on_connections_change(&id.server);
+    }
+
+    /// Returns the account of the credentials of the connection `id`.
+    async fn current_credential(&self, id: &AccountId) -> Result<Option<String>, AuthServerError> {
+        if let Some(supplied) = self.find_inputs(id).await? {
+            return Ok(Some(id.credential(supplied.connection())));
         }
+        let account = self.find(id).await?;
+        Ok(account.map(|account| id.credential(account.value.connection())))
     }
 
     /// Returns the changes of all accounts; see [`account_key`].

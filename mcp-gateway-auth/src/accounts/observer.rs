@@ -26,6 +26,14 @@ pub trait AccountObserver: fmt::Debug + Send + Sync + 'static {
         Attachment::default()
     }
 
+    /// Called in each replica after somebody has connected the account `account` again, or disconnected
+    /// it: what runs with the credentials of an earlier connection must end. `current` is the account of
+    /// the [`Credential`](mcp_gateway_core::Credential::account)s of the present connection. The default
+    /// does nothing.
+    fn on_connection_end(&self, account: &AccountId, current: Option<&str>) {
+        let _ = (account, current);
+    }
+
     /// Called in each replica after somebody has connected or disconnected an account of `server`,
     /// so that other features are listed. The default does nothing.
     fn on_connections_change(&self, server: &str) {

@@ -198,6 +198,21 @@ impl AccountId {
         format!("{}/{}", self.owner.key(), self.server)
     }
 
+    /// Returns the account of the [`Credential`]s of its connection `connection`: another one for each
+    /// connection, so that no session and no list outlives a connection.
+    ///
+    /// [`Credential`]: mcp_gateway_core::Credential::account
+    pub(super) fn credential(&self, connection: &str) -> String {
+        format!("{self}#{connection}")
+    }
+
+    /// Returns `true` if credentials with the account `credential` are of a connection of this one.
+    #[must_use]
+    pub fn has_credential(&self, credential: &str) -> bool {
+        let connection = credential.strip_prefix(&self.to_string());
+        connection.is_some_and(|connection| connection.starts_with('#'))
+    }
+
     /// Returns an opaque text that identifies the account in URLs.
     #[must_use]
     pub fn key(&self) -> String {

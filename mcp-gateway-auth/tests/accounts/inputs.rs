@@ -8,17 +8,18 @@ use http::StatusCode;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use mcp_gateway_auth::AuthServerError;
 use mcp_gateway_auth::accounts::{
-    AccountId, ConnectionProbe, Input, InputServer, InputValues, Owner, ProbeError, SuppliedInputs,
-    Template,
+    AccountChange, AccountCredentials, AccountId, AccountObserver, ConnectionProbe, Input,
+    InputServer, InputValues, Owner, ProbeError, SuppliedInputs, Template,
 };
 use mcp_gateway_auth::users::{UserUpdate, Users};
 use mcp_gateway_core::Credential;
 use mcp_gateway_core::auth::Principal;
 use mcp_gateway_store::{Attachment, Batch, CommitOutcome, Store as _};
 use proptest::prelude::*;
+use tokio::task::JoinSet;
 
 use crate::browser::{Browser, Page};
-use crate::harness::{Harness, Replica, SERVER, bearer, is_not_connected, user};
+use crate::harness::{Harness, Replica, SERVER, bearer, egress, is_not_connected, user};
 use crate::site::Site;
 
 const URL: &str = "https://mcp.example.com/mcp";
@@ -116,6 +117,70 @@ async fn o81_own_values_of_a_changed_server_are_replaced_by_nobody_elses() {
     assert_eq!(replica.token("bob").await.unwrap(), "Bearer of-all");
 }
 
+/// Ended connections with the account of the present one, as each replica has reported them.
+#[derive(Debug, Default)]
+struct Ends(Mutex<Vec<(AccountId, Option<String>)>>);
+
+impl AccountObserver for Ends {
+    fn on_change(&self, _: &AccountId, _: AccountChange, _: Option<&str>) {}
+
+    fn on_connection_end(&self, account: &AccountId, current: Option<&str>) {
+        let end = (account.clone(), current.map(str::to_owned));
+        self.0.lock().unwrap().push(end);
+    }
+}
+
+#[tokio::test]
+async fn category_replaced_connection_all_replicas_are_told_of_its_end() {
+    let harness = Harness::start().await;
+    let replica = replica(&harness).await;
+    let mut following = JoinSet::new();
+    let observers = [Arc::new(Ends::default()), Arc::new(Ends::default())];
+    for observer in &observers {
+        let accounts = harness.accounts().with_observer(Arc::clone(observer) as _);
+        let credentials = AccountCredentials::new(accounts, egress());
+        following.spawn(async move { credentials.follow().await });
+    }
+    let id = AccountId::new(user("ada"), SERVER);
+    let mut current = Vec::new();
+    for token in ["first", "second"] {
+        supply(&harness, user("ada"), token).await;
+        let found = async {
+            loop {
+                let found = replica.credential(Principal::new("ada")).await;
+                if let Ok(found) = found
+                    && bearer(&found) == format!("Bearer {token}")
+                {
+                    return found.account().to_string();
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        current.push(Some(tokio::time::timeout(SOON, found).await.unwrap()));
+    }
+    harness.accounts().remove(&id).await.unwrap();
+    current.push(None);
+    for ends in &observers {
+        let told = async {
+            while ends.0.lock().unwrap().last() != Some(&(id.clone(), None)) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(SOON, told).await.unwrap();
+        let told = ends.0.lock().unwrap().clone();
+        // A connection that the replica was too late to see is not reported.
+        let expected: Vec<_> = current
+            .iter()
+            .map(|name| (id.clone(), name.clone()))
+            .collect();
+        assert!(told.iter().all(|end| expected.contains(end)), "{told:?}");
+        let name = expected[1].1.as_deref().unwrap();
+        assert!(
+            id.has_credential(name) && !AccountId::new(user("bob"), SERVER).has_credential(name)
+        );
+    }
+}
+
 #[tokio::test]
 async fn rejected_values_lead_to_the_link() {
     let harness = Harness::start().await;
@@ -134,11 +199,14 @@ impl ConnectionProbe for Probe {
     async fn probe(
         &self,
         _: Principal,
-        server: &str,
+        server: &InputServer,
         credential: Credential,
     ) -> Result<(), ProbeError> {
         let token = bearer(&credential);
-        self.0.lock().unwrap().push(format!("{server} {token}"));
+        self.0
+            .lock()
+            .unwrap()
+            .push(format!("{} {token}", server.name()));
         match &*token {
             "Bearer valid" => Ok(()),
             "Bearer later" => Err(ProbeError::Unreachable("connection refused".to_owned())),
@@ -327,7 +395,12 @@ struct Ending(OnceLock<(Users, bool)>);
 
 #[async_trait]
 impl ConnectionProbe for Ending {
-    async fn probe(&self, user: Principal, _: &str, _: Credential) -> Result<(), ProbeError> {
+    async fn probe(
+        &self,
+        user: Principal,
+        _: &InputServer,
+        _: Credential,
+    ) -> Result<(), ProbeError> {
         let (users, is_deleted) = self.0.get().unwrap();
         let (user, disabled) = (user.subject(), UserUpdate::new().with_disabled(true));
         match is_deleted {

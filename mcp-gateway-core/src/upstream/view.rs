@@ -324,11 +324,16 @@ impl View {
 
     /// Returns the time since the last use, or `None` while calls or subscribers use the view.
     pub(super) fn idle(&self) -> Option<Duration> {
-        if self.in_use.load(Ordering::Acquire) > 0 || self.notifications.has_subscribers() {
+        if self.is_in_use() || self.notifications.has_subscribers() {
             return None;
         }
         let last_used = Duration::from_millis(self.last_used.load(Ordering::Relaxed));
         Some(self.started.elapsed().saturating_sub(last_used))
+    }
+
+    /// Returns `true` while calls use the view.
+    pub(super) fn is_in_use(&self) -> bool {
+        self.in_use.load(Ordering::Acquire) > 0
     }
 
     /// Returns the class of callers.

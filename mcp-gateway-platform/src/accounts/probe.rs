@@ -1,12 +1,10 @@
 //! Test of supplied values at the running servers.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use mcp_gateway_auth::accounts::{ConnectionProbe, ProbeError};
+use mcp_gateway_auth::accounts::{ConnectionProbe, InputServer, ProbeError};
 use mcp_gateway_core::auth::Principal;
 use mcp_gateway_core::call::Prepared;
 use mcp_gateway_core::catalog::{ListKind, Listing};
@@ -18,6 +16,8 @@ use mcp_gateway_core::{Call, Caller, ClientInfo, Credential, error_chain};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
 
+use super::running::RunningServers;
+
 /// Running servers, whose tools are listed with supplied values.
 ///
 /// The circuit breakers and limits of the servers do not apply: invalid values of one person are no
@@ -25,29 +25,21 @@ use tokio::task::JoinSet;
 /// started.
 #[derive(Debug)]
 pub(crate) struct ServerProbe {
-    servers: ArcSwap<HashMap<Arc<str>, Weak<UpstreamServer>>>,
+    servers: Arc<RunningServers>,
     slots: Arc<Semaphore>,
     tests: Mutex<JoinSet<()>>,
 }
 
-impl Default for ServerProbe {
-    fn default() -> Self {
+impl ServerProbe {
+    /// Creates a test of `servers`.
+    pub(crate) fn new(servers: Arc<RunningServers>) -> Self {
         Self {
-            servers: ArcSwap::default(),
+            servers,
             slots: Arc::new(Semaphore::new(MAX_TESTS)),
             tests: Mutex::default(),
         }
     }
-}
 
-impl ServerProbe {
-    /// Replaces the running servers.
-    pub(crate) fn replace(&self, servers: impl Iterator<Item = (Arc<str>, Weak<UpstreamServer>)>) {
-        self.servers.store(Arc::new(servers.collect()));
-    }
-}
-
-impl ServerProbe {
     /// Starts a test, which ends its program also if nobody waits for it any more.
     fn test(
         &self,
@@ -72,15 +64,16 @@ impl ConnectionProbe for ServerProbe {
     async fn probe(
         &self,
         principal: Principal,
-        server: &str,
+        server: &InputServer,
         credential: Credential,
     ) -> Result<(), ProbeError> {
-        let running = self.servers.load().get(server).and_then(Weak::upgrade);
-        let running = running.ok_or_else(|| unreachable("the server has been removed"))?;
+        // The one that the values are for: an apply may be replacing it.
+        let running = self.servers.recipient(server);
+        let running = running.ok_or_else(|| unreachable("the server is being replaced"))?;
         let client = ClientInfo::new(ProtocolVersion::LATEST, Capabilities::default());
         let caller = Arc::new(Caller::new(principal, "connect", client));
         let request = Request::new(&Id::from("connect"), &Method::ToolsList, "{}");
-        let stage = Prepared::trusted(Target::new(server, Feature::Server), credential);
+        let stage = Prepared::trusted(Target::new(&**server.name(), Feature::Server), credential);
         let call = Call::trusted(request, caller).prepared(stage);
         match self.test(running, call).await {
             Ok(Ok(_)) => Ok(()),
@@ -122,6 +115,7 @@ mod tests {
     use mcp_gateway_core::credential::Challenge;
 
     use super::*;
+    use crate::accounts::running::RunningServer;
 
     #[test]
     fn a_rejection_is_told_from_an_outage() {
@@ -144,6 +138,22 @@ mod tests {
     done
     touch "$0""#;
 
+    /// Returns the input server `notes`.
+    fn notes() -> InputServer {
+        InputServer::new("notes", [], "program")
+    }
+
+    /// Returns a test of `server`.
+    fn probe_of(server: &Arc<UpstreamServer>) -> ServerProbe {
+        let running = RunningServer {
+            inputs: Some(notes()),
+            server: Arc::downgrade(server),
+        };
+        let servers = RunningServers::default();
+        servers.replace([("notes".into(), running)].into_iter());
+        ServerProbe::new(Arc::new(servers))
+    }
+
     #[tokio::test]
     async fn o87_a_test_ends_the_program_that_it_has_started() {
         let folder = tempfile::tempdir().unwrap();
@@ -151,9 +161,9 @@ mod tests {
         let arguments = ["-c", PROGRAM, ended.to_str().unwrap()];
         let server = UpstreamServer::process("notes", "sh").args(arguments);
         let server: Arc<UpstreamServer> = server.into();
-        let probe = ServerProbe::default();
-        probe.replace([("notes".into(), Arc::downgrade(&server))].into_iter());
-        let tried = probe.probe(Principal::new("ada"), "notes", Credential::none());
+        let probe = probe_of(&server);
+        let notes = notes();
+        let tried = probe.probe(Principal::new("ada"), &notes, Credential::none());
         tried.await.unwrap();
         let end = async {
             while !ended.exists() {
@@ -171,12 +181,9 @@ mod tests {
             echo "{\"jsonrpc\":\"2.0\",\"id\":$id,\"error\":{\"code\":-1,\"message\":\"no $TOKEN\"}}""#;
         let process = UpstreamServer::process("notes", "sh").args(["-c", program]);
         let server: Arc<UpstreamServer> = process.env("TOKEN", "k3y-of-ada").into();
-        let probe = ServerProbe::default();
-        probe.replace([("notes".into(), Arc::downgrade(&server))].into_iter());
+        let (probe, notes) = (probe_of(&server), notes());
         let credential = Credential::new("ada").with_value("token", "k3y-of-ada");
-        let tried = probe
-            .probe(Principal::new("ada"), "notes", credential)
-            .await;
+        let tried = probe.probe(Principal::new("ada"), &notes, credential).await;
         let shown = tried.unwrap_err().to_string();
         let logged = server.last_failure_details().unwrap();
         for text in [shown, logged] {
@@ -189,8 +196,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_removed_server_cannot_be_tried() {
-        let probe = ServerProbe::default();
-        let tried = probe.probe(Principal::new("ada"), "notes", Credential::none());
+        let probe = ServerProbe::new(Arc::default());
+        let notes = notes();
+        let tried = probe.probe(Principal::new("ada"), &notes, Credential::none());
         assert!(matches!(tried.await, Err(ProbeError::Unreachable(_))));
     }
 }

@@ -288,7 +288,7 @@ impl Controller {
         if let Some(authority) = &self.authority {
             let members = self.servers.members().iter();
             let running = members.map(|member| (Arc::clone(member.name()), member.running()));
-            authority.accounts.probe.replace(running);
+            authority.accounts.servers.replace(running);
         }
         rollout
     }

@@ -1,7 +1,7 @@
 //! A running server.
 
 use std::io;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use mcp_gateway_core::error_chain;
 use mcp_gateway_core::results::KeptResults;
@@ -9,6 +9,7 @@ use mcp_gateway_core::upstream::{PooledServer, UpstreamServer};
 
 use super::ServerFactory;
 use super::credentials::{CredentialFactory, ServerCredentials};
+use crate::accounts::{RunningServer, input_server};
 use crate::spec;
 use crate::status::ServerStatus;
 
@@ -75,9 +76,12 @@ impl ManagedServer {
         &self.credentials
     }
 
-    /// Returns the connections to the server, which end with it.
-    pub(crate) fn running(&self) -> Weak<UpstreamServer> {
-        Arc::downgrade(&self.server)
+    /// Returns the server as far as connections of callers are concerned.
+    pub(crate) fn running(&self) -> RunningServer {
+        RunningServer {
+            inputs: input_server(&self.definition),
+            server: Arc::downgrade(&self.server),
+        }
     }
 
     /// Returns the observed state, derived from recent calls.

@@ -6,6 +6,8 @@ use async_trait::async_trait;
 use mcp_gateway_core::Credential;
 use mcp_gateway_core::auth::Principal;
 
+use super::InputServer;
+
 /// Tests a credential before it is stored.
 ///
 /// # Cancel safety
@@ -16,7 +18,7 @@ use mcp_gateway_core::auth::Principal;
 ///
 /// ```
 /// use async_trait::async_trait;
-/// use mcp_gateway_auth::accounts::{ConnectionProbe, ProbeError};
+/// use mcp_gateway_auth::accounts::{ConnectionProbe, InputServer, ProbeError};
 /// use mcp_gateway_core::Credential;
 /// use mcp_gateway_core::auth::Principal;
 ///
@@ -26,7 +28,12 @@ use mcp_gateway_core::auth::Principal;
 ///
 /// #[async_trait]
 /// impl ConnectionProbe for Strict {
-///     async fn probe(&self, _: Principal, _: &str, _: Credential) -> Result<(), ProbeError> {
+///     async fn probe(
+///         &self,
+///         _: Principal,
+///         _: &InputServer,
+///         _: Credential,
+///     ) -> Result<(), ProbeError> {
 ///         Err(ProbeError::Rejected("the server rejected the credential".to_owned()))
 ///     }
 /// }
@@ -35,13 +42,16 @@ use mcp_gateway_core::auth::Principal;
 pub trait ConnectionProbe: fmt::Debug + Send + Sync + 'static {
     /// Calls `server` with `credential` on behalf of `principal`, within a bounded time.
     ///
+    /// The values of `credential` are for the address or program of `server` alone, whatever has its
+    /// name meanwhile.
+    ///
     /// # Errors
     ///
     /// [`ProbeError`] if it does not list its tools.
     async fn probe(
         &self,
         principal: Principal,
-        server: &str,
+        server: &InputServer,
         credential: Credential,
     ) -> Result<(), ProbeError>;
 }

@@ -108,6 +108,12 @@ impl InputServer {
         self.members.teams()
     }
 
+    /// Returns `true` if values are sent to the same address or program as those of `other`.
+    #[must_use]
+    pub fn has_recipient_of(&self, other: &Self) -> bool {
+        self.recipient == other.recipient
+    }
+
     /// Returns the digest of what values are sent to.
     pub(in crate::accounts) fn recipient(&self) -> &str {
         &self.recipient
@@ -147,7 +153,7 @@ impl InputServer {
 
 /// Returns the name of the account of a credential with the values of the connection `id`.
 pub(in crate::accounts) fn account_name(id: &AccountId, supplied: &SuppliedInputs) -> String {
-    format!("{id}#{}", supplied.connection())
+    id.credential(supplied.connection())
 }
 
 impl fmt::Debug for InputServer {

@@ -75,7 +75,7 @@ impl SuppliedInputs {
     }
 
     /// Returns the identifier of the connection.
-    pub(super) fn connection(&self) -> &str {
+    pub(in crate::accounts) fn connection(&self) -> &str {
         &self.connection
     }
 

@@ -69,6 +69,41 @@ impl UpstreamServer {
         true
     }
 
+    /// Ends all views whose credentials have an account that `is_outdated`, with the programs that run
+    /// for them. Calls in flight finish first, for at most half a minute.
+    ///
+    /// # Cancel safety
+    ///
+    /// Programs whose views have been removed end when they are idle.
+    pub async fn end_accounts(&self, is_outdated: impl Fn(&str) -> bool + Send) {
+        let mut ended = self.remove_views(&is_outdated);
+        let began = time::Instant::now();
+        // Calls that have resolved their credential before arrive a little later.
+        while began.elapsed() < SETTLED
+            || (began.elapsed() < END_GRACE && ended.iter().any(|view| view.is_in_use()))
+        {
+            time::sleep(POLL).await;
+            ended.extend(self.remove_views(&is_outdated));
+        }
+        for view in ended {
+            tracing::info!(server = %self.name, instance = ?view.key().instance, "connection replaced, view closed");
+            self.release_view(&view).await;
+        }
+    }
+
+    /// Removes all views whose credentials have an account that `is_outdated`.
+    fn remove_views(&self, is_outdated: &(impl Fn(&str) -> bool + Send)) -> Vec<Arc<View>> {
+        let mut views = self.views.write().unwrap_or_else(PoisonError::into_inner);
+        let outdated = views
+            .values()
+            .filter(|view| is_outdated(&view.key().account));
+        let outdated: Vec<_> = outdated.cloned().collect();
+        for view in &outdated {
+            views.remove(view.key());
+        }
+        outdated
+    }
+
     /// Closes idle views.
     ///
     /// They are removed first and closed without the lock, so that a new call gets a new view
@@ -102,6 +137,15 @@ impl UpstreamServer {
         }
     }
 }
+
+/// Time for calls in flight before a program ends.
+const END_GRACE: Duration = Duration::from_secs(30);
+
+/// Time in which calls that have resolved their credential reach their view.
+const SETTLED: Duration = Duration::from_secs(1);
+
+/// Interval of the look at calls in flight.
+const POLL: Duration = Duration::from_millis(50);
 
 /// Evicts the view with the longest idle time; returns `false` if all views are in use.
 ///
