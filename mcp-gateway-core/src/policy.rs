@@ -104,6 +104,15 @@ pub trait Policy: fmt::Debug + Send + Sync + 'static {
         let _ = (server, kind);
         false
     }
+
+    /// Returns the revision of the decisions, or `None` while they are being replaced together with
+    /// servers. By default, they are never replaced.
+    ///
+    /// A list during which it changes is requested again: an entry of one server could otherwise be
+    /// decided about by the rules for its successor.
+    fn revision(&self) -> Option<u64> {
+        Some(0)
+    }
 }
 
 impl<P: Policy + ?Sized> Policy for Arc<P> {
@@ -117,6 +126,10 @@ impl<P: Policy + ?Sized> Policy for Arc<P> {
 
     fn permits_all(&self, server: &str, kind: ListKind) -> bool {
         (**self).permits_all(server, kind)
+    }
+
+    fn revision(&self) -> Option<u64> {
+        (**self).revision()
     }
 }
 

@@ -31,6 +31,7 @@ mod pages;
 mod placeholders;
 mod reply_edits;
 mod resources;
+mod revisions;
 mod scoped_resources;
 mod scoped_uri;
 mod skills;

@@ -16,6 +16,7 @@ use crate::auth::resources::{ResourceSet, resources};
 use crate::error::PlatformError;
 use crate::http::hidden::HiddenGateways;
 use crate::reload::generations::{AppliedState, GatewayAccess};
+use crate::reload::grants::ReloadableGrants;
 use crate::reload::router::ReloadableRouter;
 use crate::reload::verifier::{ReloadableVerifier, VerifierRules};
 use crate::rollout::Rollout;
@@ -183,7 +184,7 @@ impl Controller {
         ReloadableParts {
             access: ReloadableVerifier::new(rules),
             routing: ReloadableRouter::new(router, Arc::clone(&self.tool_names)),
-            grants: Arc::default(),
+            grants: Arc::new(ReloadableGrants::new(&self.generations)),
         }
     }
 

@@ -80,6 +80,12 @@ impl Generations {
         self.latest.store(generation, Ordering::SeqCst);
     }
 
+    /// Returns the generation of the running state, or `None` during an apply.
+    pub(crate) fn current(&self) -> Option<u64> {
+        let applied = self.applied.load().generation;
+        (self.latest.load(Ordering::SeqCst) == applied).then_some(applied)
+    }
+
     /// Completes an apply, after everything has been replaced.
     pub(crate) fn complete(&self, state: AppliedState) {
         self.applied.store(Arc::new(state));

@@ -1,7 +1,7 @@
 //! Features that a gateway offers, by the current spec.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
 use mcp_gateway_core::catalog::ListKind;
@@ -10,6 +10,7 @@ use mcp_gateway_core::protocol::Method;
 use mcp_gateway_core::results;
 use mcp_gateway_core::route::{Feature, Target};
 
+use super::generations::Generations;
 use crate::spec::{DynamicSpec, GatewaySpec, ServerSpec, ToolFilter};
 
 /// Policy of a gateway, which hides what the filters of servers exclude and what is not assigned to
@@ -18,6 +19,8 @@ use crate::spec::{DynamicSpec, GatewaySpec, ServerSpec, ToolFilter};
 pub(crate) struct ReloadableGrants {
     /// Grants by server, without servers that are offered as they are.
     grants: ArcSwap<HashMap<Arc<str>, ServerGrant>>,
+    /// Generations of the running state, which refers to this policy.
+    generations: Weak<Generations>,
 }
 
 /// Features of a server that a gateway offers.
@@ -30,6 +33,14 @@ struct ServerGrant {
 }
 
 impl ReloadableGrants {
+    /// Creates a policy without grants, which is replaced with the running state of `generations`.
+    pub(crate) fn new(generations: &Arc<Generations>) -> Self {
+        Self {
+            generations: Arc::downgrade(generations),
+            ..Self::default()
+        }
+    }
+
     /// Replaces the grants by those of `gateway` in `spec`.
     pub(crate) fn replace(&self, spec: &DynamicSpec, gateway: &GatewaySpec) {
         let servers = spec.servers_of(gateway).into_iter();
@@ -116,6 +127,13 @@ impl Policy for ReloadableGrants {
         true
     }
 
+    fn revision(&self) -> Option<u64> {
+        match self.generations.upgrade() {
+            Some(generations) => generations.current(),
+            None => Some(0),
+        }
+    }
+
     /// Returns `true` if the gateway offers all entries of the list that `server` has.
     fn permits_all(&self, server: &str, kind: ListKind) -> bool {
         let grants = self.grants.load();
@@ -131,7 +149,23 @@ mod tests {
     use mcp_gateway_core::{Caller, ClientInfo};
 
     use super::*;
+    use crate::reload::generations::AppliedState;
     use crate::spec::{Assignment, ServerRuntime};
+
+    #[test]
+    fn category_overtaken_decisions_have_no_revision_during_an_apply() {
+        let generations = Arc::new(Generations::default());
+        let grants = ReloadableGrants::new(&generations);
+        assert_eq!(grants.revision(), Some(0));
+        generations.begin(1);
+        assert_eq!(grants.revision(), None);
+        let applied = AppliedState {
+            generation: 1,
+            ..AppliedState::default()
+        };
+        generations.complete(applied);
+        assert_eq!(grants.revision(), Some(1));
+    }
 
     fn allows(grants: &ReloadableGrants, server: &str, feature: Feature) -> bool {
         let client = ClientInfo::new(ProtocolVersion::LATEST, Capabilities::default());

@@ -22,8 +22,9 @@ use crate::route::{Feature, Target};
 use crate::{Call, Error, Reply};
 
 impl Shared {
-    /// Returns one page of the list: a page of the only server, or of the merged list.
-    pub(super) async fn list<S: RoutedService>(
+    /// Returns one page of the list by the present decisions of the policy: a page of the only server,
+    /// or of the merged list.
+    pub(super) async fn page_of<S: RoutedService>(
         &self,
         kind: ListKind,
         inner: S,
