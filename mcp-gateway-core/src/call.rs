@@ -94,12 +94,14 @@
 //! [`Call<Prepared>`]: Prepared
 //! [`AttachCredentials`]: crate::layer::attach_credentials::AttachCredentials
 
+mod derived;
 mod stage;
 
 use std::sync::Arc;
 
 use http::Extensions;
 
+pub(crate) use self::derived::DerivedCall;
 pub(crate) use self::stage::ServerHandle;
 pub use self::stage::{HasTarget, Permitted, Prepared, Routed};
 use crate::auth::Principal;

@@ -33,6 +33,18 @@ impl Field {
         Self::Argument,
         Self::ArgumentText,
     ];
+
+    /// Returns the name of the field.
+    pub(crate) const fn title(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Title => "title",
+            Self::Summary => "summary",
+            Self::Description => "description",
+            Self::Argument => "argument",
+            Self::ArgumentText => "text of an argument",
+        }
+    }
 }
 
 /// Definition of a tool, as far as it is searched.

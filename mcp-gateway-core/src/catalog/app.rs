@@ -18,6 +18,8 @@ pub(crate) struct AppLink {
     exists: bool,
     /// `true` if apps may call the tool.
     is_callable: bool,
+    /// `true` if models may call the tool.
+    is_for_models: bool,
 }
 
 impl AppLink {
@@ -29,6 +31,7 @@ impl AppLink {
             uris: Vec::new(),
             exists: false,
             is_callable: true,
+            is_for_models: true,
         };
         let meta = fields.span(text, "_meta").unwrap_or_default();
         each_member(text, meta, |key, value| {
@@ -48,9 +51,14 @@ impl AppLink {
         each_member(text, span, |key, value| match key {
             "resourceUri" => self.uris.push(value),
             "visibility" => {
-                let mut may_call = false;
-                each_item(text, value, |item| may_call |= text[item] == *"\"app\"");
-                self.is_callable &= may_call;
+                let (mut app, mut model) = (false, false);
+                each_item(text, value, |item| match &text[item] {
+                    "\"app\"" => app = true,
+                    "\"model\"" => model = true,
+                    _ => {}
+                });
+                self.is_callable &= app;
+                self.is_for_models &= model;
             }
             _ => {}
         });
@@ -69,6 +77,11 @@ impl AppLink {
     /// Returns `true` if a call of the tool opens an app.
     pub(crate) fn opens(&self) -> bool {
         !self.uris.is_empty()
+    }
+
+    /// Returns `true` if models may call the tool.
+    pub(crate) fn is_for_models(&self) -> bool {
+        self.is_for_models
     }
 
     /// Returns `true` if apps of the same server may call the tool.

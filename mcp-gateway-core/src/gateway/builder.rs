@@ -22,7 +22,7 @@ use crate::layer::attach_credentials::{AttachCredentials, AttachCredentialsLayer
 use crate::layer::authenticate::AuthenticateLayer;
 use crate::layer::authorize::Authorize;
 use crate::layer::cors::CorsLayer;
-use crate::layer::dispatch::{Dispatch, Implementation};
+use crate::layer::dispatch::{Dispatch, Implementation, ToolSearch};
 use crate::layer::drain_body::DrainBodyLayer;
 use crate::layer::elicit_connections::ElicitConnectionsLayer;
 use crate::layer::forward::Forward;
@@ -224,6 +224,13 @@ impl<C, R> GatewayBuilder<C, R> {
     /// [`DispatchLayer::with_page_size`](crate::layer::dispatch::DispatchLayer::with_page_size).
     pub fn with_page_size(mut self, entries: usize) -> Self {
         self.options.page_size = Some(entries);
+        self
+    }
+
+    /// Lists a search instead of the tools; see
+    /// [`DispatchLayer::with_tool_search`](crate::layer::dispatch::DispatchLayer::with_tool_search).
+    pub fn with_tool_search(mut self, search: ToolSearch) -> Self {
+        self.options.tool_search = Some(search);
         self
     }
 

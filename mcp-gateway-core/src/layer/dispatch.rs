@@ -17,6 +17,7 @@
 
 mod apps;
 mod broadcast;
+mod cursor;
 mod destination;
 mod discover;
 mod extensions;
@@ -38,6 +39,7 @@ mod skills;
 mod tasks;
 #[cfg(test)]
 mod tests;
+mod tool_search;
 mod tools;
 
 use std::sync::Arc;
@@ -56,6 +58,8 @@ pub use self::implementation::Implementation;
 use self::omissions::Omissions;
 pub(super) use self::placeholders::NAME as PLACEHOLDER;
 use self::resources::ResourceIndex;
+use self::tool_search::Search;
+pub use self::tool_search::ToolSearch;
 use crate::call::Routed;
 use crate::catalog::{ListKind, Listing};
 use crate::policy::Policy;
@@ -124,6 +128,7 @@ struct Shared {
     resources: ResourceIndex,
     apps: AppIndex,
     omissions: Omissions,
+    search: Option<Search>,
 }
 
 impl DispatchLayer {
@@ -143,6 +148,7 @@ impl DispatchLayer {
             resources: ResourceIndex::default(),
             apps: AppIndex::default(),
             omissions: Omissions::default(),
+            search: None,
         }))
     }
 
@@ -193,6 +199,13 @@ impl DispatchLayer {
         self.with(|shared| Shared { patience, ..shared })
     }
 
+    /// Lists a search instead of the tools. Default: all tools are listed.
+    #[must_use]
+    pub fn with_tool_search(self, search: ToolSearch) -> Self {
+        let search = Some(Search::new(search));
+        self.with(|shared| Shared { search, ..shared })
+    }
+
     fn with(self, change: impl FnOnce(Shared) -> Shared) -> Self {
         let shared = match Arc::try_unwrap(self.0) {
             Ok(shared) => shared,
@@ -204,6 +217,10 @@ impl DispatchLayer {
                 resources: ResourceIndex::default(),
                 apps: AppIndex::default(),
                 omissions: Omissions::default(),
+                search: shared
+                    .search
+                    .as_ref()
+                    .map(|search| Search::new(search.options.clone())),
                 ..*shared
             },
         };
@@ -261,6 +278,12 @@ where
     }
 
     fn call(&mut self, call: Call) -> Self::Future {
+        if let Some(tool) = self.shared.search_tool(&call) {
+            let (shared, inner) = (Arc::clone(&self.shared), self.inner.clone());
+            return DispatchFuture::pending(async move {
+                shared.call_search_tool(tool, inner, call).await
+            });
+        }
         match self.shared.destination(&call) {
             Destination::Server(target) => {
                 let edits = self.shared.reply_edits(&call, &target);

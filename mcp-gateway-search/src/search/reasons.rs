@@ -1,6 +1,12 @@
 //! Reasons why a tool matches.
 
-use crate::{Field, Index, Relationship, query::Concept};
+use std::fmt;
+
+use crate::{
+    Field, Index, Relationship,
+    index::{Posting, TermId},
+    query::{Concept, Variant},
+};
 
 /// Match of one word.
 #[derive(Clone, Debug)]
@@ -16,6 +22,21 @@ pub struct Reason<'i> {
     pub fields: Vec<Field>,
 }
 
+impl fmt::Display for Reason<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let relation = match self.relationship {
+            Relationship::Word => "",
+            Relationship::Synonym => "synonym in ",
+            Relationship::Translation => "translation in ",
+            Relationship::Compound => "compound in ",
+            Relationship::Spelling => "spelling in ",
+            Relationship::Value => "value for ",
+        };
+        let fields: Vec<_> = self.fields.iter().map(|field| field.title()).collect();
+        write!(formatter, "{} ({relation}{})", self.word, fields.join(", "))
+    }
+}
+
 /// Returns the best match of each concept in a tool.
 pub(super) fn of<'i>(index: &'i Index, place: u32, concepts: &[Concept]) -> Vec<Reason<'i>> {
     let dictionary = index.dictionary();
@@ -27,8 +48,10 @@ pub(super) fn of<'i>(index: &'i Index, place: u32, concepts: &[Concept]) -> Vec<
                 dictionary.posting(variant.term?, place)?,
             ))
         });
-        let (variant, term, posting) =
-            matches.max_by(|one, other| one.0.weight.total_cmp(&other.0.weight))?;
+        let (variant, term, posting) = matches.max_by(|one, other| {
+            let score = |it: &(&Variant, TermId, Posting)| it.0.weight * it.2.frequency();
+            score(one).total_cmp(&score(other))
+        })?;
         Some(Reason {
             word: concept.word.clone(),
             term: dictionary.text(term),

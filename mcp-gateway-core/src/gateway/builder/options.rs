@@ -10,7 +10,7 @@ use crate::credential::{CredentialResolver, NoCredentials};
 use crate::endpoint::{Compatibility, EndpointLayer};
 use crate::host_policy::HostPolicy;
 use crate::layer::authorize::AuthorizeLayer;
-use crate::layer::dispatch::{DispatchLayer, Implementation};
+use crate::layer::dispatch::{DispatchLayer, Implementation, ToolSearch};
 use crate::layer::elicit_connections::ElicitConnectionsLayer;
 use crate::layer::observe::ObserveLayer;
 use crate::layer::respond_errors::RespondErrorsLayer;
@@ -36,6 +36,7 @@ pub(super) struct Options {
     pub(super) name: Arc<str>,
     pub(super) identity: Implementation,
     pub(super) page_size: Option<usize>,
+    pub(super) tool_search: Option<ToolSearch>,
     pub(super) max_body: Option<usize>,
     pub(super) absolute_endpoint: bool,
     pub(super) compatibility: Compatibility,
@@ -60,6 +61,7 @@ impl Options {
             name: "default".into(),
             identity: Implementation::default(),
             page_size: None,
+            tool_search: None,
             absolute_endpoint: false,
             compatibility: Compatibility::default(),
             max_body: None,
@@ -82,6 +84,10 @@ impl Options {
         let layer = DispatchLayer::new(router, Arc::clone(&self.policy))
             .with_sealer(Arc::clone(sessions.sealer()))
             .with_implementation(self.identity.clone());
+        let layer = match &self.tool_search {
+            Some(search) => layer.with_tool_search(search.clone()),
+            None => layer,
+        };
         Ok(match self.page_size {
             Some(entries) => layer.with_page_size(entries),
             None => layer,

@@ -6,9 +6,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
+pub(super) use super::cursor::Cursor;
 use super::fan_out::{FanOutResults, is_late, successes, unknown_method};
 use super::{Listings, RoutedService, Shared};
 use crate::catalog::{CacheScope, CatalogEntry, ListKind, Listing};
@@ -38,6 +36,9 @@ impl Shared {
                 return Err(RequestError::InvalidParams { detail }.into());
             }
         };
+        if let Some(search) = self.search.as_ref().filter(|_| kind == ListKind::Tools) {
+            return self.search_list(search, &inner, call).await;
+        }
         match self.paging_server(kind) {
             Some(server) => self.server_page(kind, inner, call, &server).await,
             None => self.merged_page(kind, inner, call, cursor).await,
@@ -82,7 +83,7 @@ impl Shared {
     }
 
     /// Requests the list `kind` of all servers.
-    async fn answers<S: RoutedService>(
+    pub(super) async fn answers<S: RoutedService>(
         &self,
         kind: ListKind,
         inner: &S,
@@ -176,8 +177,14 @@ impl Shared {
         page: &ListPage<'_>,
     ) -> String {
         let mut list = vec![b'['];
-        for (at, shown) in page.entries.iter().enumerate() {
+        for (at, definition) in page.definitions.iter().enumerate() {
             if at > 0 {
+                list.push(b',');
+            }
+            list.extend_from_slice(definition.as_bytes());
+        }
+        for shown in &page.entries {
+            if list.len() > 1 {
                 list.push(b',');
             }
             let uri = |uri: &str| self.exposed_uri(shown.server, uri);
@@ -307,108 +314,22 @@ impl<'a> ExposedNames<'a, '_> {
 /// One page of a list.
 #[derive(Default)]
 pub(super) struct ListPage<'a> {
-    entries: Vec<VisibleEntry<'a>>,
+    /// Definitions of the gateway itself, which come first.
+    pub(super) definitions: Vec<String>,
+    pub(super) entries: Vec<VisibleEntry<'a>>,
     /// Cursor of the next page.
     pub(super) next: Option<String>,
     /// `true` if the list is the gateway's, so that it identifies itself in the result.
-    is_merged: bool,
+    pub(super) is_merged: bool,
 }
 
 /// An entry of a page, under the name that the client sees.
-struct VisibleEntry<'a> {
-    server: &'a Arc<str>,
-    entry: &'a CatalogEntry,
-    name: String,
-}
-
-/// A position in a list: after an entry of a server.
-///
-/// It names the entry instead of counting, so that entries that are added or removed elsewhere
-/// neither hide nor repeat any.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Cursor {
-    server: String,
-    name: String,
-}
-
-impl Cursor {
-    /// Creates the cursor after the entry `name` of `server`.
-    pub(super) fn new(server: &str, name: &str) -> Self {
-        Self {
-            server: server.to_owned(),
-            name: name.to_owned(),
-        }
-    }
-
-    /// Creates the cursor after `entry`.
-    fn after(server: &Arc<str>, entry: &CatalogEntry) -> Self {
-        Self::new(server, entry.name())
-    }
-
-    /// Returns `true` if the cursor is after the entry `name` of `server`.
-    pub(super) fn names(&self, server: &str, name: &str) -> bool {
-        self.server == server && self.name == name
-    }
-
-    /// Returns `true` if the cursor is after `entry`.
-    fn is_at(&self, server: &Arc<str>, entry: &CatalogEntry) -> bool {
-        self.names(server, entry.name())
-    }
-
-    /// Returns the text of the cursor.
-    pub(super) fn encode(&self) -> String {
-        URL_SAFE_NO_PAD.encode(format!("{}\n{}", self.server, self.name))
-    }
-
-    /// Reads the JSON text of the cursor of a request, if there is one.
-    pub(super) fn read(json: Option<&str>) -> Result<Option<Self>, RequestError> {
-        let invalid = || RequestError::InvalidParams {
-            detail: "invalid cursor; start again without one".into(),
-        };
-        json.map(|json| Self::parse(json).ok_or_else(invalid))
-            .transpose()
-    }
-
-    /// Returns the error for a cursor after an entry that is no longer in the list.
-    pub(super) fn expired() -> RequestError {
-        RequestError::InvalidParams {
-            detail: "expired cursor: the list has changed; start again without one".into(),
-        }
-    }
-
-    /// Parses the JSON text of a cursor.
-    fn parse(json: &str) -> Option<Self> {
-        let text: String = serde_json::from_str(json).ok()?;
-        let text = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
-        let (server, name) = text.split_once('\n')?;
-        Some(Self {
-            server: server.to_owned(),
-            name: name.to_owned(),
-        })
-    }
+pub(super) struct VisibleEntry<'a> {
+    pub(super) server: &'a Arc<str>,
+    pub(super) entry: &'a CatalogEntry,
+    pub(super) name: String,
 }
 
 /// Default size of a page. Many clients read only the first page, so it should contain every entry
 /// in practice.
 const DEFAULT_PAGE_SIZE: usize = 1000;
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn cursors_read_back(server in "[a-z]{1,8}", name in "[^\n]{0,16}") {
-            let cursor = Cursor { server, name };
-            prop_assert_eq!(Cursor::parse(&string_json(&cursor.encode())), Some(cursor));
-        }
-
-        #[test]
-        fn any_cursor_is_answered(text: String) {
-            let _ = Cursor::parse(&text);
-            let _ = Cursor::parse(&string_json(&text));
-        }
-    }
-}

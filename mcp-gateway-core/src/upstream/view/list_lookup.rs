@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::View;
 use crate::Call;
-use crate::call::Prepared;
+use crate::call::{DerivedCall, Prepared};
 use crate::catalog::{CatalogEntry, ListKind, Listing, ParamMismatch};
 use crate::error::UpstreamError;
 use crate::protocol::{
@@ -121,5 +121,8 @@ fn sent_params(sent: &HeaderMap) -> impl Iterator<Item = (HeaderName, HeaderValu
 
 /// Returns `true` if the client of `call` is required to mirror arguments in headers itself.
 fn sends_param_headers(call: &Call<Prepared>) -> bool {
-    call.client().era() == Era::Modern && call.caller().is_http()
+    // The headers of a derived call are those of another tool.
+    call.client().era() == Era::Modern
+        && call.caller().is_http()
+        && call.extensions().get::<DerivedCall>().is_none()
 }

@@ -1,0 +1,102 @@
+//! Calls of the tools that a search finds.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::super::destination::Destination;
+use super::super::lists::{list_request, parsed};
+use super::super::{RoutedService, Shared, send};
+use super::{failure, parameters};
+use crate::call::{DerivedCall, Routed};
+use crate::catalog::{CatalogEntry, ListKind};
+use crate::error::{NameKind, RouteError};
+use crate::json::{Fields, string_json};
+use crate::jsonrpc::Request;
+use crate::route::{Feature, Target};
+use crate::{Call, Error, Reply};
+
+impl Shared {
+    /// Serves a call of `run_tool` as a call of its target.
+    pub(super) async fn run_tool<S: RoutedService>(
+        self: Arc<Self>,
+        inner: S,
+        call: Call,
+    ) -> Result<Reply, Error> {
+        let Some(request) = target_request(call.request()) else {
+            let message =
+                "Invalid arguments: \"tool_name\" must be a string, and \"tool_args\" an object.";
+            return Ok(failure(&call, message, None));
+        };
+        let mut call = call.for_request(request, ());
+        call.extensions_mut().insert(DerivedCall);
+        let target = match self.destination(&call) {
+            Destination::Server(target) => target,
+            Destination::Unlisted => self.listed_target(&inner, &call).await?,
+            Destination::Refused(error) => return Err(*error),
+            Destination::Servers => {
+                let name = call.request().name().unwrap_or_default();
+                return Err(RouteError::unknown_name(NameKind::Tool, &name).into());
+            }
+        };
+        if let Some(reply) = self.checked(&inner, &call, &target).await? {
+            return Ok(reply);
+        }
+        self.call_target(inner, call, target).await
+    }
+
+    /// Rejects the call of a tool that is not listed, and answers one whose arguments do not match
+    /// its schema. Whatever hinders the list is the answer of the call itself.
+    async fn checked<S: RoutedService>(
+        &self,
+        inner: &S,
+        call: &Call,
+        target: &Target,
+    ) -> Result<Option<Reply>, Error> {
+        let Feature::Tool(name) = &target.feature else {
+            return Ok(None);
+        };
+        let request = list_request(ListKind::Tools, call);
+        let stage = Routed::to_server(&target.server, request.method());
+        let answer = send(inner.clone(), call.for_request(request, stage)).await;
+        let Ok(listing) = parsed(answer, &target.server, ListKind::Tools).await else {
+            return Ok(None);
+        };
+        let is_listed =
+            |entry: &&CatalogEntry| self.lists(call, &target.server, ListKind::Tools, entry);
+        match listing.get(name).filter(is_listed) {
+            Some(entry) => Ok(mismatch(call, entry)),
+            None if listing.next_cursor().is_some() => Ok(None),
+            None => {
+                let name = call.request().name().unwrap_or_default();
+                Err(RouteError::unknown_name(NameKind::Tool, &name).into())
+            }
+        }
+    }
+}
+
+/// Returns the answer to arguments that do not match the schema of a tool.
+fn mismatch(call: &Call, entry: &CatalogEntry) -> Option<Reply> {
+    let definition: Value = serde_json::from_str(entry.json()).ok()?;
+    let arguments = call.request().param("arguments").unwrap_or("{}");
+    let arguments = serde_json::from_str(arguments).ok()?;
+    let schema = &definition["inputSchema"];
+    let mismatch = parameters::mismatch(schema, &arguments)?;
+    let name = call.request().name().unwrap_or_default();
+    let message = format!("The tool {name} was not called: {mismatch}.");
+    Some(failure(call, &message, Some(schema)))
+}
+
+/// Returns the request of the target of `run_tool`. Its other parameters are those of the target.
+fn target_request(request: &Request) -> Option<Request> {
+    let arguments = request.param("arguments")?;
+    let fields = Fields::parse(arguments, 0..arguments.len()).ok()?;
+    let name = string_json(&fields.string(arguments, "tool_name")?);
+    let given = fields.raw(arguments, "tool_args").unwrap_or("{}");
+    given.starts_with('{').then(|| {
+        request.with_params(
+            request.id(),
+            &[("name", Some(&name)), ("arguments", Some(given))],
+        )
+    })
+}
