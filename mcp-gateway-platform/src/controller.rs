@@ -228,6 +228,9 @@ impl Controller {
         if let Some(entries) = traits.page_size {
             builder = builder.with_page_size(entries);
         }
+        if let Some(search) = traits.tool_search.clone() {
+            builder = builder.with_tool_search(search);
+        }
         if let Some(accounts) = self.accounts() {
             builder = builder.with_elicited_connections(accounts, self.parked_calls.clone());
         }

@@ -9,6 +9,8 @@
 //! | `visibility` | `organization`, `{ teams: [..] }` or `{ user: SUBJECT }` |
 //! | `forwardHeaders` | list of header names |
 //! | `pageSize` | positive number |
+//! | `exposure` | `list` or `search` |
+//! | `visibleTools` | list of strings, with `exposure: search` |
 //! | `maxToolName` | number from 48 to 128 |
 //! | `toolPrefix` | `always`, `onCollision` or `never` |
 //! | `instructions` | string |
@@ -21,6 +23,7 @@ use std::sync::Arc;
 
 use http::HeaderName;
 use mcp_gateway_core::endpoint::{Compatibility, is_forwardable};
+use mcp_gateway_core::layer::dispatch::ToolSearch;
 use mcp_gateway_core::route::PrefixMode;
 use mcp_gateway_platform::spec::{AssignedConnection, GatewaySpec, Visibility};
 
@@ -78,6 +81,7 @@ pub(crate) fn read(field: &Field<'_>, servers: KnownServers<'_>) -> Option<Gatew
         .get_with("forwardHeaders", forward_headers)
         .unwrap_or_default();
     gateway.page_size = table.get("pageSize").map(|Count(count)| count);
+    gateway.tool_search = tool_search(&mut table);
     gateway.max_tool_name = table.get_with("maxToolName", max_tool_name);
     if let Some(mode) = table.get_with("toolPrefix", |field| field.choice(&PREFIX_MODES)) {
         gateway.tool_prefix = mode;
@@ -92,6 +96,19 @@ pub(crate) fn read(field: &Field<'_>, servers: KnownServers<'_>) -> Option<Gatew
         .unwrap_or_default();
     table.finish();
     Some(gateway)
+}
+
+/// Reads the search that takes the place of a long list of tools.
+fn tool_search(table: &mut Table<'_>) -> Option<ToolSearch> {
+    let search = table
+        .get_with("exposure", |field| field.choice(&EXPOSURES))
+        .flatten();
+    let visible = table.field("visibleTools");
+    if let (None, Some(field)) = (&search, &visible) {
+        field.error("visibleTools requires exposure: search");
+    }
+    let names: Option<Vec<String>> = visible.and_then(|field| field.read());
+    search.map(|()| ToolSearch::new().with_visible(names.unwrap_or_default()))
 }
 
 /// Reads the callers for whom `gateway` exists.
@@ -231,6 +248,9 @@ pub(super) fn slug(text: &str) -> Result<Arc<str>, String> {
         )),
     }
 }
+
+/// Values of `exposure`.
+const EXPOSURES: [(&str, Option<()>); 2] = [("list", None), ("search", Some(()))];
 
 /// Values of `toolPrefix`.
 const PREFIX_MODES: [(&str, PrefixMode); 3] = [

@@ -6,6 +6,7 @@ use http::HeaderName;
 use mcp_gateway_core::auth::ProtectedResource;
 use mcp_gateway_core::endpoint::Compatibility;
 use mcp_gateway_core::host_policy::HostPolicy;
+use mcp_gateway_core::layer::dispatch::ToolSearch;
 use url::Url;
 
 use crate::spec::{self, DynamicSpec};
@@ -17,6 +18,7 @@ pub(super) struct GatewaySpec {
     pub(super) id: Arc<str>,
     pub(super) forward_headers: Vec<HeaderName>,
     pub(super) page_size: Option<usize>,
+    pub(super) tool_search: Option<ToolSearch>,
     pub(super) instructions: Option<Arc<str>>,
     pub(super) compatibility: Compatibility,
     pub(super) max_body: Option<usize>,
@@ -33,6 +35,7 @@ impl GatewaySpec {
             id: Arc::clone(definition.id()),
             forward_headers: definition.forward_headers.clone(),
             page_size: definition.page_size,
+            tool_search: definition.tool_search.clone(),
             instructions: definition.instructions.clone(),
             compatibility: definition.compatibility,
             max_body: spec.max_body,

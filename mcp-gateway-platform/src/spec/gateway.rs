@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::HeaderName;
 use mcp_gateway_core::endpoint::Compatibility;
+use mcp_gateway_core::layer::dispatch::ToolSearch;
 use mcp_gateway_core::route::PrefixMode;
 
 use super::{AssignedConnection, Assignment, ServerSpec, Visibility};
@@ -44,6 +45,8 @@ pub struct GatewaySpec {
     pub forward_headers: Vec<HeaderName>,
     /// Maximum number of entries on a page of a list.
     pub page_size: Option<usize>,
+    /// Search instead of a long list of tools.
+    pub tool_search: Option<ToolSearch>,
     /// Maximum length of the name of a tool in bytes; the end of a longer one is replaced by a hash.
     pub max_tool_name: Option<usize>,
     /// Use of the prefixes of servers in the names of tools.
@@ -72,6 +75,7 @@ impl GatewaySpec {
             assignments: Vec::new(),
             forward_headers: Vec::new(),
             page_size: None,
+            tool_search: None,
             max_tool_name: None,
             tool_prefix: PrefixMode::Always,
             instructions: None,
