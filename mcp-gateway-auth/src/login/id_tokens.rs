@@ -156,13 +156,14 @@ mod tests {
 
     #[tokio::test]
     async fn o103_a_token_is_that_of_its_user_and_issuer_until_it_expires() {
-        let clock = Clock::fixed(1000);
+        let clock = Clock::fixed(4_000_000_000);
         let users = Users::new(Arc::new(MemoryStore::new()), clock.clone());
         let keyring = Keyring::new(&[7; 32]).unwrap();
         let tokens = KeptIdTokens::new(&users, keyring.clone());
+        let expires = clock.now() + 60;
         let token = |text: &str| IdToken {
             token: Assertion::new(text),
-            expires: 1060,
+            expires,
         };
         let find = async |user: &str, issuer: &str| {
             let found = tokens.find(user, issuer).await.unwrap();
