@@ -13,6 +13,7 @@ use crate::rule::Hint;
 
 /// Attributes of a call or list entry.
 pub(crate) struct Attributes<'a> {
+    gateway: &'a str,
     request: &'a PolicyRequest<'a>,
     now: SystemTime,
     hints: OnceCell<Option<Hints>>,
@@ -28,9 +29,13 @@ struct Hints {
 }
 
 impl<'a> Attributes<'a> {
-    /// Returns the attributes of `request` at the time `now`.
-    pub(crate) fn new(request: &'a PolicyRequest<'a>, now: SystemTime) -> Self {
+    /// Returns the attributes of a request at a gateway at the time `now`.
+    pub(crate) fn new(
+        (gateway, request): (&'a str, &'a PolicyRequest<'a>),
+        now: SystemTime,
+    ) -> Self {
         Self {
+            gateway,
             request,
             now,
             hints: OnceCell::new(),
@@ -57,7 +62,7 @@ impl<'a> Attributes<'a> {
 
 impl Hints {
     fn of(entry: &CatalogEntry) -> Self {
-        let declared = |hint: Hint| entry.hint(hint.annotation());
+        let declared = |hint: Hint| entry.hint(hint.as_str());
         let read_only = declared(Hint::ReadOnly).unwrap_or(false);
         Self {
             read_only,
@@ -93,7 +98,7 @@ impl Facts for Attributes<'_> {
             Fact::ToolDestructive => self.hint(Hint::Destructive).map(Value::Bool),
             Fact::ToolIdempotent => self.hint(Hint::Idempotent).map(Value::Bool),
             Fact::ToolOpenWorld => self.hint(Hint::OpenWorld).map(Value::Bool),
-            Fact::ContextGateway => Ok(Value::text(caller.gateway())),
+            Fact::ContextGateway => Ok(Value::text(self.gateway)),
             Fact::ContextProtocolVersion => Ok(Value::text(caller.client().version().as_str())),
             Fact::ContextTime => Ok(Value::Timestamp(OffsetDateTime::from(self.now))),
         }

@@ -9,11 +9,9 @@ mod attributes;
 mod candidates;
 pub mod condition;
 mod explanation;
-mod pattern;
 mod rule;
 mod rules;
 
 pub use self::explanation::{Explanation, Finding, Step};
-pub use self::pattern::Pattern;
 pub use self::rule::{Effect, Hint, Rule};
 pub use self::rules::Rules;

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use mcp_gateway_core::Caller;
 use mcp_gateway_core::route::{Feature, Target};
+use mcp_gateway_core::{Caller, glob};
 
 use crate::condition::Condition;
-use crate::pattern::{Pattern, any};
 
 /// A rule of a policy.
 ///
@@ -35,12 +34,12 @@ pub struct Rule {
     name: Arc<str>,
     effect: Effect,
     is_dry_run: bool,
-    gateways: Vec<Pattern>,
-    servers: Vec<Pattern>,
-    tools: Vec<Pattern>,
+    gateways: Vec<Arc<str>>,
+    servers: Vec<Arc<str>>,
+    tools: Vec<Arc<str>>,
     teams: Vec<Arc<str>>,
     roles: Vec<Arc<str>>,
-    clients: Vec<Pattern>,
+    clients: Vec<Arc<str>>,
     hints: Vec<(Hint, bool)>,
     condition: Option<Condition>,
 }
@@ -103,19 +102,19 @@ impl Rule {
 
     /// Restricts the rule to gateways that match one of `patterns`.
     pub fn with_gateways<'a>(mut self, patterns: impl IntoIterator<Item = &'a str>) -> Self {
-        self.gateways.extend(patterns.into_iter().map(Pattern::new));
+        self.gateways.extend(patterns.into_iter().map(Arc::from));
         self
     }
 
     /// Restricts the rule to servers that match one of `patterns`.
     pub fn with_servers<'a>(mut self, patterns: impl IntoIterator<Item = &'a str>) -> Self {
-        self.servers.extend(patterns.into_iter().map(Pattern::new));
+        self.servers.extend(patterns.into_iter().map(Arc::from));
         self
     }
 
     /// Restricts the rule to tools that match one of `patterns`, by the names of their servers.
     pub fn with_tools<'a>(mut self, patterns: impl IntoIterator<Item = &'a str>) -> Self {
-        self.tools.extend(patterns.into_iter().map(Pattern::new));
+        self.tools.extend(patterns.into_iter().map(Arc::from));
         self
     }
 
@@ -133,7 +132,7 @@ impl Rule {
 
     /// Restricts the rule to OAuth clients whose identifier matches one of `patterns`.
     pub fn with_clients<'a>(mut self, patterns: impl IntoIterator<Item = &'a str>) -> Self {
-        self.clients.extend(patterns.into_iter().map(Pattern::new));
+        self.clients.extend(patterns.into_iter().map(Arc::from));
         self
     }
 
@@ -171,6 +170,12 @@ impl Rule {
     #[must_use]
     pub fn condition(&self) -> Option<&Condition> {
         self.condition.as_ref()
+    }
+
+    /// Returns the patterns of gateways; the rule concerns all of them without one.
+    #[must_use]
+    pub fn gateways(&self) -> &[Arc<str>] {
+        &self.gateways
     }
 
     /// Returns the annotations that the rule names.
@@ -226,9 +231,15 @@ impl Rule {
     }
 }
 
+/// Returns `true` if `name` matches one of `patterns`, or there is none.
+fn any(patterns: &[Arc<str>], name: &str) -> bool {
+    patterns.is_empty() || patterns.iter().any(|pattern| glob::matches(pattern, name))
+}
+
 impl Hint {
     /// Returns the annotation as MCP names it.
-    pub(crate) fn annotation(self) -> &'static str {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Destructive => "destructiveHint",
             Self::Idempotent => "idempotentHint",

@@ -48,6 +48,7 @@ use crate::rule::{Effect, Rule};
 /// ```
 ///
 /// [`denying_by_default`]: Self::denying_by_default
+#[derive(Default)]
 #[must_use]
 pub struct Rules {
     rules: Arc<[Rule]>,
@@ -91,25 +92,47 @@ impl Rules {
         &self.rules
     }
 
+    /// Decides about `request` at the gateway `gateway`, the name by which rules refer to it.
+    ///
+    /// For gateways whose identifier differs from the name, such as those of a store. Otherwise
+    /// [`decide`](Policy::decide) is the same.
+    #[must_use]
+    pub fn decide_at(&self, gateway: &str, request: &PolicyRequest<'_>) -> Decision {
+        let principal = request.caller().principal().subject();
+        self.evaluate((gateway, request), SystemTime::now(), |rule, finding| {
+            let rule = &**rule.name();
+            match finding {
+                Finding::Failed(error) => {
+                    tracing::warn!(rule, principal, %error, "rule failed to evaluate");
+                }
+                Finding::DryRun if request.action() == Action::Call => {
+                    tracing::info!(rule, principal, "rule applies (dry run)");
+                }
+                _ => {}
+            }
+        })
+    }
+
     /// Returns the decision about `request` with the result of each rule that names its target.
     pub fn explain(&self, request: &PolicyRequest<'_>, now: SystemTime) -> Explanation {
         let mut steps = Vec::new();
-        let decision = self.evaluate(request, now, |rule, finding| {
+        let gateway = request.caller().gateway();
+        let decision = self.evaluate((gateway, request), now, |rule, finding| {
             let rule = Arc::clone(rule.name());
             steps.push(Step { rule, finding });
         });
         Explanation { decision, steps }
     }
 
-    /// Decides about `request`, and reports the result of each rule to `report`.
+    /// Decides about `request` at a gateway, and reports the result of each rule to `report`.
     fn evaluate(
         &self,
-        request: &PolicyRequest<'_>,
+        (gateway, request): (&str, &PolicyRequest<'_>),
         now: SystemTime,
         mut report: impl FnMut(&Rule, Finding),
     ) -> Decision {
-        let (gateway, target) = (request.caller().gateway(), request.target());
-        let attributes = Attributes::new(request, now);
+        let target = request.target();
+        let attributes = Attributes::new((gateway, request), now);
         for index in &*self.candidates.of(&self.rules, gateway, target) {
             let rule = &self.rules[*index];
             let finding = match outcome(rule, request, &attributes) {
@@ -205,20 +228,7 @@ fn decision(rule: &Rule) -> Decision {
 
 impl Policy for Rules {
     fn decide(&self, request: &PolicyRequest<'_>) -> Decision {
-        let caller = request.caller();
-        self.evaluate(request, SystemTime::now(), |rule, finding| {
-            let rule = &**rule.name();
-            let principal = caller.principal().subject();
-            match finding {
-                Finding::Failed(error) => {
-                    tracing::warn!(rule, principal, %error, "rule failed to evaluate");
-                }
-                Finding::DryRun if request.action() == Action::Call => {
-                    tracing::info!(rule, principal, "rule applies (dry run)");
-                }
-                _ => {}
-            }
-        })
+        self.decide_at(request.caller().gateway(), request)
     }
 
     fn is_uniform(&self) -> bool {

@@ -39,6 +39,7 @@ pub struct PolicyRequest<'a> {
     target: &'a Target,
     entry: Option<&'a CatalogEntry>,
     request: Option<&'a Request>,
+    arguments: Option<&'a str>,
     pool: Option<&'a ServerPool>,
 }
 
@@ -60,6 +61,7 @@ impl<'a> PolicyRequest<'a> {
             target,
             entry: None,
             request: None,
+            arguments: None,
             pool: None,
         }
     }
@@ -70,6 +72,14 @@ impl<'a> PolicyRequest<'a> {
             request: Some(call.request()),
             ..Self::listing(call.caller(), call.target())
         }
+    }
+
+    /// Makes this a request to call the target with `arguments`, a JSON text, without a message.
+    ///
+    /// For tests of policies: such a request has no method.
+    pub fn with_arguments(self, arguments: &'a str) -> Self {
+        let arguments = Some(arguments);
+        Self { arguments, ..self }
     }
 
     /// Sets the catalog entry of the target.
@@ -87,9 +97,9 @@ impl<'a> PolicyRequest<'a> {
     /// Returns the way in which the target is accessed.
     #[must_use]
     pub fn action(&self) -> Action {
-        match self.request {
-            Some(_) => Action::Call,
-            None => Action::List,
+        match self.request.is_some() || self.arguments.is_some() {
+            true => Action::Call,
+            false => Action::List,
         }
     }
 
@@ -105,7 +115,7 @@ impl<'a> PolicyRequest<'a> {
         self.target
     }
 
-    /// Returns the method of a call; `None` for a listing.
+    /// Returns the method of a call; `None` for a listing, and without a message.
     #[must_use]
     pub fn method(&self) -> Option<&'a Method> {
         Some(self.request?.method())
@@ -115,7 +125,10 @@ impl<'a> PolicyRequest<'a> {
     /// arguments.
     #[must_use]
     pub fn arguments(&self) -> Option<&'a str> {
-        self.request?.param("arguments")
+        match self.request {
+            Some(request) => request.param("arguments"),
+            None => self.arguments,
+        }
     }
 
     /// Returns the catalog entry of the target, with its annotations.
