@@ -22,6 +22,7 @@ use mcp_gateway_core::layer::dispatch::Implementation;
 use mcp_gateway_core::session::Sessions;
 use mcp_gateway_core::upstream::ServerPool;
 use mcp_gateway_core::{Drain, Gateway};
+use mcp_gateway_policy::Rules;
 use url::Url;
 
 use self::client_state::ClientState;
@@ -36,13 +37,13 @@ use crate::http::cards::ServerCards;
 use crate::http::hidden::HiddenGateways;
 use crate::http::router::{HttpRouter, ManagementEndpoints, MetricsService, RouteTable};
 use crate::reload::generations::Generations;
-use crate::reload::grants::ReloadableGrants;
 use crate::reload::pins::ReloadablePins;
+use crate::reload::policy::ReloadablePolicy;
 use crate::reload::router::ReloadableRouter;
 use crate::reload::tool_names::ReloadableToolNames;
 use crate::reload::verifier::{ReloadableVerifier, VerifierFactory};
 use crate::servers::{Builtins, CredentialFactory, ServerFactory, ServerSet, SharedHttpClient};
-use crate::spec::{Assignment, Auth, DynamicSpec, Metrics as Published, PlatformSpec};
+use crate::spec::{Assignment, Auth, DynamicSpec, Metrics as Published, PlatformSpec, PolicySpec};
 use crate::state::StateStore;
 use crate::status::ServerStatus;
 use crate::telemetry::Metrics;
@@ -70,6 +71,10 @@ pub(crate) struct Controller {
     pins: Arc<ReloadablePins>,
     /// Configured names of tools, which servers may not have.
     tool_names: Arc<ReloadableToolNames>,
+    /// Rules about calls, as they are configured.
+    policy: PolicySpec,
+    /// The same as the policy of all gateways.
+    rules: Option<Arc<Rules>>,
     /// Running servers.
     servers: ServerSet,
     /// Running gateways, in the order of the spec.
@@ -110,7 +115,7 @@ struct ReloadableParts {
     /// Router, whose changes open streams receive.
     routing: Arc<ReloadableRouter>,
     /// Policy.
-    grants: Arc<ReloadableGrants>,
+    policy: Arc<ReloadablePolicy>,
 }
 
 impl Controller {
@@ -175,6 +180,8 @@ impl Controller {
             pins: Arc::clone(&credentials.pins),
             servers: ServerSet::new(factory, credentials),
             tool_names: Arc::default(),
+            policy: PolicySpec::default(),
+            rules: None,
             gateways: Vec::new(),
             parked_calls,
             routes: Arc::default(),
@@ -211,7 +218,7 @@ impl Controller {
         }
         let mut builder = Gateway::builder(Arc::clone(&parts.access))
             .with_router(Arc::clone(&parts.routing))
-            .with_policy(Arc::clone(&parts.grants))
+            .with_policy(Arc::clone(&parts.policy))
             .with_servers(self.servers.pool().clone())
             .with_sessions(sessions.clone())
             .with_name(Arc::clone(&traits.id))

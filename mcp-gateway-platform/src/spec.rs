@@ -28,6 +28,7 @@ mod login;
 mod metrics;
 mod oauth;
 mod placeholder;
+mod policy;
 mod process;
 mod registry;
 mod remote;
@@ -64,6 +65,7 @@ pub use self::oauth::{
 };
 pub use self::placeholder::{PLACEHOLDERS, input_of, placeholders, url_template};
 pub(crate) use self::placeholder::{Piece, pieces};
+pub use self::policy::PolicySpec;
 pub use self::process::Process;
 pub use self::registry::Registry;
 pub use self::remote::{Remote, RemoteAuth, RemoteForward, RemoteOAuth};
@@ -129,6 +131,8 @@ pub struct DynamicSpec {
     pub max_body: Option<usize>,
     /// Authentication of callers.
     pub auth: Auth,
+    /// Rules about calls.
+    pub policy: PolicySpec,
     /// Access to the metrics.
     pub metrics: Metrics,
     /// Rules for servers in the store.
@@ -148,6 +152,7 @@ impl Default for DynamicSpec {
             origins: Vec::new(),
             max_body: None,
             auth: Auth::default(),
+            policy: PolicySpec::default(),
             metrics: Metrics::default(),
             registry: Registry::default(),
             hidden_variables: Vec::new(),

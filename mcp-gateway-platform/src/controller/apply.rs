@@ -8,6 +8,7 @@ use std::sync::Arc;
 use mcp_gateway_auth::server::{HiddenResources, Resource};
 use mcp_gateway_core::auth::ProtectedResource;
 use mcp_gateway_core::route::PrefixRouter;
+use mcp_gateway_policy::Rules;
 
 use super::gateway::GatewaySpec;
 use super::{Controller, ReloadableParts, RunningGateway};
@@ -16,12 +17,12 @@ use crate::auth::resources::{ResourceSet, resources};
 use crate::error::PlatformError;
 use crate::http::hidden::HiddenGateways;
 use crate::reload::generations::{AppliedState, GatewayAccess};
-use crate::reload::grants::ReloadableGrants;
+use crate::reload::policy::ReloadablePolicy;
 use crate::reload::router::ReloadableRouter;
 use crate::reload::verifier::{ReloadableVerifier, VerifierRules};
 use crate::rollout::Rollout;
 use crate::servers::StagedServers;
-use crate::spec::{self, Auth, DynamicSpec};
+use crate::spec::{self, Auth, DynamicSpec, PolicySpec};
 
 /// Prepared replacement of the running state.
 #[must_use = "nothing changes before it is committed"]
@@ -49,17 +50,18 @@ struct StagedGateway {
 }
 
 impl StagedGateway {
-    /// Updates grants and router of the gateway to its `definition` in `spec`. Subscribers are
-    /// notified if servers (`has_servers`) or assignments have changed. Returns the gateway with the
-    /// rules for its verifier.
+    /// Updates policy and router of the gateway to its `definition` in `spec`. Subscribers are
+    /// notified if servers or rules (`has_changed`) or assignments have changed. Returns the gateway
+    /// with the rules for its verifier.
     fn route(
         mut self,
         (spec, definition): (&DynamicSpec, &spec::GatewaySpec),
-        has_servers: bool,
+        policy: Option<Arc<Rules>>,
+        has_changed: bool,
     ) -> (RunningGateway, Option<VerifierRules>) {
         let parts = &self.gateway.parts;
-        parts.grants.replace(spec, definition);
-        let has_changed = has_servers || self.gateway.assignments != definition.assignments;
+        parts.policy.replace((spec, definition), policy);
+        let has_changed = has_changed || self.gateway.assignments != definition.assignments;
         let rules = self.update.map(|(router, rules)| {
             parts.routing.replace(router, has_changed);
             rules
@@ -184,7 +186,7 @@ impl Controller {
         ReloadableParts {
             access: ReloadableVerifier::new(rules),
             routing: ReloadableRouter::new(router, Arc::clone(&self.tool_names)),
-            grants: Arc::new(ReloadableGrants::new(&self.generations)),
+            policy: Arc::new(ReloadablePolicy::new(&self.generations)),
         }
     }
 
@@ -255,8 +257,11 @@ impl Controller {
         self.servers.start(&servers);
         self.protect(spec, &resources);
         let gateways = spec.gateways.iter().zip(gateways);
-        let gateways = gateways
-            .map(|(definition, staged)| staged.route((spec, definition), rollout.has_servers()));
+        let has_changed = self.replace_policy(&spec.policy) || rollout.has_servers();
+        let policy = &self.rules;
+        let gateways = gateways.map(|(definition, staged)| {
+            staged.route((spec, definition), policy.clone(), has_changed)
+        });
         let (gateways, rules): (Vec<_>, Vec<_>) = gateways.unzip();
         for (gateway, rules) in gateways.iter().zip(rules) {
             if let Some(rules) = rules {
@@ -294,6 +299,17 @@ impl Controller {
         rollout
     }
 
+    /// Replaces the rules of all gateways, and returns `true` if they differ. What equal rules have
+    /// remembered of tools is kept.
+    fn replace_policy(&mut self, policy: &PolicySpec) -> bool {
+        let differs = self.policy != *policy;
+        if differs {
+            self.policy.clone_from(policy);
+            self.rules = policy.rules();
+        }
+        differs
+    }
+
     /// Returns the gateways and servers of the last apply, which was that of `spec`.
     fn applied(&self, spec: &DynamicSpec, generation: u64) -> AppliedState {
         let gateways = spec.gateways.iter().zip(&self.gateways);
@@ -301,7 +317,7 @@ impl Controller {
             let access = GatewayAccess {
                 access: Arc::clone(&running.parts.access),
                 servers: spec.servers.clone(),
-                grants: Arc::clone(&running.parts.grants),
+                policy: Arc::clone(&running.parts.policy),
             };
             (Arc::clone(spec.id()), access)
         });

@@ -22,7 +22,7 @@ use mcp_gateway_core::credential::CredentialError;
 use mcp_gateway_core::route::Target;
 use tokio::time::sleep;
 
-use super::grants::ReloadableGrants;
+use super::policy::ReloadablePolicy;
 use super::verifier::ReloadableVerifier;
 
 /// Generations of the running state. Each apply makes a new one.
@@ -52,8 +52,8 @@ pub(crate) struct GatewayAccess {
     pub(crate) access: Arc<ReloadableVerifier>,
     /// Names of the servers.
     pub(crate) servers: Vec<Arc<str>>,
-    /// Features of the servers that it offers.
-    pub(crate) grants: Arc<ReloadableGrants>,
+    /// Policy of its calls.
+    pub(crate) policy: Arc<ReloadablePolicy>,
 }
 
 /// Identity of a running server. A server that is started or reached in another way has another one.
@@ -114,7 +114,7 @@ impl Generations {
         // The rare path is boxed to keep the future of the frequent one small.
         let state = Box::pin(self.state_after_apply(caller)).await?;
         let gateway = state.gateways.get(caller.gateway());
-        let may_call = gateway.is_some_and(|gateway| gateway.allows(caller.principal(), target));
+        let may_call = gateway.is_some_and(|gateway| gateway.allows(caller, target));
         let is_same = state.servers.get(&target.server) == Some(&instance);
         match may_call && is_same {
             true => Ok(()),
@@ -151,11 +151,11 @@ impl Generations {
 }
 
 impl GatewayAccess {
-    /// Returns `true` if `principal`, whose credential is valid, may call the server of `target`.
-    fn allows(&self, principal: &Principal, target: &Target) -> bool {
+    /// Returns `true` if `caller`, whose credential is valid, may send requests to `target`.
+    fn allows(&self, caller: &Caller, target: &Target) -> bool {
         self.servers.contains(&target.server)
-            && self.access.admits(principal)
-            && self.grants.allows(target)
+            && self.access.admits(caller.principal())
+            && self.policy.permits(caller, target)
     }
 }
 

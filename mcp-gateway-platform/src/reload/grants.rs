@@ -1,27 +1,19 @@
 //! Features that a gateway offers, by the current spec.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use mcp_gateway_core::catalog::ListKind;
-use mcp_gateway_core::policy::{Decision, Policy, PolicyRequest};
 use mcp_gateway_core::protocol::Method;
 use mcp_gateway_core::results;
 use mcp_gateway_core::route::{Feature, Target};
 
-use super::generations::Generations;
 use crate::spec::{DynamicSpec, GatewaySpec, ServerSpec, ToolFilter};
 
-/// Policy of a gateway, which hides what the filters of servers exclude and what is not assigned to
-/// the gateway. It is replaceable while calls are in flight.
+/// Features that a gateway offers: those that neither a filter of a server nor the assignments
+/// exclude. They do not depend on the caller.
 #[derive(Debug, Default)]
-pub(crate) struct ReloadableGrants {
-    /// Grants by server, without servers that are offered as they are.
-    grants: ArcSwap<HashMap<Arc<str>, ServerGrant>>,
-    /// Generations of the running state, which refers to this policy.
-    generations: Weak<Generations>,
-}
+pub(crate) struct Grants(HashMap<Arc<str>, ServerGrant>);
 
 /// Features of a server that a gateway offers.
 #[derive(Clone, Debug)]
@@ -32,30 +24,29 @@ struct ServerGrant {
     tools: Option<BTreeSet<Arc<str>>>,
 }
 
-impl ReloadableGrants {
-    /// Creates a policy without grants, which is replaced with the running state of `generations`.
-    pub(crate) fn new(generations: &Arc<Generations>) -> Self {
-        Self {
-            generations: Arc::downgrade(generations),
-            ..Self::default()
-        }
-    }
-
-    /// Replaces the grants by those of `gateway` in `spec`.
-    pub(crate) fn replace(&self, spec: &DynamicSpec, gateway: &GatewaySpec) {
+impl Grants {
+    /// Returns the grants of `gateway` in `spec`.
+    pub(crate) fn of(spec: &DynamicSpec, gateway: &GatewaySpec) -> Self {
         let servers = spec.servers_of(gateway).into_iter();
         let granted = servers.filter_map(|server| {
             let grant = ServerGrant::of(server, gateway)?;
             Some((Arc::clone(&server.name), grant))
         });
-        self.grants.store(Arc::new(granted.collect()));
+        Self(granted.collect())
     }
 
-    /// Returns `true` if the gateway offers `target` to requests of any method.
-    pub(crate) fn allows(&self, target: &Target) -> bool {
-        let grants = self.grants.load();
-        let grant = grants.get(&target.server);
-        grant.is_none_or(|grant| grant.denial(&target.feature, None).is_none())
+    /// Returns the rule that denies `target` for a request of `method`; `None` if it is offered.
+    pub(crate) fn denial(&self, target: &Target, method: Option<&Method>) -> Option<&'static str> {
+        if self.0.is_empty() {
+            return None;
+        }
+        self.0.get(&target.server)?.denial(&target.feature, method)
+    }
+
+    /// Returns `true` if the gateway offers all entries of the list that `server` has.
+    pub(crate) fn permits_all(&self, server: &str, kind: ListKind) -> bool {
+        let grant = self.0.get(server);
+        grant.is_none_or(|grant| kind != ListKind::Tools && grant.tools.is_none())
     }
 }
 
@@ -108,70 +99,13 @@ fn reaches_nothing(method: &Method) -> bool {
     ) || method.as_str().starts_with("notifications/")
 }
 
-impl Policy for ReloadableGrants {
-    fn decide(&self, request: &PolicyRequest<'_>) -> Decision {
-        let grants = self.grants.load();
-        if grants.is_empty() {
-            return Decision::Allow;
-        }
-        let target = request.target();
-        let grant = grants.get(&target.server);
-        match grant.and_then(|grant| grant.denial(&target.feature, request.method())) {
-            Some(rule) => Decision::deny(rule),
-            None => Decision::Allow,
-        }
-    }
-
-    /// Returns `true`: a grant does not depend on the caller.
-    fn is_uniform(&self) -> bool {
-        true
-    }
-
-    fn revision(&self) -> Option<u64> {
-        match self.generations.upgrade() {
-            Some(generations) => generations.current(),
-            None => Some(0),
-        }
-    }
-
-    /// Returns `true` if the gateway offers all entries of the list that `server` has.
-    fn permits_all(&self, server: &str, kind: ListKind) -> bool {
-        let grants = self.grants.load();
-        let grant = grants.get(server);
-        grant.is_none_or(|grant| kind != ListKind::Tools && grant.tools.is_none())
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use mcp_gateway_core::auth::Principal;
-    use mcp_gateway_core::protocol::{Capabilities, ProtocolVersion};
-    use mcp_gateway_core::{Caller, ClientInfo};
-
     use super::*;
-    use crate::reload::generations::AppliedState;
     use crate::spec::{Assignment, ServerRuntime};
 
-    #[test]
-    fn category_overtaken_decisions_have_no_revision_during_an_apply() {
-        let generations = Arc::new(Generations::default());
-        let grants = ReloadableGrants::new(&generations);
-        assert_eq!(grants.revision(), Some(0));
-        generations.begin(1);
-        assert_eq!(grants.revision(), None);
-        let applied = AppliedState {
-            generation: 1,
-            ..AppliedState::default()
-        };
-        generations.complete(applied);
-        assert_eq!(grants.revision(), Some(1));
-    }
-
-    fn allows(grants: &ReloadableGrants, server: &str, feature: Feature) -> bool {
-        let client = ClientInfo::new(ProtocolVersion::LATEST, Capabilities::default());
-        let caller = Caller::new(Principal::new("alice"), "main", client);
-        let target = Target::new(server, feature);
-        grants.decide(&PolicyRequest::listing(&caller, &target)) == Decision::Allow
+    fn allows(grants: &Grants, server: &str, feature: Feature) -> bool {
+        grants.denial(&Target::new(server, feature), None).is_none()
     }
 
     fn spec(filter: &ToolFilter) -> DynamicSpec {
@@ -189,12 +123,9 @@ mod tests {
 
     #[test]
     fn only_tools_of_the_server_are_hidden() {
-        let grants = ReloadableGrants::default();
-        let allows = |server: &str, feature| allows(&grants, server, feature);
-        assert!(allows("a", Feature::Tool("echo".into())));
-        assert!(grants.permits_all("a", ListKind::Tools));
         let filtered = spec(&ToolFilter::default().with_denied(["ec*".into()]));
-        grants.replace(&filtered, &filtered.gateways[0]);
+        let grants = Grants::of(&filtered, &filtered.gateways[0]);
+        let allows = |server: &str, feature| allows(&grants, server, feature);
         assert!(!allows("a", Feature::Tool("echo".into())));
         assert!(allows("a", Feature::Tool("add".into())));
         assert!(allows("a", Feature::Prompt("echo".into())));
@@ -203,20 +134,21 @@ mod tests {
         assert!(grants.permits_all("a", ListKind::Prompts));
         assert!(grants.permits_all("b", ListKind::Tools));
         let all = spec(&ToolFilter::default());
-        grants.replace(&all, &all.gateways[0]);
-        assert!(allows("a", Feature::Tool("echo".into())));
+        let all = Grants::of(&all, &all.gateways[0]);
+        let echo = Target::new("a", Feature::Tool("echo".into()));
+        assert!(all.denial(&echo, None).is_none());
+        assert!(all.permits_all("a", ListKind::Tools));
     }
 
     #[test]
     fn assigned_tools_are_all_that_a_gateway_has_of_a_server() {
-        let grants = ReloadableGrants::default();
-        let allows = |feature| allows(&grants, "a", feature);
         let spec = spec(&ToolFilter::default().with_denied(["hidden".into()]));
         let tools = ["echo".into(), "hidden".into()];
         let gateway = GatewaySpec::new("team")
             .with_assignment(Assignment::new("a").with_tools(tools))
             .with_assignment(Assignment::new("b"));
-        grants.replace(&spec, &gateway);
+        let grants = Grants::of(&spec, &gateway);
+        let allows = |feature| allows(&grants, "a", feature);
         assert!(allows(Feature::Tool("echo".into())));
         // An assignment does not undo the filter of the server.
         assert!(!allows(Feature::Tool("hidden".into())));
@@ -249,9 +181,8 @@ mod tests {
             (Method::Other("vendor/read".into()), false),
             (Method::TasksList, false),
         ];
-        let loaded = grants.grants.load();
         for (method, is_offered) in methods {
-            let denial = loaded["a"].denial(&Feature::Server, Some(&method));
+            let denial = grants.0["a"].denial(&Feature::Server, Some(&method));
             assert_eq!(denial.is_none(), is_offered, "{method:?}");
         }
     }

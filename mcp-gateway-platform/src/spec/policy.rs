@@ -1,0 +1,44 @@
+//! Policy of all gateways.
+
+use std::sync::Arc;
+
+use mcp_gateway_policy::{Rule, Rules};
+
+/// Ordered rules about the calls of all gateways.
+///
+/// They apply to what a gateway offers: a rule cannot permit a tool that is not assigned.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_platform::spec::PolicySpec;
+/// use mcp_gateway_policy::{Effect, Rule};
+///
+/// let mut policy = PolicySpec::default();
+/// policy.rules = vec![Rule::new("no deletion", Effect::Deny { reason: None }).with_tools(["delete_*"])];
+/// assert!(policy.rules().is_some());
+/// assert!(PolicySpec::default().rules().is_none());
+/// ```
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct PolicySpec {
+    /// Rules, of which the first that concerns a call decides.
+    pub rules: Vec<Rule>,
+    /// Set to reject the calls that no rule concerns.
+    pub denies_by_default: bool,
+}
+
+impl PolicySpec {
+    /// Returns the rules as a policy; `None` if they permit everything.
+    #[must_use]
+    pub fn rules(&self) -> Option<Arc<Rules>> {
+        if self.rules.is_empty() && !self.denies_by_default {
+            return None;
+        }
+        let rules = Rules::new(self.rules.iter().cloned());
+        Some(Arc::new(match self.denies_by_default {
+            true => rules.denying_by_default(),
+            false => rules,
+        }))
+    }
+}
