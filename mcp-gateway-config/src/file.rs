@@ -14,6 +14,7 @@
 //! | `sessionKey` and all secrets | `secret` |
 //! | `store` | `storage` |
 //! | `audit` | `audit` |
+//! | `policy` | `policy` |
 //! | `registry` | `registry` |
 //! | `metrics` | `metrics` |
 //! | `log` | `log` |
@@ -34,6 +35,7 @@ mod login;
 mod metrics;
 mod network;
 mod oauth;
+pub(crate) mod policy;
 mod process;
 mod registry;
 pub mod remote;
@@ -219,6 +221,8 @@ impl FromField for Config {
             .get("shutdownTimeout")
             .unwrap_or(DEFAULT_SHUTDOWN_TIMEOUT);
         (fixed.auth, dynamic.auth) = (auth.fixed, auth.dynamic);
+        let policy = table.field("policy");
+        dynamic.policy = policy.as_ref().and_then(Field::read).unwrap_or_default();
         dynamic.registry = table.get("registry").unwrap_or_default();
         (dynamic.metrics, serving.metrics) = (metrics.audience, metrics.listen);
         network.assign(&mut fixed, &mut dynamic, &mut serving);
@@ -232,6 +236,9 @@ impl FromField for Config {
             table.whole().error(open_to_all(&address));
         }
         config.read_gateways(gateways.as_ref(), &names);
+        if let Some(field) = &policy {
+            policy::check_gateways(&config.platform.dynamic, field);
+        }
         let dynamic = &config.platform.dynamic;
         if let Some(field) = auth_field {
             forward::check_names(&dynamic.auth.forward, &dynamic.gateways, &field);

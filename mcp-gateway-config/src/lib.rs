@@ -10,6 +10,7 @@
 //! | [`import`] | the server lists of MCP clients |
 //! | [`connect`] | the settings by which MCP clients connect to a gateway |
 //! | [`lint`] | checks of tool definitions against the limits of MCP clients |
+//! | [`policy_cases`] | tables of cases for a policy |
 //! | [`system`] | the environment and the files of this process |
 //!
 //! Only [`system`] accesses files and the environment: references are resolved through the trait
@@ -34,5 +35,6 @@ pub mod file;
 pub mod import;
 pub mod library;
 pub mod lint;
+pub mod policy_cases;
 pub mod stored;
 pub mod system;

@@ -12,6 +12,7 @@ mod entry;
 mod files;
 mod gateway;
 mod login;
+mod policy;
 mod program_state;
 mod request;
 mod secret;
@@ -44,6 +45,7 @@ use self::connection::ConnectionArgs;
 use self::entry::EntryArgs;
 use self::gateway::NamedGatewayArgs;
 use self::login::LoginArgs;
+use self::policy::PolicyArgs;
 use self::program_state::ProgramStateArgs;
 use self::request::RequestArgs;
 use self::serve::{ServeArgs, ServeCommand};
@@ -100,6 +102,8 @@ enum Command {
     Entry(EntryArgs),
     /// Log in to a gateway as an MCP client, and report each step
     Login(LoginArgs),
+    /// Test the policy of a configuration, and explain its decisions
+    Policy(PolicyArgs),
     /// Request entries of the registry, and decide requests
     Request(RequestArgs),
     /// Serve the gateway
@@ -169,6 +173,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
         Command::Gateway(args) => gateway::run(args),
         Command::Entry(args) => entry::run(&args),
         Command::Login(args) => login::run(&args),
+        Command::Policy(args) => policy::run(&args),
         Command::Request(args) => request::run(&args),
         Command::Serve(args) => serve::run(args),
         Command::State(args) => program_state::run(args),

@@ -39,6 +39,8 @@ mod managers;
 mod output;
 #[path = "cli/plain.rs"]
 mod plain;
+#[path = "cli/policy.rs"]
+mod policy;
 #[path = "cli/recorded.rs"]
 mod recorded;
 #[path = "cli/registry.rs"]

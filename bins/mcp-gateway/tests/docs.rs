@@ -37,6 +37,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/guides/team-gateway.md",
     "docs/guides/own-github-token.md",
     "docs/performance.md",
+    "docs/policy.md",
     "docs/guides/identity-provider.md",
     "docs/ready-servers.md",
     "docs/registry.md",
@@ -167,6 +168,8 @@ impl Reader {
     /// Does what an example says.
     async fn follow(&mut self, example: &Example) {
         if let Some(name) = configuration(example) {
+            self.desk.write(name, &example.text).unwrap();
+        } else if let Some(name) = example.language.strip_prefix("yaml ") {
             self.desk.write(name, &example.text).unwrap();
         } else if example.language == "sh" {
             for command in example.commands() {

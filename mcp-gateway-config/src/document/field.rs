@@ -152,6 +152,11 @@ impl<'a> Field<'a> {
         (!field.is_null()).then_some(field)
     }
 
+    /// Returns the value as JSON.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        super::json::value(self.node)
+    }
+
     /// Returns the number of errors in the whole file so far.
     pub(crate) fn error_count(&self) -> usize {
         self.report.error_count()

@@ -1,0 +1,146 @@
+//! Section `policy`: rules about calls.
+//!
+//! | Key | Type |
+//! |---|---|
+//! | `default` | `allow` or `deny`: calls that no rule concerns |
+//! | `rules` | list of rules, of which the first that concerns a call decides |
+//!
+//! Of a rule:
+//!
+//! | Key | Type |
+//! |---|---|
+//! | `name` | string, required |
+//! | `effect` | `allow`, `deny` or `approve`, required |
+//! | `reason` | string: shown to the client; with `effect: deny` |
+//! | `dryRun` | boolean: the effect is logged instead |
+//! | `gateways`, `servers`, `tools`, `clients` | lists of patterns |
+//! | `teams`, `roles` | lists of strings |
+//! | `annotations` | map from `readOnly`, `destructive`, `idempotent` and `openWorld` to booleans |
+//! | `when` | condition in CEL |
+
+use mcp_gateway_core::glob;
+use mcp_gateway_platform::spec::{DynamicSpec, PolicySpec};
+use mcp_gateway_policy::condition::Condition;
+use mcp_gateway_policy::{Effect, Hint, Rule};
+
+use crate::document::{Field, FromField, Table, suggestion};
+
+impl FromField for PolicySpec {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
+        let mut table = field.table()?;
+        let mut policy = Self::default();
+        let default = table.get_with("default", |field| {
+            field.choice(&[("allow", false), ("deny", true)])
+        });
+        policy.denies_by_default = default.unwrap_or_default();
+        let rules = table.field("rules");
+        table.finish();
+        for field in rules.and_then(|field| field.items()).unwrap_or_default() {
+            let Some(rule) = rule(&field) else { continue };
+            if policy.rules.iter().any(|other| other.name() == rule.name()) {
+                field.error(format!("duplicate rule {:?}", rule.name()));
+            }
+            policy.rules.push(rule);
+        }
+        Some(policy)
+    }
+}
+
+/// Reads a rule.
+fn rule(field: &Field<'_>) -> Option<Rule> {
+    let mut table = field.table()?;
+    let name: Option<String> = table.required("name", Field::read);
+    let effect = effect(&mut table);
+    let mut rule = Rule::new(name.unwrap_or_default(), effect.unwrap_or(Effect::Allow));
+    if table.get("dryRun").unwrap_or_default() {
+        rule = rule.dry_run();
+    }
+    let mut list = |key| -> Vec<String> { table.get(key).unwrap_or_default() };
+    rule = rule
+        .with_gateways(texts(&list("gateways")))
+        .with_servers(texts(&list("servers")))
+        .with_tools(texts(&list("tools")))
+        .with_clients(texts(&list("clients")))
+        .with_teams(texts(&list("teams")))
+        .with_roles(texts(&list("roles")));
+    if let Some(field) = table.field("annotations") {
+        for (hint, value) in annotations(&field).unwrap_or_default() {
+            rule = rule.with_hint(hint, value);
+        }
+    }
+    if let Some(condition) = table.get_with("when", condition) {
+        rule = rule.with_condition(condition);
+    }
+    table.finish();
+    Some(rule)
+}
+
+fn texts(texts: &[String]) -> impl Iterator<Item = &str> {
+    texts.iter().map(String::as_str)
+}
+
+/// Reads the effect, and the reason of a denial.
+fn effect(table: &mut Table<'_>) -> Option<Effect> {
+    let choices = [
+        ("allow", Effect::Allow),
+        ("approve", Effect::Approve),
+        ("deny", Effect::Deny { reason: None }),
+    ];
+    let effect = table.required("effect", |field| field.choice(&choices));
+    let Some(reason) = table.field("reason") else {
+        return effect;
+    };
+    match effect? {
+        Effect::Deny { .. } => {
+            let text: String = reason.read()?;
+            Some(Effect::Deny {
+                reason: Some(text.into()),
+            })
+        }
+        effect => {
+            reason.error("only a rule with effect: deny has a reason");
+            Some(effect)
+        }
+    }
+}
+
+/// Reads the annotations of tools that a rule concerns.
+pub(crate) fn annotations(field: &Field<'_>) -> Option<Vec<(Hint, bool)>> {
+    let mut table = field.table()?;
+    let hints = [
+        ("destructive", Hint::Destructive),
+        ("idempotent", Hint::Idempotent),
+        ("openWorld", Hint::OpenWorld),
+        ("readOnly", Hint::ReadOnly),
+    ];
+    let read = hints.map(|(key, hint)| Some((hint, table.get(key)?)));
+    table.finish();
+    Some(read.into_iter().flatten().collect())
+}
+
+/// Reads a condition, with all of its mistakes that can be found before it decides.
+fn condition(field: &Field<'_>) -> Option<Condition> {
+    field.parse("a condition", |text| {
+        Condition::parse(text).map_err(|error| error.to_string())
+    })
+}
+
+/// Records a warning for each rule with a gateway that does not exist.
+///
+/// Servers are not checked, because those of a store come and go.
+pub(super) fn check_gateways(spec: &DynamicSpec, field: &Field<'_>) {
+    let names: Vec<&str> = spec.gateways.iter().map(|one| &*one.name).collect();
+    let is_known = |pattern: &str| names.iter().any(|name| glob::matches(pattern, name));
+    let Some(rules) = field.get("rules").and_then(|rules| rules.items()) else {
+        return;
+    };
+    for (rule, field) in spec.policy.rules.iter().zip(rules) {
+        for unknown in rule.gateways().iter().filter(|one| !is_known(one)) {
+            let place = field.get("gateways").unwrap_or_else(|| field.clone());
+            place.warning(format!(
+                "no gateway of this file is named {unknown:?}; {}",
+                suggestion(unknown, &names)
+            ));
+        }
+    }
+}
