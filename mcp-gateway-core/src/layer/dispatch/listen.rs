@@ -1,10 +1,12 @@
 //! Merged subscriptions to all servers of a gateway.
 //!
 //! Notifications of changed lists are combined, so that a server that changes its lists all the
-//! time does not flood the client; see [`ListChanges`].
+//! time does not flood the client; see [`ListChanges`](crate::list_changes::ListChanges).
 //!
 //! See [MCP 2026-07-28,
 //! subscriptions](https://modelcontextprotocol.io/specification/2026-07-28/basic/patterns/subscriptions).
+
+mod merged;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +16,9 @@ use futures_util::stream::{BoxStream, SelectAll};
 use futures_util::{Stream, StreamExt, stream};
 use tokio::time;
 
+use self::merged::MergedSubscription;
 use super::fan_out::successes;
+use super::placeholders::has_placeholder;
 use super::resources::exposed;
 use super::tasks::TaskNames;
 use super::{RoutedService, Shared};
@@ -23,7 +27,6 @@ use crate::catalog::ListKind;
 use crate::error::{RequestError, UpstreamError};
 use crate::json::{object_json, string_json};
 use crate::jsonrpc::{Notification, Request};
-use crate::list_changes::{ChangedList, ListChanges};
 use crate::policy::PolicyRequest;
 use crate::protocol::{Method, meta};
 use crate::reply::{self, ReplyEvent, ReplyStream};
@@ -53,7 +56,13 @@ impl Shared {
         let mut uris = filter.resource_subscriptions.iter();
         let first = match &*self.router.servers() {
             [server] if is_modern && uris.all(|uri| self.permits_resource(&call, server, uri)) => {
-                self.listen_to_only(server, &inner, &call).await?
+                match self.listen_to_only(server, &inner, &call).await {
+                    // The caller may connect while the stream is open.
+                    Err(error) if has_placeholder(&error) => {
+                        Ok(self.listen_once(&inner, &call, &filter).await?)
+                    }
+                    listening => listening?,
+                }
             }
             _ => Ok(self.listen_once(&inner, &call, &filter).await?),
         };
@@ -126,6 +135,9 @@ impl Shared {
     }
 
     /// Subscribes to the current servers; returns the honored part of the filter, and the messages.
+    ///
+    /// A server for which the caller lacks an account is left out. The router announces a new one,
+    /// upon which all servers are subscribed to again.
     async fn listen_once<S: RoutedService>(
         &self,
         inner: &S,
@@ -149,7 +161,9 @@ impl Shared {
                 (server, stream)
             }
         });
-        let listening = successes(join_all(listening).await)?;
+        let mut replies = join_all(listening).await;
+        replies.retain(|(_, reply)| !reply.as_ref().is_err_and(has_placeholder));
+        let listening = successes(replies)?;
         let mut honored = SubscriptionFilter::default();
         let mut said = MergedEvents::new();
         for (_, (filter, stream)) in listening {
@@ -322,90 +336,19 @@ impl Shared {
     }
 }
 
-/// A subscription to all servers of a gateway, including those that are added later.
-struct MergedSubscription<S> {
-    shared: Arc<Shared>,
-    inner: S,
-    call: Call,
-    filter: SubscriptionFilter,
-    said: MergedEvents,
-    /// Changes of the set of servers.
-    changes: RouterChanges,
-    /// Pace of the list-changed notifications.
-    list_changes: Arc<ListChanges>,
-    /// First message, unless it has been returned.
-    acknowledgement: Option<Notification>,
-    /// End of the stream of the only server.
-    ending: Option<Result<ReplyEvent, UpstreamError>>,
-}
-
-impl<S: RoutedService> MergedSubscription<S> {
-    /// Converts the subscription into a stream of messages.
-    fn into_stream(self) -> impl Stream<Item = Result<ReplyEvent, UpstreamError>> + Send + 'static {
-        stream::unfold(self, |mut listening| async move {
-            let event = listening.next().await?;
-            Some((event, listening))
-        })
-    }
-
-    /// Waits for the next message.
-    async fn next(&mut self) -> Option<Result<ReplyEvent, UpstreamError>> {
-        loop {
-            if let Some(first) = self.acknowledgement.take() {
-                return Some(Ok(ReplyEvent::Notification(first)));
-            }
-            if self.ending.is_some() {
-                // What the server has notified of before is not lost.
-                let due = self.list_changes.take_any();
-                let due = due.map(|due| Ok(ReplyEvent::Notification(due)));
-                return due.or_else(|| self.ending.take());
-            }
-            tokio::select! {
-                event = self.said.next() => match event {
-                    Some(Ok(ReplyEvent::Notification(notification))) => {
-                        let Some(list) = ChangedList::of(notification.method()) else {
-                            return Some(Ok(ReplyEvent::Notification(notification)));
-                        };
-                        self.list_changes.record(list, notification);
-                    }
-                    Some(Ok(event @ ReplyEvent::Request(_))) => return Some(Ok(event)),
-                    end => self.ending = Some(end.unwrap_or(Err(UpstreamError::Closed))),
-                },
-                due = self.list_changes.next() => {
-                    return Some(Ok(ReplyEvent::Notification(due)));
-                }
-                Some(()) = self.changes.next() => self.listen_anew().await,
-            }
-        }
-    }
-
-    /// Subscribes to the current servers, and reports that any list may have changed.
-    async fn listen_anew(&mut self) {
-        let call = self.call.lasting();
-        let listening = self.shared.listen_once(&self.inner, &call, &self.filter);
-        match listening.await {
-            Ok((_, said)) => self.said = said,
-            Err(error) => tracing::debug!(%error, "subscription to servers failed"),
-        }
-        for notification in self.filter.lists_only().everything_changed() {
-            if let Some(list) = ChangedList::of(notification.method()) {
-                self.list_changes.record(list, notification);
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
 
+    use futures_util::FutureExt as _;
     use tower::{Layer, ServiceExt, service_fn};
 
     use super::*;
     use crate::auth::Principal;
     use crate::call::Routed;
+    use crate::error::CredentialError;
     use crate::layer::dispatch::DispatchLayer;
-    use crate::policy::{Decision, Policy};
+    use crate::policy::{AllowAll, Decision, Policy};
     use crate::protocol::{Capabilities, ProtocolVersion};
     use crate::route::PrefixRouter;
     use crate::{Caller, ClientInfo};
@@ -441,6 +384,33 @@ mod tests {
         let request = Request::new(&1.into(), &Method::SubscriptionsListen, params);
         let _ = dispatch.oneshot(Call::trusted(request, caller)).await;
         seen.lock().unwrap().clone()
+    }
+
+    #[tokio::test]
+    async fn a_subscription_waits_for_an_account() {
+        for servers in [&["notes"][..], &["notes", "calendar"]] {
+            let inner = service_fn(async |call: Call<Routed>| {
+                let server = Arc::clone(&call.target().server);
+                let source = CredentialError::NotConnected { url: None };
+                Err::<Reply, _>(Error::Credential { server, source })
+            });
+            let router = Arc::new(PrefixRouter::by_name(servers.iter().copied()).unwrap());
+            let dispatch = DispatchLayer::new(router, Arc::new(AllowAll::new())).layer(inner);
+            let client = ClientInfo::new(ProtocolVersion::LATEST, Capabilities::default());
+            let caller = Arc::new(Caller::new(Principal::new("alice"), "main", client));
+            let params = r#"{"notifications":{"toolsListChanged":true},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}"#;
+            let request = Request::new(&1.into(), &Method::SubscriptionsListen, params);
+            let reply = dispatch.oneshot(Call::trusted(request, caller)).await;
+            let Ok(Reply::Events(mut events)) = reply else {
+                panic!("{reply:?}");
+            };
+            let first = events.next().await.unwrap().unwrap();
+            let ReplyEvent::Notification(first) = first else {
+                panic!("{first:?}");
+            };
+            assert_eq!(*first.method(), Method::SubscriptionsAcknowledged);
+            assert!(events.next().now_or_never().is_none());
+        }
     }
 
     #[tokio::test]

@@ -81,6 +81,11 @@ impl Shared {
     }
 }
 
+/// Returns `true` if `error` is that of a server with a placeholder.
+pub(super) fn has_placeholder(error: &Error) -> bool {
+    matches!(error, Error::Credential { server, source } if tool(server, source).is_some())
+}
+
 /// Returns the placeholder of `server`, if `error` is that of a missing account or identity.
 fn tool(server: &str, error: &CredentialError) -> Option<Value> {
     let mut problem = json!({ "reason": "not_connected", "server": server });
