@@ -99,7 +99,7 @@ pub(super) fn check_gateways(spec: &DynamicSpec, auth: &Field<'_>) {
         for name in admitted.gateways.iter().flatten() {
             if !known.contains(&&**name) {
                 let (rule, hint) = (admitted.rule.name(), suggestion(name, &known));
-                auth.warning(format!("rule {rule:?}: unknown gateway {name:?}{hint}"));
+                auth.warning(format!("rule {rule:?}: unknown gateway {name:?}; {hint}"));
             }
         }
     }
