@@ -47,6 +47,8 @@ mod recorded;
 mod registry;
 #[path = "cli/revoked.rs"]
 mod revoked;
+#[path = "cli/search.rs"]
+mod search;
 #[path = "cli/servers.rs"]
 mod servers;
 #[path = "cli/services.rs"]
