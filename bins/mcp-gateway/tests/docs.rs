@@ -41,6 +41,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/guides/identity-provider.md",
     "docs/ready-servers.md",
     "docs/registry.md",
+    "docs/search.md",
 ];
 
 /// Guides that a test of their own follows.
