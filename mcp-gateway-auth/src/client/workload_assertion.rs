@@ -39,8 +39,8 @@ impl WorkloadAssertion {
     /// Reads the assertion from the file at `path` for each request, because the platform replaces
     /// it before it expires.
     #[must_use]
-    pub fn file(path: impl Into<Arc<Path>>) -> Self {
-        Self(Source::File(path.into()))
+    pub fn file(path: impl AsRef<Path>) -> Self {
+        Self(Source::File(path.as_ref().into()))
     }
 
     /// Uses `assertion`, such as the value of an environment variable.

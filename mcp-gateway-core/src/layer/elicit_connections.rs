@@ -6,8 +6,8 @@
 //! call is sent again, with the new credential. Any other client receives the error at once; so does
 //! the client of a user who declines, or does not connect in time.
 //!
-//! - A modern client receives `input_required`. Its retry waits for the user; after
-//!   [`HOLD`] seconds, it is answered by `input_required` without a request, upon which clients retry
+//! - A modern client receives `input_required`. Its retry waits for the user; after fifty
+//!   seconds, it is answered by `input_required` without a request, upon which clients retry
 //!   again, because many of them limit the time of a request.
 //! - A legacy client of 2025-11-25 receives `elicitation/create` within the reply, and
 //!   `notifications/elicitation/complete` before the result. If it cannot be asked within the reply,
