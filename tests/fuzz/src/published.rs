@@ -20,8 +20,11 @@ pub fn published(data: &[u8]) {
     document.published = Some(read.published);
     let written = server_json::write(&document);
     assert_eq!(server_json::violations(&written), [], "{written}");
-    let again = server_json::read(&written).expect("a file that was written");
-    assert_eq!(again.entry.version, entry.version);
+    match server_json::read(&written) {
+        Ok(again) => assert_eq!(again.entry.version, entry.version),
+        // A name without a namespace is that of this registry, and no other one takes it.
+        Err(error) => assert!(!entry.name.contains('/'), "{error:?}"),
+    }
     if entry.is_installable() {
         let found = entry.template_violations(&|server| {
             assert_eq!(server["name"], "sample");
