@@ -36,7 +36,7 @@
 
 mod authorization;
 pub(crate) mod backoff;
-#[cfg(any(feature = "accounts", feature = "client-credentials"))]
+#[cfg(any(feature = "accounts", feature = "token-exchange"))]
 pub(crate) mod backoffs;
 #[cfg(feature = "loopback")]
 mod browser;

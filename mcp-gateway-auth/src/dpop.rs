@@ -20,9 +20,11 @@ pub use self::verifier::{DpopError, DpopTarget, DpopVerifier};
 pub(crate) const DPOP: &str = "dpop";
 
 /// Header with the nonce that the next proof must contain.
+#[cfg(any(feature = "client", feature = "server"))]
 pub(crate) const DPOP_NONCE: &str = "dpop-nonce";
 
 /// Error of a proof without a valid nonce.
+#[cfg(any(feature = "client", feature = "server"))]
 pub(crate) const USE_NONCE: &str = "use_dpop_nonce";
 
 /// Authentication scheme of bound tokens, and their type.
