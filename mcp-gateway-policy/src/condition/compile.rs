@@ -136,8 +136,8 @@ impl Compiler {
         let operands: Vec<_> = operands
             .map(|operand| self.compile(operand))
             .collect::<Result<_, _>>()?;
-        if let Some(compiled) = operator::compile(name, &operands)? {
-            return checked(name, compiled);
+        if operator::is_operator(name) {
+            return checked(name, operator::compile(name, operands)?);
         }
         let function =
             Function::find(name).ok_or_else(|| ConditionError::UnknownFunction(name.to_owned()))?;

@@ -61,7 +61,8 @@ pub(super) fn equal(
     }
 }
 
-fn spend(cost: usize, budget: &mut usize) -> Result<(), EvaluationError> {
+/// Spends `cost` steps of `budget`.
+pub(super) fn spend(cost: usize, budget: &mut usize) -> Result<(), EvaluationError> {
     *budget = budget
         .checked_sub(cost)
         .ok_or(EvaluationError::TooExpensive)?;

@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use super::MAX_COST;
-use super::equality::{compare, equal};
+use super::equality::{compare, equal, spend};
 use super::error::EvaluationError;
 use super::fact::Facts;
 use super::json;
@@ -289,9 +289,7 @@ impl<'v> Evaluation<'v> {
 
     /// Spends `cost` steps.
     fn spend(&mut self, cost: usize) -> Result<(), EvaluationError> {
-        let left = self.budget.checked_sub(cost);
-        self.budget = left.ok_or(EvaluationError::TooExpensive)?;
-        Ok(())
+        spend(cost, &mut self.budget)
     }
 }
 

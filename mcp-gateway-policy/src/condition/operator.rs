@@ -11,104 +11,79 @@ use super::types::Type;
 /// Name of the subtraction.
 const SUBTRACT: &str = "_-_";
 
-/// Compiles the operator that CEL names `name`; `None` if it is a function.
-pub(super) fn compile(name: &str, operands: &[Typed]) -> Result<Option<Typed>, ConditionError> {
-    let types: Vec<Type> = operands.iter().map(|(_, type_)| type_.clone()).collect();
-    let nodes = operands.iter().map(|(node, _)| node.clone());
-    let nodes: Vec<Node> = nodes.collect();
-    let compiled = match (<[Node; 1]>::try_from(nodes), &*types) {
-        (Ok([node]), [type_]) => unary(name, node, type_),
-        (Err(nodes), [left, right]) => match <[Node; 2]>::try_from(nodes) {
-            Ok(sides) => binary(name, Box::new(sides), left, right),
-            Err(_) => Operator::None,
+/// Returns `true` if CEL names an operator `name`: no function has such a name.
+pub(super) fn is_operator(name: &str) -> bool {
+    name.contains(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+}
+
+/// Compiles the operator that CEL names `name`.
+pub(super) fn compile(name: &str, operands: Vec<Typed>) -> Result<Typed, ConditionError> {
+    let (nodes, types): (Vec<Node>, Vec<Type>) = operands.into_iter().unzip();
+    let operation = match <[Node; 1]>::try_from(nodes) {
+        Ok([operand]) => unary(name, operand, &types[0]),
+        Err(nodes) => match <[Node; 2]>::try_from(nodes) {
+            Ok(sides) => binary(name, Box::new(sides), (&types[0], &types[1])),
+            Err(nodes) => match <[Node; 3]>::try_from(nodes) {
+                Ok(parts) => conditional(Box::new(parts), &types),
+                Err(_) => None,
+            },
         },
-        (Err(nodes), [condition, first, second]) if name == operators::CONDITIONAL => {
-            match <[Node; 3]>::try_from(nodes) {
-                Ok(parts) if condition.may_be(&Type::Bool) => {
-                    let type_ = first.clone().union(second);
-                    Operator::Typed(Node::Conditional(Box::new(parts)), type_)
-                }
-                _ => Operator::Mismatch,
-            }
-        }
-        _ => Operator::None,
     };
-    match compiled {
-        Operator::Typed(node, type_) => Ok(Some((node, type_))),
-        Operator::Mismatch => Err(ConditionError::mismatch(symbol(name), &types)),
-        Operator::None => Ok(None),
-    }
+    operation.ok_or_else(|| ConditionError::mismatch(symbol(name), &types))
 }
 
-/// Result of the lookup of an operator.
-enum Operator {
-    Typed(Node, Type),
-    /// An operator for values of other types.
-    Mismatch,
-    /// No operator.
-    None,
+/// Returns a choice, unless its condition cannot be one.
+fn conditional(parts: Box<[Node; 3]>, types: &[Type]) -> Option<Typed> {
+    let type_ = types[1].clone().union(&types[2]);
+    let is_condition = types[0].may_be(&Type::Bool);
+    is_condition.then(|| (Node::Conditional(parts), type_))
 }
 
-impl Operator {
-    /// Returns an operation whose value is of `type_`; a mismatch if that is `None`.
-    fn of(node: Node, type_: Option<Type>) -> Self {
-        match type_ {
-            Some(type_) => Self::Typed(node, type_),
-            None => Self::Mismatch,
-        }
-    }
-}
-
-fn unary(name: &str, operand: Node, type_: &Type) -> Operator {
+fn unary(name: &str, operand: Node, type_: &Type) -> Option<Typed> {
     let operand = Box::new(operand);
     match name {
-        operators::LOGICAL_NOT => {
-            let is_bool = type_.may_be(&Type::Bool);
-            Operator::of(Node::Not(operand), is_bool.then_some(Type::Bool))
+        operators::LOGICAL_NOT if type_.may_be(&Type::Bool) => {
+            Some((Node::Not(operand), Type::Bool))
         }
-        operators::NEGATE => {
-            let is_number = type_.may_be_number();
-            Operator::of(Node::Negate(operand), is_number.then(|| type_.clone()))
-        }
-        _ => Operator::None,
+        operators::NEGATE if type_.may_be_number() => Some((Node::Negate(operand), type_.clone())),
+        _ => None,
     }
 }
 
-fn binary(name: &str, sides: Box<[Node; 2]>, left: &Type, right: &Type) -> Operator {
-    let are_bools = left.may_be(&Type::Bool) && right.may_be(&Type::Bool);
+fn binary(name: &str, sides: Box<[Node; 2]>, (left, right): (&Type, &Type)) -> Option<Typed> {
     if let Some(comparison) = comparison(name) {
         let fits = match comparison {
             Comparison::Equal | Comparison::NotEqual => left.is_comparable(right),
             _ => is_ordered(left, right),
         };
-        let node = Node::Compare(comparison, sides);
-        return Operator::of(node, fits.then_some(Type::Bool));
+        return fits.then(|| (Node::Compare(comparison, sides), Type::Bool));
     }
     if let Some(arithmetic) = arithmetic(name) {
-        let type_ = arithmetic_type(arithmetic, left, right);
-        return Operator::of(Node::Arithmetic(arithmetic, sides), type_);
+        let type_ = arithmetic_type(arithmetic, left, right)?;
+        return Some((Node::Arithmetic(arithmetic, sides), type_));
     }
+    let are_bools = left.may_be(&Type::Bool) && right.may_be(&Type::Bool);
     match name {
-        operators::LOGICAL_AND => Operator::of(Node::And(sides), are_bools.then_some(Type::Bool)),
-        operators::LOGICAL_OR => Operator::of(Node::Or(sides), are_bools.then_some(Type::Bool)),
+        operators::LOGICAL_AND if are_bools => Some((Node::And(sides), Type::Bool)),
+        operators::LOGICAL_OR if are_bools => Some((Node::Or(sides), Type::Bool)),
         operators::IN => {
             let fits = match right {
                 Type::List(item) => left.is_comparable(item),
                 Type::Map(_) | Type::Dynamic => true,
                 _ => false,
             };
-            Operator::of(Node::In(sides), fits.then_some(Type::Bool))
+            fits.then(|| (Node::In(sides), Type::Bool))
         }
         operators::INDEX => {
             let type_ = match left {
-                Type::List(item) if right.may_be_number() => Some((**item).clone()),
-                Type::Map(value) => Some((**value).clone()),
-                Type::Dynamic => Some(Type::Dynamic),
-                _ => None,
+                Type::List(item) if right.may_be_number() => (**item).clone(),
+                Type::Map(value) => (**value).clone(),
+                Type::Dynamic => Type::Dynamic,
+                _ => return None,
             };
-            Operator::of(Node::Index(sides), type_)
+            Some((Node::Index(sides), type_))
         }
-        _ => Operator::None,
+        _ => None,
     }
 }
 
