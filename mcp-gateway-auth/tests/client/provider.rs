@@ -39,7 +39,7 @@ pub(crate) struct Provider {
     _serving: JoinSet<()>,
 }
 
-/// What the provider has seen, and how it responds.
+/// Requests to the provider, and its responses.
 #[derive(Default)]
 struct Requests {
     base: String,

@@ -147,9 +147,8 @@ async fn a_policy_is_tested_and_explained_without_a_gateway() {
     let mistake = CONFIG.replace("arguments.a +", "arguments.a - caller.team +");
     let file = folder.write("mistake.yaml", &mistake);
     let done = run(&["check", &file]).await;
-    let expected = "policy.rules[3].when: invalid condition";
     assert!(
         done.stdout.contains("unknown field `caller.team`"),
-        "{expected} {done:?}"
+        "{done:?}"
     );
 }

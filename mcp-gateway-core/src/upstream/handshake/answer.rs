@@ -155,7 +155,7 @@ impl Received {
 /// Reads the answer to the request `id`: a document or a stream of at most `limit` bytes per
 /// message.
 ///
-/// What is quoted of anything else is masked with `mask`.
+/// Quotes of anything else are masked with `mask`.
 pub(super) async fn read(
     http: http::Response<HttpBody>,
     id: &Id,

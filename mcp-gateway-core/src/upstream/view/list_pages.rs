@@ -48,7 +48,7 @@ pub(super) enum ListAnswer {
 
 impl ListAnswer {
     /// Returns the list of `kind`, which is unsupported if the server does not have the method.
-    /// What an error quotes of `credential`, with which the list was requested, is masked.
+    /// Errors mask quotes of `credential`, with which the list was requested.
     ///
     /// # Errors
     ///
