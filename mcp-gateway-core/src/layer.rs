@@ -17,6 +17,7 @@
 //! | [`observe`] | [`Call<Routed>`] | [`Call<Routed>`] | reports the outcome |
 //! | [`on_routed`] | [`Call<Routed>`] | [`Call<Routed>`] | layers of the embedder |
 //! | [`authorize`] | [`Call<Routed>`] | [`Call<Permitted>`] | denies what the policy denies, as unknown |
+//! | [`on_permitted`] | [`Call<Permitted>`] | [`Call<Permitted>`] | layers of the embedder |
 //! | [`attach_credentials`] | [`Call<Permitted>`] | [`Call<Prepared>`] | rejects calls without a credential |
 //! | [`forward`] | [`Call<Prepared>`] | | sends the call to its server |
 //!
@@ -68,6 +69,7 @@
 //! [`Gateway`]: crate::Gateway
 //! [`endpoint`]: crate::endpoint
 //! [`on_call`]: crate::GatewayBuilder::on_call
+//! [`on_permitted`]: crate::GatewayBuilder::on_permitted
 //! [`on_routed`]: crate::GatewayBuilder::on_routed
 
 pub mod attach_credentials;

@@ -13,7 +13,7 @@ use tower_service::Service;
 use self::options::Options;
 use super::{BoxCallService, Gateway, Owned};
 use crate::auth::{AuthVerifier, ProtectedResource};
-use crate::call::Routed;
+use crate::call::{Permitted, Routed};
 use crate::credential::{ConnectionSignals, CredentialResolver};
 use crate::endpoint::Compatibility;
 use crate::era::ParkedCalls;
@@ -79,10 +79,11 @@ use crate::{Call, Drain, Error, Reply};
 /// ```
 #[derive(Debug)]
 #[must_use]
-pub struct GatewayBuilder<C = NoLayer, R = NoLayer> {
+pub struct GatewayBuilder<C = NoLayer, R = NoLayer, P = NoLayer> {
     options: Options,
     calls: ServiceBuilder<C>,
     routed: ServiceBuilder<R>,
+    permitted: ServiceBuilder<P>,
 }
 
 /// Failure to build a gateway.
@@ -104,11 +105,12 @@ impl GatewayBuilder {
             options: Options::new(verifier),
             calls: ServiceBuilder::new(),
             routed: ServiceBuilder::new(),
+            permitted: ServiceBuilder::new(),
         }
     }
 }
 
-impl<C, R> GatewayBuilder<C, R> {
+impl<C, R, P> GatewayBuilder<C, R, P> {
     /// Adds a server with the default limits, replacing one of the same name.
     pub fn server(mut self, server: impl Into<Arc<UpstreamServer>>) -> Self {
         self.options.pool = self.options.pool.with_server(server);
@@ -246,8 +248,13 @@ impl<C, R> GatewayBuilder<C, R> {
     /// Adds a layer that receives every call of an authenticated caller, before it is routed.
     ///
     /// Layers receive a call in the order in which they were added.
-    pub fn on_call<L>(self, layer: L) -> GatewayBuilder<Stack<L, C>, R> {
-        self.map_layers(|calls| calls.layer(layer), |routed| routed)
+    pub fn on_call<L>(self, layer: L) -> GatewayBuilder<Stack<L, C>, R, P> {
+        GatewayBuilder {
+            options: self.options,
+            calls: self.calls.layer(layer),
+            routed: self.routed,
+            permitted: self.permitted,
+        }
     }
 
     /// Adds a layer that receives every call whose target is known, before it is authorized.
@@ -286,20 +293,42 @@ impl<C, R> GatewayBuilder<C, R> {
     ///     builder.on_call(log).build().unwrap()
     /// }
     /// ```
-    pub fn on_routed<L>(self, layer: L) -> GatewayBuilder<C, Stack<L, R>> {
-        self.map_layers(|calls| calls, |routed| routed.layer(layer))
-    }
-
-    /// Replaces the layers of the embedder.
-    fn map_layers<D, T>(
-        self,
-        calls: impl FnOnce(ServiceBuilder<C>) -> ServiceBuilder<D>,
-        routed: impl FnOnce(ServiceBuilder<R>) -> ServiceBuilder<T>,
-    ) -> GatewayBuilder<D, T> {
+    pub fn on_routed<L>(self, layer: L) -> GatewayBuilder<C, Stack<L, R>, P> {
         GatewayBuilder {
             options: self.options,
-            calls: calls(self.calls),
-            routed: routed(self.routed),
+            calls: self.calls,
+            routed: self.routed.layer(layer),
+            permitted: self.permitted,
+        }
+    }
+
+    /// Adds a layer that receives every call that the policy permits, before it has a credential,
+    /// and the reply of its server.
+    ///
+    /// For limits, and for rules about results: what is denied neither counts nor has one. Layers
+    /// receive a call in the order in which they were added.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use mcp_gateway_core::call::{Call, Permitted};
+    /// use mcp_gateway_core::{Gateway, GatewayBuilder};
+    /// use tower::util::MapRequestLayer;
+    ///
+    /// fn counted(builder: GatewayBuilder) -> Gateway {
+    ///     let count = MapRequestLayer::new(|call: Call<Permitted>| {
+    ///         println!("{} uses {}", call.principal().subject(), call.target().server);
+    ///         call
+    ///     });
+    ///     builder.on_permitted(count).build().unwrap()
+    /// }
+    /// ```
+    pub fn on_permitted<L>(self, layer: L) -> GatewayBuilder<C, R, Stack<L, P>> {
+        GatewayBuilder {
+            options: self.options,
+            calls: self.calls,
+            routed: self.routed,
+            permitted: self.permitted.layer(layer),
         }
     }
 
@@ -308,9 +337,13 @@ impl<C, R> GatewayBuilder<C, R> {
     /// # Errors
     ///
     /// [`BuildError`] if a default is not possible.
-    pub fn build<SC, SR>(self) -> Result<Gateway, BuildError>
+    pub fn build<SC, SR, SP>(self) -> Result<Gateway, BuildError>
     where
-        R: Layer<Authorize<AttachCredentials<Forward>>, Service = SR>,
+        P: Layer<AttachCredentials<Forward>, Service = SP>,
+        SP: Service<Call<Permitted>, Response = Reply, Error = Error>,
+        SP: Clone + Send + Sync + 'static,
+        SP::Future: Send,
+        R: Layer<Authorize<SP>, Service = SR>,
         SR: Service<Call<Routed>, Response = Reply, Error = Error>,
         SR: Clone + Send + Sync + 'static,
         SR::Future: Send,
@@ -326,7 +359,8 @@ impl<C, R> GatewayBuilder<C, R> {
         };
         let attach_credentials = AttachCredentialsLayer::new(Arc::clone(&options.resolver))
             .with_pool(options.pool.clone());
-        let permitted = attach_credentials.layer(Forward::new(options.pool.clone()));
+        let prepared = Forward::new(options.pool.clone());
+        let permitted = self.permitted.service(attach_credentials.layer(prepared));
         let routed = self.routed.service(options.authorize().layer(permitted));
         let dispatch = options.dispatch(&sessions)?;
         let dispatch = dispatch.layer(options.observe().layer(routed));
