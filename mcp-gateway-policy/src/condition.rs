@@ -25,6 +25,7 @@
 //!
 //! [CEL]: https://cel.dev
 
+mod clock;
 mod compile;
 mod equality;
 mod error;
@@ -35,6 +36,7 @@ mod json;
 mod node;
 mod number;
 mod operator;
+mod span;
 mod types;
 mod value;
 

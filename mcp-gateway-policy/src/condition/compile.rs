@@ -85,6 +85,9 @@ impl Compiler {
     }
 
     fn select(&mut self, select: &SelectExpr) -> Compiled {
+        if let Some(constant) = self.type_of_message(select) {
+            return Ok((Node::Constant(constant), Type::Meta));
+        }
         if let Some(fact) = self.fact(select)? {
             self.facts.push(fact);
             return Ok(match select.test {
@@ -103,6 +106,24 @@ impl Compiler {
             true => (Node::HasMember(operand, name), Type::Bool),
             false => (Node::Member(operand, name), value),
         })
+    }
+
+    /// Returns the type that `select` names, if it is one of times.
+    fn type_of_message(&self, select: &SelectExpr) -> Option<Constant> {
+        let Expr::Select(package) = &select.operand.expr else {
+            return None;
+        };
+        let Expr::Ident(root) = &package.operand.expr else {
+            return None;
+        };
+        let is_local = self.locals.iter().any(|(local, _)| local == root);
+        let is_message = root == "google" && package.field == "protobuf" && !select.test;
+        let name = match &*select.field {
+            "Duration" => "google.protobuf.Duration",
+            "Timestamp" => "google.protobuf.Timestamp",
+            _ => return None,
+        };
+        (is_message && !is_local).then_some(Constant::Type(name))
     }
 
     /// Returns the fact that `select` names; `None` if its operand is no variable with fields.

@@ -14,6 +14,7 @@ use super::fact::Facts;
 use super::json;
 use super::node::{Comparison, Comprehension, Node};
 use super::number::{Arithmetic, Number};
+use super::span;
 use super::value::{Item, Value};
 
 /// An evaluation.
@@ -197,7 +198,6 @@ impl<'v> Evaluation<'v> {
         right: Value<'v>,
     ) -> Evaluated<'v> {
         self.spend(weight(&left) + weight(&right))?;
-        let out_of_range = EvaluationError::OutOfRange;
         match (operator, left, right) {
             (_, Value::Number(left), Value::Number(right)) => {
                 left.compute(operator, right).map(Value::Number)
@@ -214,23 +214,19 @@ impl<'v> Evaluation<'v> {
             }
             (Arithmetic::Add, Value::Timestamp(time), Value::Duration(duration))
             | (Arithmetic::Add, Value::Duration(duration), Value::Timestamp(time)) => {
-                let sum = time.checked_add(duration).ok_or(out_of_range)?;
-                Ok(Value::Timestamp(sum))
+                span::time(time.checked_add(duration)).map(Value::Timestamp)
             }
             (Arithmetic::Subtract, Value::Timestamp(time), Value::Duration(duration)) => {
-                let difference = time.checked_sub(duration).ok_or(out_of_range)?;
-                Ok(Value::Timestamp(difference))
+                span::time(time.checked_sub(duration)).map(Value::Timestamp)
             }
             (Arithmetic::Subtract, Value::Timestamp(left), Value::Timestamp(right)) => {
                 Ok(Value::Duration(left - right))
             }
             (Arithmetic::Add, Value::Duration(left), Value::Duration(right)) => {
-                let sum = left.checked_add(right).ok_or(out_of_range)?;
-                Ok(Value::Duration(sum))
+                span::duration(left.checked_add(right)).map(Value::Duration)
             }
             (Arithmetic::Subtract, Value::Duration(left), Value::Duration(right)) => {
-                let difference = left.checked_sub(right).ok_or(out_of_range)?;
-                Ok(Value::Duration(difference))
+                span::duration(left.checked_sub(right)).map(Value::Duration)
             }
             _ => Err(EvaluationError::Mistyped),
         }

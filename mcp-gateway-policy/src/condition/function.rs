@@ -1,10 +1,9 @@
 //! Functions of conditions.
 
-use time::format_description::well_known::Rfc3339;
-use time::{Duration, OffsetDateTime, UtcOffset};
-
+use super::clock::{self, Clock};
 use super::error::EvaluationError;
 use super::number::Number;
+use super::span;
 use super::types::Type;
 use super::value::Value;
 
@@ -29,21 +28,6 @@ pub(super) enum Function {
     Dynamic,
     Type,
     Clock(Clock),
-}
-
-/// Part of a point in time or duration, as a method returns it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Clock {
-    FullYear,
-    Month,
-    Date,
-    DayOfMonth,
-    DayOfWeek,
-    DayOfYear,
-    Hours,
-    Minutes,
-    Seconds,
-    Milliseconds,
 }
 
 impl Function {
@@ -112,11 +96,13 @@ impl Function {
             }
             (Self::String, [of]) => {
                 let is_text = is_any(of, &[Type::String, Type::Bool, Type::Bytes]);
-                (is_text || is_any(of, &number)).then_some(Type::String)
+                let is_time = is_any(of, &[Type::Timestamp, Type::Duration]);
+                (is_text || is_time || is_any(of, &number)).then_some(Type::String)
             }
             (Self::Bytes, [of]) => is_any(of, &[Type::String, Type::Bytes]).then_some(Type::Bytes),
             (Self::Timestamp, [of]) => {
-                is_any(of, &[Type::String, Type::Timestamp]).then_some(Type::Timestamp)
+                let is_time = is_any(of, &[Type::String, Type::Int, Type::Timestamp]);
+                is_time.then_some(Type::Timestamp)
             }
             (Self::Duration, [of]) => {
                 is_any(of, &[Type::String, Type::Duration]).then_some(Type::Duration)
@@ -167,7 +153,7 @@ impl Function {
             (Self::Clock(clock), [Value::Duration(duration)]) => clock.of_duration(*duration),
             (Self::Clock(clock), [Value::Timestamp(time)]) => Ok(clock.of(*time)),
             (Self::Clock(clock), [Value::Timestamp(time), zone]) => {
-                let offset = offset(zone.as_text()?).ok_or(EvaluationError::InvalidText)?;
+                let offset = clock::offset(zone.as_text()?).ok_or(EvaluationError::InvalidText)?;
                 Ok(clock.of(time.to_offset(offset)))
             }
             (_, [value]) => self.convert(value),
@@ -184,8 +170,8 @@ impl Function {
             | (Self::Timestamp, Value::Timestamp(_))
             | (Self::Duration, Value::Duration(_)) => Ok(value.clone()),
             (Self::Bool, Value::String(text)) => match &**text {
-                "true" => Ok(Value::Bool(true)),
-                "false" => Ok(Value::Bool(false)),
+                "true" | "True" | "TRUE" | "t" | "1" => Ok(Value::Bool(true)),
+                "false" | "False" | "FALSE" | "f" | "0" => Ok(Value::Bool(false)),
                 _ => Err(EvaluationError::InvalidText),
             },
             (Self::Int, Value::Timestamp(time)) => Ok(Value::int(time.unix_timestamp())),
@@ -193,7 +179,7 @@ impl Function {
             (Self::Uint, _) => integer(value, true),
             (Self::Double, Value::String(text)) => finite(text),
             (Self::Double, _) => {
-                let double = value.as_number()?.exact_double()?;
+                let double = value.as_number()?.to_double()?;
                 Ok(Value::Number(Number::Double(double)))
             }
             (Self::String, Value::Bool(value)) => Ok(Value::shared_text(value.to_string())),
@@ -201,74 +187,26 @@ impl Function {
                 let text = std::str::from_utf8(bytes).map_err(|_| EvaluationError::InvalidText)?;
                 Ok(Value::shared_text(text))
             }
+            (Self::String, Value::Timestamp(time)) => {
+                Ok(Value::shared_text(span::time_text(*time)))
+            }
+            (Self::String, Value::Duration(duration)) => {
+                Ok(Value::shared_text(span::duration_text(*duration)))
+            }
             (Self::String, _) => Ok(Value::shared_text(match value.as_number()? {
                 Number::Int(int) => int.to_string(),
                 Number::Uint(uint) => uint.to_string(),
                 Number::Double(double) => double.to_string(),
             })),
             (Self::Bytes, _) => Ok(Value::Bytes(value.as_text()?.as_bytes().into())),
-            (Self::Timestamp, _) => OffsetDateTime::parse(value.as_text()?, &Rfc3339)
-                .map(Value::Timestamp)
-                .map_err(|_| EvaluationError::InvalidText),
-            (Self::Duration, _) => duration(value.as_text()?)
-                .map(Value::Duration)
-                .ok_or(EvaluationError::InvalidText),
+            (Self::Timestamp, Value::Number(number)) => {
+                let seconds = number.integer().ok_or(EvaluationError::Mistyped)?;
+                span::from_seconds(seconds).map(Value::Timestamp)
+            }
+            (Self::Timestamp, _) => span::parse_time(value.as_text()?).map(Value::Timestamp),
+            (Self::Duration, _) => span::parse_duration(value.as_text()?).map(Value::Duration),
             _ => Err(EvaluationError::Mistyped),
         }
-    }
-}
-
-impl Clock {
-    /// Finds a method by its name.
-    fn find(name: &str) -> Option<Self> {
-        Some(match name {
-            "getFullYear" => Self::FullYear,
-            "getMonth" => Self::Month,
-            "getDate" => Self::Date,
-            "getDayOfMonth" => Self::DayOfMonth,
-            "getDayOfWeek" => Self::DayOfWeek,
-            "getDayOfYear" => Self::DayOfYear,
-            "getHours" => Self::Hours,
-            "getMinutes" => Self::Minutes,
-            "getSeconds" => Self::Seconds,
-            "getMilliseconds" => Self::Milliseconds,
-            _ => return None,
-        })
-    }
-
-    /// Returns `true` if durations have the part.
-    fn is_of_duration(self) -> bool {
-        matches!(
-            self,
-            Self::Hours | Self::Minutes | Self::Seconds | Self::Milliseconds
-        )
-    }
-
-    /// Returns the part of `time`. Months and days count from zero, except for `getDate`.
-    fn of<'v>(self, time: OffsetDateTime) -> Value<'v> {
-        Value::int(match self {
-            Self::FullYear => time.year().into(),
-            Self::Month => i64::from(u8::from(time.month())) - 1,
-            Self::Date => time.day().into(),
-            Self::DayOfMonth => i64::from(time.day()) - 1,
-            Self::DayOfWeek => time.weekday().number_days_from_sunday().into(),
-            Self::DayOfYear => i64::from(time.ordinal()) - 1,
-            Self::Hours => time.hour().into(),
-            Self::Minutes => time.minute().into(),
-            Self::Seconds => time.second().into(),
-            Self::Milliseconds => time.millisecond().into(),
-        })
-    }
-
-    /// Returns the whole duration in the unit; milliseconds are those of its last second.
-    fn of_duration<'v>(self, duration: Duration) -> Result<Value<'v>, EvaluationError> {
-        Ok(Value::int(match self {
-            Self::Hours => duration.whole_hours(),
-            Self::Minutes => duration.whole_minutes(),
-            Self::Seconds => duration.whole_seconds(),
-            Self::Milliseconds => duration.subsec_milliseconds().into(),
-            _ => return Err(EvaluationError::Mistyped),
-        }))
     }
 }
 
@@ -305,50 +243,4 @@ fn finite<'v>(text: &str) -> Result<Value<'v>, EvaluationError> {
         true => Ok(Value::Number(Number::Double(double))),
         false => Err(EvaluationError::OutOfRange),
     }
-}
-
-/// Reads the offset of a time zone, such as `+02:00`; names of zones change their meaning with a
-/// database.
-fn offset(text: &str) -> Option<UtcOffset> {
-    if matches!(text, "UTC" | "Z") {
-        return Some(UtcOffset::UTC);
-    }
-    let (sign, digits) = match text.as_bytes().first()? {
-        b'+' => (1, &text[1..]),
-        b'-' => (-1, &text[1..]),
-        _ => (1, text),
-    };
-    let (hours, minutes) = digits.split_once(':')?;
-    let part = |text: &str| (text.len() == 2).then(|| text.parse::<i8>().ok()).flatten();
-    UtcOffset::from_hms(sign * part(hours)?, sign * part(minutes)?, 0).ok()
-}
-
-/// Reads a duration such as `1h30m` or `-1.5s`.
-fn duration(text: &str) -> Option<Duration> {
-    let (sign, mut rest) = match text.strip_prefix('-') {
-        Some(rest) => (-1.0, rest),
-        None => (1.0, text),
-    };
-    let mut seconds = 0.0;
-    if rest.is_empty() {
-        return None;
-    }
-    while !rest.is_empty() {
-        let end = rest.find(|c: char| c != '.' && !c.is_ascii_digit())?;
-        let number: f64 = rest[..end].parse().ok()?;
-        let units = [
-            ("ms", 1e-3),
-            ("us", 1e-6),
-            ("ns", 1e-9),
-            ("h", 3600.0),
-            ("m", 60.0),
-            ("s", 1.0),
-        ];
-        let (unit, factor) = units
-            .into_iter()
-            .find(|(unit, _)| rest[end..].starts_with(unit))?;
-        seconds += number * factor;
-        rest = &rest[end + unit.len()..];
-    }
-    Duration::checked_seconds_f64(sign * seconds)
 }

@@ -44,7 +44,7 @@ impl Number {
     }
 
     /// Returns the integer, unless this is a double.
-    fn integer(self) -> Option<i128> {
+    pub(super) fn integer(self) -> Option<i128> {
         match self {
             Self::Int(int) => Some(int.into()),
             Self::Uint(uint) => Some(uint.into()),
@@ -60,6 +60,23 @@ impl Number {
             (_, Some(integer)) if integer.abs() <= EXACT => Ok(integer as f64),
             _ => Err(EvaluationError::OutOfRange),
         }
+    }
+
+    /// Converts to a double, which must be exactly this number.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        reason = "an integer that changes is rejected"
+    )]
+    pub(super) fn to_double(self) -> Result<f64, EvaluationError> {
+        let Some(integer) = self.integer() else {
+            return self.exact_double();
+        };
+        let double = integer as f64;
+        let is_exact = double as i128 == integer;
+        is_exact
+            .then_some(double)
+            .ok_or(EvaluationError::OutOfRange)
     }
 
     /// Compares by value, whatever the kinds; `None` for NaN.

@@ -45,7 +45,10 @@ fn unary(name: &str, operand: Node, type_: &Type) -> Option<Typed> {
         operators::LOGICAL_NOT if type_.may_be(&Type::Bool) => {
             Some((Node::Not(operand), Type::Bool))
         }
-        operators::NEGATE if type_.may_be_number() => Some((Node::Negate(operand), type_.clone())),
+        // Unsigned integers have no sign.
+        operators::NEGATE if type_.may_be(&Type::Int) || type_.may_be(&Type::Double) => {
+            Some((Node::Negate(operand), type_.clone()))
+        }
         _ => None,
     }
 }

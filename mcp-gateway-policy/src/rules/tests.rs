@@ -145,6 +145,29 @@ fn arguments_decide_about_calls_and_not_about_lists() {
 }
 
 #[test]
+fn arguments_that_no_rule_reads_are_not_parsed() {
+    let rules = Arc::new(Rules::new([
+        Rule::new("teams", HIDDEN)
+            .with_tools(["read"])
+            .with_condition(condition("'guests' in caller.teams")),
+        Rule::new("amount", Effect::Allow)
+            .with_tools(["write"])
+            .with_condition(condition("arguments.amount > 1")),
+        Rule::new("other caller", HIDDEN)
+            .with_tools(["read"])
+            .with_teams(["guests"])
+            .with_condition(condition("arguments.amount > 1")),
+    ]));
+    let bob = caller("bob", &["admins"]);
+    // Whoever reads these arguments fails.
+    let ambiguous = r#"{"amount":2,"amount":3}"#;
+    assert_eq!(call(&rules, &bob, "read", ambiguous), Called::Permitted);
+    let denied = "a rule could not be evaluated because an object has a member twice";
+    let expected = Called::Denied(denied.into());
+    assert_eq!(call(&rules, &bob, "write", ambiguous), expected);
+}
+
+#[test]
 fn a_rule_on_annotations_denies_tools_that_are_not_listed() {
     let rules = Arc::new(Rules::new([
         Rule::new("reading", Effect::Allow).with_hint(Hint::ReadOnly, true),
