@@ -129,6 +129,7 @@
 #[macro_use]
 mod opaque;
 
+pub mod approval;
 pub mod auth;
 pub mod call;
 mod caller;

@@ -2,6 +2,7 @@
 //!
 //! | contract | trait |
 //! |---|---|
+//! | [`approvals::contract`] | [`Approvals`](mcp_gateway_core::approval::Approvals) |
 //! | [`backend::contract`] | [`RuntimeBackend`](mcp_gateway_core::upstream::RuntimeBackend) |
 //! | [`observer::contract`] | [`Observer`](mcp_gateway_core::observe::Observer) |
 //! | [`policy::contract`] | [`Policy`](mcp_gateway_core::policy::Policy) |
@@ -34,6 +35,7 @@
 
 mod cancel;
 
+pub mod approvals;
 pub mod backend;
 pub mod observer;
 pub mod policy;

@@ -139,7 +139,7 @@ where
                 let call = call.advance(|Routed { target }| Permitted { target });
                 Gate::forward(self.inner.call(call))
             }
-            Decision::Ask { rule } => {
+            Decision::Ask { rule, .. } => {
                 log("call requires approval", &call, &rule);
                 Gate::reject(Error::ApprovalRequired)
             }

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use crate::approval::ApprovalTerms;
+
 /// Decision of a [`Policy`](super::Policy).
 ///
 /// # Example
@@ -27,6 +29,8 @@ pub enum Decision {
         /// Rule that requires the approval, for the log and the approver; the client does not
         /// receive it.
         rule: Cow<'static, str>,
+        /// Approvers and times.
+        terms: Arc<ApprovalTerms>,
     },
     /// The call is denied, and the target is not listed.
     Deny {
@@ -39,9 +43,15 @@ pub enum Decision {
 }
 
 impl Decision {
-    /// Requires approval because of `rule`.
+    /// Requires that the caller confirms one call, because of `rule`.
     pub fn ask(rule: impl Into<Cow<'static, str>>) -> Self {
-        Self::Ask { rule: rule.into() }
+        Self::ask_under(rule, ApprovalTerms::shared_default())
+    }
+
+    /// Requires approval under `terms`, because of `rule`.
+    pub fn ask_under(rule: impl Into<Cow<'static, str>>, terms: Arc<ApprovalTerms>) -> Self {
+        let rule = rule.into();
+        Self::Ask { rule, terms }
     }
 
     /// Denies because of `rule`, and hides the target.
