@@ -9,7 +9,7 @@ use mcp_gateway_core::route::Feature;
 use time::OffsetDateTime;
 
 use crate::condition::{EvaluationError, Fact, Facts, Value};
-use crate::rule::Hint;
+use crate::hint::Hint;
 
 /// Attributes of a call or list entry.
 pub(crate) struct Attributes<'a> {

@@ -9,9 +9,13 @@ mod attributes;
 mod candidates;
 pub mod condition;
 mod explanation;
+mod hint;
 mod rule;
 mod rules;
+mod scope;
 
 pub use self::explanation::{Explanation, Finding, Step};
-pub use self::rule::{Effect, Hint, Rule};
+pub use self::hint::Hint;
+pub use self::rule::{Effect, Rule};
 pub use self::rules::Rules;
+pub use self::scope::Scope;

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use mcp_gateway_core::route::{Feature, Target};
-use mcp_gateway_core::{Caller, glob};
 
 use crate::condition::Condition;
+use crate::hint::Hint;
+use crate::scope::Scope;
 
 /// A rule of a policy.
 ///
@@ -34,13 +35,7 @@ pub struct Rule {
     name: Arc<str>,
     effect: Effect,
     is_dry_run: bool,
-    gateways: Vec<Arc<str>>,
-    servers: Vec<Arc<str>>,
-    tools: Vec<Arc<str>>,
-    teams: Vec<Arc<str>>,
-    roles: Vec<Arc<str>>,
-    clients: Vec<Arc<str>>,
-    hints: Vec<(Hint, bool)>,
+    scope: Scope,
     condition: Option<Condition>,
 }
 
@@ -59,23 +54,6 @@ pub enum Effect {
     },
 }
 
-/// Annotation of a tool: a claim of its server, with the default of the specification.
-///
-/// See [MCP 2026-07-28, tool
-/// annotations](https://modelcontextprotocol.io/specification/2026-07-28/schema#toolannotations).
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-#[non_exhaustive]
-pub enum Hint {
-    /// `destructiveHint`, `true` by default unless the tool is read-only.
-    Destructive,
-    /// `idempotentHint`, `false` by default.
-    Idempotent,
-    /// `openWorldHint`, `true` by default.
-    OpenWorld,
-    /// `readOnlyHint`, `false` by default.
-    ReadOnly,
-}
-
 impl Rule {
     /// Creates a rule that concerns every call.
     pub fn new(name: impl Into<Arc<str>>, effect: Effect) -> Self {
@@ -83,13 +61,7 @@ impl Rule {
             name: name.into(),
             effect,
             is_dry_run: false,
-            gateways: Vec::new(),
-            servers: Vec::new(),
-            tools: Vec::new(),
-            teams: Vec::new(),
-            roles: Vec::new(),
-            clients: Vec::new(),
-            hints: Vec::new(),
+            scope: Scope::new(),
             condition: None,
         }
     }
@@ -102,43 +74,43 @@ impl Rule {
 
     /// Restricts the rule to gateways that match one of `patterns`.
     pub fn with_gateways<'a>(mut self, patterns: impl IntoIterator<Item = &'a str>) -> Self {
-        self.gateways.extend(patterns.into_iter().map(Arc::from));
+        self.scope = self.scope.with_gateways(patterns);
         self
     }
 
     /// Restricts the rule to servers that match one of `patterns`.
     pub fn with_servers<'a>(mut self, patterns: impl IntoIterator<Item = &'a str>) -> Self {
-        self.servers.extend(patterns.into_iter().map(Arc::from));
+        self.scope = self.scope.with_servers(patterns);
         self
     }
 
     /// Restricts the rule to tools that match one of `patterns`, by the names of their servers.
     pub fn with_tools<'a>(mut self, patterns: impl IntoIterator<Item = &'a str>) -> Self {
-        self.tools.extend(patterns.into_iter().map(Arc::from));
+        self.scope = self.scope.with_tools(patterns);
         self
     }
 
     /// Restricts the rule to members of one of `teams`.
     pub fn with_teams<'a>(mut self, teams: impl IntoIterator<Item = &'a str>) -> Self {
-        self.teams.extend(teams.into_iter().map(Arc::from));
+        self.scope = self.scope.with_teams(teams);
         self
     }
 
     /// Restricts the rule to callers with one of `roles`.
     pub fn with_roles<'a>(mut self, roles: impl IntoIterator<Item = &'a str>) -> Self {
-        self.roles.extend(roles.into_iter().map(Arc::from));
+        self.scope = self.scope.with_roles(roles);
         self
     }
 
     /// Restricts the rule to OAuth clients whose identifier matches one of `patterns`.
     pub fn with_clients<'a>(mut self, patterns: impl IntoIterator<Item = &'a str>) -> Self {
-        self.clients.extend(patterns.into_iter().map(Arc::from));
+        self.scope = self.scope.with_clients(patterns);
         self
     }
 
     /// Restricts the rule to tools whose annotation `hint` is `value`.
     pub fn with_hint(mut self, hint: Hint, value: bool) -> Self {
-        self.hints.push((hint, value));
+        self.scope = self.scope.with_hint(hint, value);
         self
     }
 
@@ -172,22 +144,21 @@ impl Rule {
         self.condition.as_ref()
     }
 
-    /// Returns the patterns of gateways; the rule concerns all of them without one.
-    #[must_use]
-    pub fn gateways(&self) -> &[Arc<str>] {
-        &self.gateways
+    /// Restricts the rule to the calls in `scope`, instead of those that it names so far.
+    pub fn with_scope(mut self, scope: Scope) -> Self {
+        self.scope = scope;
+        self
     }
 
-    /// Returns the annotations that the rule names.
-    pub(crate) fn hints(&self) -> &[(Hint, bool)] {
-        &self.hints
+    /// Returns the scope: gateways, servers, tools, callers and annotations.
+    pub fn scope(&self) -> &Scope {
+        &self.scope
     }
 
     /// Returns `true` if the rule concerns tools alone.
     pub(crate) fn is_of_tools(&self) -> bool {
         let reads_tool = |condition: &Condition| condition.reads_tool();
-        !self.tools.is_empty()
-            || !self.hints.is_empty()
+        self.scope.is_of_tools()
             || self.effect == Effect::Approve
             || self.condition.as_ref().is_some_and(reads_tool)
     }
@@ -195,56 +166,12 @@ impl Rule {
     /// Returns `true` if the rule does not differ between callers, and not with the time.
     pub(crate) fn is_uniform(&self) -> bool {
         let condition = self.condition.as_ref();
-        self.teams.is_empty()
-            && self.roles.is_empty()
-            && self.clients.is_empty()
-            && !condition.is_some_and(Condition::is_personal)
-    }
-
-    /// Returns `true` if the rule may concern `server`.
-    pub(crate) fn names_server(&self, server: &str) -> bool {
-        any(&self.servers, server)
+        self.scope.is_uniform() && !condition.is_some_and(Condition::is_personal)
     }
 
     /// Returns `true` if the rule may concern `target` at `gateway`, whoever calls.
     pub(crate) fn names(&self, gateway: &str, target: &Target) -> bool {
-        any(&self.gateways, gateway)
-            && self.names_server(&target.server)
-            && match &target.feature {
-                Feature::Tool(name) => any(&self.tools, name),
-                _ => !self.is_of_tools(),
-            }
-    }
-
-    /// Returns `true` if the rule may concern calls of `caller`.
-    pub(crate) fn concerns(&self, caller: &Caller) -> bool {
-        let principal = caller.principal();
-        let has_any = |wanted: &[Arc<str>], has: &[Arc<str>]| {
-            wanted.is_empty() || wanted.iter().any(|one| has.contains(one))
-        };
-        has_any(&self.teams, principal.teams())
-            && has_any(&self.roles, principal.roles())
-            && match principal.client() {
-                Some(client) => any(&self.clients, client),
-                None => self.clients.is_empty(),
-            }
-    }
-}
-
-/// Returns `true` if `name` matches one of `patterns`, or there is none.
-fn any(patterns: &[Arc<str>], name: &str) -> bool {
-    patterns.is_empty() || patterns.iter().any(|pattern| glob::matches(pattern, name))
-}
-
-impl Hint {
-    /// Returns the annotation as MCP names it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Destructive => "destructiveHint",
-            Self::Idempotent => "idempotentHint",
-            Self::OpenWorld => "openWorldHint",
-            Self::ReadOnly => "readOnlyHint",
-        }
+        let is_tool = matches!(target.feature, Feature::Tool(_));
+        (is_tool || !self.is_of_tools()) && self.scope.names(gateway, target)
     }
 }

@@ -177,10 +177,10 @@ impl Rules {
 
 /// Returns the result of `rule`, which names the target of `request`.
 fn outcome(rule: &Rule, request: &PolicyRequest<'_>, attributes: &Attributes<'_>) -> Outcome {
-    if !rule.concerns(request.caller()) {
+    if !rule.scope().has_caller(request.caller()) {
         return Outcome::Passed(Finding::OtherCallers);
     }
-    for (hint, wanted) in rule.hints() {
+    for (hint, wanted) in rule.scope().hints() {
         match attributes.hint(*hint) {
             Ok(value) if value == *wanted => {}
             Ok(_) => return Outcome::Passed(Finding::OtherAnnotations),
@@ -236,7 +236,8 @@ impl Policy for Rules {
     }
 
     fn permits_all(&self, server: &str, _: ListKind) -> bool {
-        let hides = |rule: &Rule| *rule.effect() != Effect::Allow && rule.names_server(server);
+        let hides =
+            |rule: &Rule| *rule.effect() != Effect::Allow && rule.scope().names_server(server);
         !self.denies_by_default && !self.rules.iter().any(hides)
     }
 }

@@ -135,7 +135,7 @@ pub(super) fn check_gateways(spec: &DynamicSpec, field: &Field<'_>) {
         return;
     };
     for (rule, field) in spec.policy.rules.iter().zip(rules) {
-        for unknown in rule.gateways().iter().filter(|one| !is_known(one)) {
+        for unknown in rule.scope().gateways().iter().filter(|one| !is_known(one)) {
             let place = field.get("gateways").unwrap_or_else(|| field.clone());
             place.warning(format!(
                 "no gateway of this file is named {unknown:?}; {}",

@@ -14,7 +14,7 @@ use tower::{ServiceBuilder, ServiceExt, service_fn};
 
 use super::*;
 use crate::condition::Condition;
-use crate::rule::Hint;
+use crate::hint::Hint;
 
 const HIDDEN: Effect = Effect::Deny { reason: None };
 
