@@ -6,11 +6,15 @@
 //! hide the rest; see [`lint`].
 
 mod app;
+mod definition;
+mod digest;
 mod entry;
 pub mod lint;
 mod listing;
 mod param_header;
 
+pub use self::definition::{Definition, DefinitionKind, DefinitionVerifier};
+pub use self::digest::{DefinitionDigest, DigestError};
 pub use self::entry::CatalogEntry;
 pub(crate) use self::listing::ListPage;
 pub use self::listing::{CacheScope, Listing};

@@ -183,6 +183,16 @@ pub trait Upstream: std::fmt::Debug + Send + Sync + 'static {
         None
     }
 
+    /// Returns the catalog entry of the target of `call` as its caller received it last, unless the
+    /// server has announced a change since, or that was more than five minutes ago. `None` by
+    /// default: the list is requested.
+    ///
+    /// Called before a call of a definition that must be approved. Must not block.
+    fn recent_entry(&self, call: &Call<Prepared>) -> Option<CatalogEntry> {
+        let _ = call;
+        None
+    }
+
     /// Closes all connections. Does nothing by default.
     ///
     /// Called once the server has been removed and its in-flight calls have finished, or at

@@ -1,14 +1,14 @@
 //! One entry of a list.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytestring::ByteString;
 use serde_json::Value;
 
-use super::ListKind;
 use super::app::AppLink;
 use super::param_header::{ParamHeaderSpecs, ParamMismatch};
+use super::{DefinitionDigest, ListKind};
 use crate::json::{Edits, Fields, object_json, string_json};
 
 /// One tool, prompt, resource or resource template, as the server wrote it, apart from what clients
@@ -17,6 +17,10 @@ use crate::json::{Edits, Fields, object_json, string_json};
 pub struct CatalogEntry {
     /// JSON text of the entry.
     text: ByteString,
+    /// JSON text of the server.
+    source: ByteString,
+    /// Digest of that text, once it was requested.
+    digest: OnceLock<Option<DefinitionDigest>>,
     /// Name or URI of the entry on the server.
     name: Arc<str>,
     /// Span of the name in the text.
@@ -65,8 +69,15 @@ impl CatalogEntry {
             name_span,
             app,
             headers,
+            source: text.clone(),
+            digest: OnceLock::new(),
             text,
         })
+    }
+
+    /// Sets the JSON text of the server, from which the entry was adapted.
+    pub(super) fn with_source(self, source: ByteString) -> Self {
+        Self { source, ..self }
     }
 
     /// Returns the name or URI on the server, without a prefix of the gateway.
@@ -84,6 +95,20 @@ impl CatalogEntry {
     #[must_use]
     pub fn json(&self) -> &str {
         &self.text
+    }
+
+    /// Returns the JSON text as the server wrote it, before any adaptation.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Returns the digest of the [`source`](Self::source), which is computed once; `None` if readers
+    /// could differ about its meaning.
+    #[must_use]
+    pub fn digest(&self) -> Option<DefinitionDigest> {
+        let digest = || DefinitionDigest::of_json(&self.source);
+        *self.digest.get_or_init(digest)
     }
 
     /// Appends the JSON text to `out` with its name replaced by `name`.
@@ -162,7 +187,10 @@ impl CatalogEntry {
         let rest = fields.iter(text).filter(|(key, _)| *key != OUTPUT_SCHEMA);
         let rest: Vec<_> = rest.map(|(key, span)| (key, text[span].into())).collect();
         // The remaining members have been parsed before.
-        Self::parse(ListKind::Tools, object_json(&rest).into()).unwrap_or_else(|_| self.clone())
+        match Self::parse(ListKind::Tools, object_json(&rest).into()) {
+            Ok(entry) => entry.with_source(self.source.clone()),
+            Err(_) => self.clone(),
+        }
     }
 
     /// Returns the entry as a JSON value, with all of its members.

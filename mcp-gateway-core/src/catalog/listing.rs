@@ -1,5 +1,7 @@
 //! The list of one kind from one server.
 
+mod parts;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -185,6 +187,7 @@ impl Listing {
             read: Instant::now(),
         };
         for text in pages.into_iter().flat_map(|page| page.entries) {
+            let source = text.clone();
             let linted = rules.check(kind, text);
             let is_held_back = linted.is_held_back();
             listing.findings.extend(linted.findings);
@@ -192,7 +195,7 @@ impl Listing {
                 continue;
             }
             match CatalogEntry::parse(kind, linted.text) {
-                Ok(entry) => listing.add(server, entry),
+                Ok(entry) => listing.add(server, entry.with_source(source)),
                 Err(reason) => {
                     tracing::warn!(
                         server,
@@ -278,19 +281,6 @@ impl Listing {
     #[must_use]
     pub fn is_supported(&self) -> bool {
         self.supported
-    }
-
-    /// Returns the list of tools without the output schemas of those whose name `hides` accepts.
-    pub(crate) fn without_output_schemas(&self, hides: impl Fn(&str) -> bool) -> Self {
-        let mut listing = self.clone();
-        let hidden = listing
-            .entries
-            .iter_mut()
-            .filter(|entry| hides(entry.name()));
-        for entry in hidden {
-            *entry = entry.without_output_schema();
-        }
-        listing
     }
 
     /// Adds an entry unless its name exists.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderName, StatusCode};
 
-use super::BoxError;
+use super::{BoxError, RouteError};
 use crate::Mask;
 use crate::challenge::Challenge;
 use crate::jsonrpc::MessageError;
@@ -41,6 +41,9 @@ pub enum UpstreamError {
     /// The server is unreachable or does not start; it has not received the request.
     #[error("failed to connect to the server")]
     Connect(#[source] Arc<dyn std::error::Error + Send + Sync>),
+    /// The definition of the target is not approved, so that the target is unknown to clients.
+    #[error(transparent)]
+    HeldBack(RouteError),
     /// The result of the server does not exist in the protocol version of the client.
     #[error("{what} of a {server} server is not supported by a {} client", .server.opposite())]
     Unsupported {
@@ -150,7 +153,8 @@ impl UpstreamError {
         match self {
             Self::Closed | Self::Connect(_) | Self::Invalid { .. } | Self::Timeout => true,
             Self::Status(status) => status.is_server_error(),
-            Self::Unsupported { .. }
+            Self::HeldBack(_)
+            | Self::Unsupported { .. }
             | Self::UnknownServer
             | Self::Overloaded { .. }
             | Self::ParamMismatch { .. }

@@ -102,6 +102,7 @@ impl Service<Call<Prepared>> for Forward {
             let mut reply = match sent {
                 Ok(Reply::Events(events)) => Reply::Events(events.of_server(server)),
                 Ok(reply) => reply,
+                Err(UpstreamError::HeldBack(unknown)) => return Err(unknown.into()),
                 Err(source) => return Err(Error::Upstream { server, source }),
             };
             if let Some(account) = account {

@@ -55,6 +55,11 @@ impl From<&Error> for Problem {
             Error::Request(error) => Self::from(error),
             Error::Route(error) => Self::from(error),
             Error::Session(error) => Self::from(error),
+            // To clients, what is held back does not exist.
+            Error::Upstream {
+                source: UpstreamError::HeldBack(unknown),
+                ..
+            } => Self::from(unknown),
             Error::Upstream { server, source } => {
                 let mut problem = Self::from(source).with_data("server", &**server);
                 let message = &problem.error.message;
@@ -258,6 +263,7 @@ impl From<&SessionError> for Problem {
 impl From<&UpstreamError> for Problem {
     fn from(error: &UpstreamError) -> Self {
         let (status, reason) = match error {
+            UpstreamError::HeldBack(unknown) => return Self::from(unknown),
             UpstreamError::Closed => (StatusCode::OK, "upstream_closed"),
             UpstreamError::Connect(_) => (StatusCode::OK, "upstream_connect"),
             UpstreamError::Unsupported { .. } => (StatusCode::OK, "era"),

@@ -188,6 +188,12 @@ fn of_servers() -> Vec<Row> {
     vec![
         row(UpstreamError::Closed, 200, -32603, "upstream_closed"),
         row(
+            UpstreamError::HeldBack(RouteError::unknown_name(NameKind::Tool, "x")),
+            200,
+            -32602,
+            "unknown_tool",
+        ),
+        row(
             UpstreamError::connect(other()),
             200,
             -32603,

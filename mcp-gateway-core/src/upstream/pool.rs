@@ -12,6 +12,7 @@
 
 mod breaker_permit;
 mod turns;
+mod verified;
 
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ use tokio::time;
 use self::breaker_permit::{BreakerPermit, breaker_result};
 use self::turns::TurnQueues;
 pub use self::turns::Turns;
+use self::verified::VerifiedDefinitions;
 use super::{Upstream, UpstreamServer};
 use crate::call::Prepared;
 use crate::catalog::CatalogEntry;
@@ -103,6 +105,8 @@ pub struct PooledServer {
     turns: Option<TurnQueues>,
     /// Resolver of the credentials of calls; `None` for that of the gateway.
     credentials: Option<Arc<dyn CredentialResolver>>,
+    /// Definitions that must be approved; `None` if all are.
+    definitions: Option<VerifiedDefinitions>,
 }
 
 impl ServerPool {
@@ -181,7 +185,7 @@ impl ServerPool {
     /// Returns the catalog entry of `feature`, as [`Upstream::entry`] does.
     #[must_use]
     pub fn entry(&self, server: &str, feature: &Feature) -> Option<CatalogEntry> {
-        self.servers.load().get(server)?.upstream.entry(feature)
+        self.servers.load().get(server)?.entry(feature)
     }
 
     /// Returns the names of all servers, sorted.
@@ -214,6 +218,7 @@ impl PooledServer {
             results: None,
             turns: None,
             credentials: None,
+            definitions: None,
         }
     }
 
@@ -365,6 +370,10 @@ impl PooledServer {
 
     /// Sends `call`, or requests the complete list if its method is that of a list.
     async fn reply(&self, call: Call<Prepared>) -> Result<Reply, UpstreamError> {
+        if let Some(definitions) = &self.definitions {
+            // The rare path is boxed to keep the future of the frequent one small.
+            return Box::pin(definitions.reply(&*self.upstream, call)).await;
+        }
         match ListKind::from_method(call.request().method()) {
             Some(kind) if !call.is_for_page() => {
                 let id = call.request().id().clone();

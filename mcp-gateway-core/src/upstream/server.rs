@@ -328,6 +328,13 @@ impl Upstream for UpstreamServer {
             .then_some(first)
     }
 
+    fn recent_entry(&self, call: &Call<Prepared>) -> Option<CatalogEntry> {
+        let views = self.views.read().unwrap_or_else(PoisonError::into_inner);
+        views
+            .get(&self.key(call))?
+            .recent_entry(&call.target().feature)
+    }
+
     async fn close(&self) {
         let views: Vec<_> = {
             let mut views = self.views.write().unwrap_or_else(PoisonError::into_inner);

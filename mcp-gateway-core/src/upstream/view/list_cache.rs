@@ -209,6 +209,27 @@ impl CachedList {
         self.is_unchanged_since(pages.changes).then(|| read(entry))
     }
 
+    /// Returns the entry `name` of a list or page in memory that is at most [`MAX_AGE`] old, unless the
+    /// server has announced a change since. Its digest is computed in the list, once.
+    pub(super) fn recent(&self, name: &str) -> Option<CatalogEntry> {
+        let read = |entry: &CatalogEntry| {
+            let _ = entry.digest();
+            entry.clone()
+        };
+        if let Some(listing) = self.unchanged()
+            && listing.age() < MAX_AGE
+            && let Some(entry) = listing.get(name)
+        {
+            return Some(read(entry));
+        }
+        let pages = self.pages.load();
+        let read_pages = pages.as_ref()?;
+        let mut pages = read_pages.pages.iter();
+        let entry = pages.find_map(|page| page.get(name).filter(|_| page.age() < MAX_AGE))?;
+        self.is_unchanged_since(read_pages.changes)
+            .then(|| read(entry))
+    }
+
     /// Returns the last complete list, fresh or not.
     pub(super) fn last(&self) -> Option<Arc<Listing>> {
         self.listing.load_full()

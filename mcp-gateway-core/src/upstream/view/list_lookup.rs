@@ -33,18 +33,15 @@ impl View {
         self.known(feature, CatalogEntry::clone)
     }
 
+    /// Returns the entry of `feature` in a list that is at most [`MAX_AGE`](super::list_cache::MAX_AGE) old.
+    pub(in crate::upstream) fn recent_entry(&self, feature: &Feature) -> Option<CatalogEntry> {
+        let (kind, name) = listed_in(feature)?;
+        self.lists.of(kind).recent(name)
+    }
+
     /// Applies `read` to the entry of `feature` in the cached list.
     fn known<T>(&self, feature: &Feature, read: impl FnOnce(&CatalogEntry) -> T) -> Option<T> {
-        let (kind, name) = match feature {
-            Feature::Prompt(name) => (ListKind::Prompts, name),
-            Feature::Resource(uri) => (ListKind::Resources, uri),
-            Feature::Tool(name) => (ListKind::Tools, name),
-            Feature::Discovery
-            | Feature::List(_)
-            | Feature::Server
-            | Feature::Subscriptions
-            | Feature::Task(_) => return None,
-        };
+        let (kind, name) = listed_in(feature)?;
         self.lists.of(kind).known(name, read)
     }
 
@@ -109,6 +106,20 @@ impl View {
             tracing::warn!(server = %call.target().server, %error, "tool schema unavailable; parameter headers not validated");
         }
         tools.ok()
+    }
+}
+
+/// Returns the list that contains `feature`, and its name there.
+fn listed_in(feature: &Feature) -> Option<(ListKind, &Arc<str>)> {
+    match feature {
+        Feature::Prompt(name) => Some((ListKind::Prompts, name)),
+        Feature::Resource(uri) => Some((ListKind::Resources, uri)),
+        Feature::Tool(name) => Some((ListKind::Tools, name)),
+        Feature::Discovery
+        | Feature::List(_)
+        | Feature::Server
+        | Feature::Subscriptions
+        | Feature::Task(_) => None,
     }
 }
 
