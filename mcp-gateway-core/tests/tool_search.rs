@@ -153,6 +153,21 @@ async fn the_list_is_the_search_and_what_is_always_visible() {
     );
 }
 
+/// The bytes of what a model reads of the list. `docs/search.md` has the tokens, which `tests/tokens/run`
+/// counts.
+#[tokio::test]
+async fn the_list_of_a_search_stays_short() {
+    let gateway = Gateway::new(ToolSearch::new());
+    let list = gateway.send(Method::ToolsList, json!({})).await.unwrap();
+    let tools = list["tools"].as_array().unwrap().iter();
+    let shown = |tool: &Value| {
+        let fields = ["name", "description", "inputSchema"].map(|field| tool[field].to_string());
+        fields.map(|field| field.len()).iter().sum::<usize>()
+    };
+    let size: usize = tools.map(shown).sum();
+    assert!(size <= 800, "{size} bytes");
+}
+
 #[tokio::test]
 async fn a_search_finds_what_the_caller_may_call() {
     let gateway = Gateway::new(ToolSearch::new());
