@@ -35,6 +35,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/configuration.md",
     "docs/connect.md",
     "docs/guides/team-gateway.md",
+    "docs/guides/many-tools.md",
     "docs/guides/own-github-token.md",
     "docs/performance.md",
     "docs/policy.md",
@@ -48,12 +49,13 @@ const DOCUMENTS: &[&str] = &[
 const OWN_TEST: [&str; 1] = ["docs/guides/two-replicas.md"];
 
 /// Commands that take too long to be run along the way; the first is what runs this.
-const LONG: [&str; 6] = [
+const LONG: [&str; 7] = [
     "tests/run",
     "bins/mcp-bench/measure",
     "bins/mcp-bench/measure-instructions",
     "bins/mcp-bench/measure-jwt",
     "bins/mcp-bench/measure-parked",
+    "bins/mcp-bench/measure-rules",
     "bins/mcp-bench/measure-token",
 ];
 
