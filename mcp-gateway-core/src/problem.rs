@@ -86,6 +86,18 @@ impl Problem {
         }
     }
 
+    /// Creates the problem of a result that the client must not receive.
+    pub(crate) fn withheld(reason: &str) -> Self {
+        let message = format!("The result is withheld: {reason}");
+        Self::new(
+            StatusCode::OK,
+            code::INTERNAL_ERROR,
+            "result_withheld",
+            message,
+        )
+        .with_variation(Variation::Solvable)
+    }
+
     /// Returns the problem with the code that the era defines.
     #[must_use]
     pub fn in_era(mut self, era: Era) -> Self {

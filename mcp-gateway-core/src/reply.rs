@@ -9,6 +9,7 @@
 mod completion;
 mod deadlines;
 mod events;
+mod filter;
 mod json;
 mod rejected_body;
 
@@ -22,6 +23,8 @@ use tokio::time::Instant;
 
 pub use self::completion::{CallOutcome, Completion};
 pub use self::events::{ReplyEvent, ReplyStream, Responder, ServerRequest};
+pub(crate) use self::filter::Filtering;
+pub use self::filter::{FilteredBy, ReplyFilter, Withheld};
 pub use self::json::JsonBody;
 pub(crate) use self::rejected_body::RejectedBody;
 use crate::catalog::Listing;

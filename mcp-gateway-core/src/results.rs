@@ -31,6 +31,7 @@
 //! `_meta` name the URI of the next piece. No server receives a URI with the scheme `mcp-gateway`.
 
 mod budget;
+mod capped;
 mod cut;
 mod document;
 mod kept;
@@ -41,9 +42,10 @@ mod tool_result;
 mod values;
 
 pub use self::budget::{Overflow, ResultBudget, ResultBudgets};
+pub use self::capped::capped;
 pub(crate) use self::document::PieceUri;
 pub use self::document::is_reserved;
 pub use self::kept::{KeptResultLimits, KeptResults};
 #[cfg(feature = "json-path")]
-pub use self::projection::{Projection, ProjectionError};
+pub use self::projection::{Projection, ProjectionError, ReplacementError};
 pub(crate) use self::shaper::{ResultShaper, unknown_result};

@@ -22,11 +22,11 @@ use mcp_gateway_core::layer::dispatch::Implementation;
 use mcp_gateway_core::session::Sessions;
 use mcp_gateway_core::upstream::ServerPool;
 use mcp_gateway_core::{Drain, Gateway};
-use mcp_gateway_policy::Rules;
+use mcp_gateway_policy::{Rules, result::ResultRules};
 use url::Url;
 
 use self::client_state::ClientState;
-use self::gateway::{GatewaySpec, guard};
+use self::gateway::{GatewaySpec, ReloadableParts, guard};
 use self::restricted::confined;
 use crate::audit::CallObserver;
 use crate::auth::challenges::Challenges;
@@ -38,8 +38,7 @@ use crate::http::hidden::HiddenGateways;
 use crate::http::router::{HttpRouter, ManagementEndpoints, MetricsService, RouteTable};
 use crate::reload::generations::Generations;
 use crate::reload::pins::ReloadablePins;
-use crate::reload::policy::ReloadablePolicy;
-use crate::reload::router::ReloadableRouter;
+use crate::reload::results::GovernResultsLayer;
 use crate::reload::tool_names::ReloadableToolNames;
 use crate::reload::verifier::{ReloadableVerifier, VerifierFactory};
 use crate::servers::{Builtins, CredentialFactory, ServerFactory, ServerSet, SharedHttpClient};
@@ -75,6 +74,8 @@ pub(crate) struct Controller {
     policy: PolicySpec,
     /// The same as the policy of all gateways.
     rules: Option<Arc<Rules>>,
+    /// Rules about results of all gateways.
+    results: Option<Arc<ResultRules>>,
     /// Running servers.
     servers: ServerSet,
     /// Running gateways, in the order of the spec.
@@ -102,20 +103,6 @@ struct RunningGateway {
     assignments: Vec<Assignment>,
     /// Service for each segment of its paths.
     gateways: Vec<Gateway>,
-}
-
-/// Parts of a gateway that follow the spec while calls are in flight.
-///
-/// A gateway that is built anew takes over those of the one that it replaces, so that open streams
-/// follow them.
-#[derive(Clone, Debug)]
-struct ReloadableParts {
-    /// Verifier, which open streams watch.
-    access: Arc<ReloadableVerifier>,
-    /// Router, whose changes open streams receive.
-    routing: Arc<ReloadableRouter>,
-    /// Policy.
-    policy: Arc<ReloadablePolicy>,
 }
 
 impl Controller {
@@ -182,6 +169,7 @@ impl Controller {
             tool_names: Arc::default(),
             policy: PolicySpec::default(),
             rules: None,
+            results: None,
             gateways: Vec::new(),
             parked_calls,
             routes: Arc::default(),
@@ -245,7 +233,11 @@ impl Controller {
             builder = builder.with_protected_resource(protected.clone());
         }
         // The router and the sessions are set, so that nothing is missing.
-        builder.build().map_err(|e| PlatformError::Sealer(e.into()))
+        let results = GovernResultsLayer::new(&parts.results, self.servers.pool());
+        builder
+            .on_permitted(results)
+            .build()
+            .map_err(|e| PlatformError::Sealer(e.into()))
     }
 
     /// Creates the route table, with forward authentication of the resources `forward`, and names

@@ -8,6 +8,7 @@ pub(crate) mod generations;
 pub(crate) mod grants;
 pub(crate) mod pins;
 pub(crate) mod policy;
+pub(crate) mod results;
 pub(crate) mod router;
 mod token_verifiers;
 pub(crate) mod tool_names;

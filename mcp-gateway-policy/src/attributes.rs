@@ -100,6 +100,10 @@ impl Facts for Attributes<'_> {
             Fact::ToolOpenWorld => self.hint(Hint::OpenWorld).map(Value::Bool),
             Fact::ContextGateway => Ok(Value::text(self.gateway)),
             Fact::ContextProtocolVersion => Ok(Value::text(caller.client().version().as_str())),
+            Fact::ResultText
+            | Fact::ResultStructuredContent
+            | Fact::ResultIsError
+            | Fact::ResultSize => Err(EvaluationError::Absent),
             Fact::ContextTime => Ok(Value::Timestamp(OffsetDateTime::from(self.now))),
         }
     }

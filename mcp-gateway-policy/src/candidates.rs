@@ -9,7 +9,11 @@ use arc_swap::ArcSwap;
 use foldhash::fast::RandomState;
 use mcp_gateway_core::route::{Feature, Target};
 
-use crate::rule::Rule;
+/// A rule that names targets.
+pub(crate) trait Named {
+    /// Returns `true` if the rule may concern `target` at `gateway`, whoever calls.
+    fn names(&self, gateway: &str, target: &Target) -> bool;
+}
 
 /// Maximum number of tools whose rules are remembered.
 const CAPACITY: usize = 8_192;
@@ -30,7 +34,7 @@ type ByGateway = Map<Map<Arc<ByTool>>>;
 
 impl Candidates {
     /// Returns the positions of the rules in `rules` that name `target` at `gateway`.
-    pub(crate) fn of(&self, rules: &[Rule], gateway: &str, target: &Target) -> Arc<[usize]> {
+    pub(crate) fn of<R: Named>(&self, rules: &[R], gateway: &str, target: &Target) -> Arc<[usize]> {
         let Feature::Tool(tool) = &target.feature else {
             return find(rules, gateway, target);
         };
@@ -59,7 +63,7 @@ impl Candidates {
 }
 
 /// Returns the positions of the rules that name `target` at `gateway`.
-fn find(rules: &[Rule], gateway: &str, target: &Target) -> Arc<[usize]> {
+fn find<R: Named>(rules: &[R], gateway: &str, target: &Target) -> Arc<[usize]> {
     let named = rules.iter().enumerate();
     let named = named.filter(|(_, rule)| rule.names(gateway, target));
     named.map(|(index, _)| index).collect()

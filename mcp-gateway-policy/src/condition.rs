@@ -6,6 +6,7 @@
 //! | `tool` | `server`, `name`; of the listed tool: `readOnly`, `destructive`, `idempotent`, `openWorld` |
 //! | `context` | `gateway`, `protocolVersion`, `time` (UTC) |
 //! | `arguments` | the arguments of the call |
+//! | `result` | in rules about results: `text`, `structuredContent`, `isError`, `size` |
 //!
 //! Operators, `has`, the macros `all`, `exists`, `exists_one`, `filter` and `map`, and the functions
 //! of the standard library are those of CEL; messages and optional values are not supported. The
@@ -49,6 +50,7 @@ use self::compile::Compiler;
 pub use self::error::{ConditionError, EvaluationError};
 use self::evaluate::Evaluation;
 pub(crate) use self::fact::{Fact, Facts};
+pub(crate) use self::json::{members, value};
 use self::node::Node;
 pub(crate) use self::value::Value;
 
@@ -91,21 +93,43 @@ impl Condition {
     ///
     /// The first mistake of the expression.
     pub fn parse(source: &str) -> Result<Self, ConditionError> {
+        Self::parse_with(source, false)
+    }
+
+    /// Parses and compiles an expression that may read `result`, the result of a call.
+    ///
+    /// # Errors
+    ///
+    /// The first mistake of the expression.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use mcp_gateway_policy::condition::Condition;
+    ///
+    /// assert!(Condition::of_result("result.isError || result.size > 1000").is_ok());
+    /// assert!(Condition::parse("result.isError").is_err());
+    /// ```
+    pub fn of_result(source: &str) -> Result<Self, ConditionError> {
+        Self::parse_with(source, true)
+    }
+
+    fn parse_with(source: &str, has_result: bool) -> Result<Self, ConditionError> {
         if source.len() > MAX_LENGTH {
             return Err(ConditionError::TooLong);
         }
         let text = source.to_owned();
         let parser = thread::Builder::new().stack_size(STACK);
-        let compiled = parser.spawn(move || Self::compile(&text));
+        let compiled = parser.spawn(move || Self::compile(&text, has_result));
         let joined = compiled.map_err(|_| ConditionError::TooDeep)?.join();
         joined.unwrap_or(Err(ConditionError::TooDeep))
     }
 
-    fn compile(source: &str) -> Result<Self, ConditionError> {
+    fn compile(source: &str, has_result: bool) -> Result<Self, ConditionError> {
         let expression = Parser::new()
             .parse(source)
             .map_err(|errors| syntax(&errors))?;
-        let mut compiler = Compiler::default();
+        let mut compiler = Compiler::new(has_result);
         let node = compiler.condition(&expression)?;
         Ok(Self {
             source: source.into(),

@@ -10,6 +10,7 @@ mod candidates;
 pub mod condition;
 mod explanation;
 mod hint;
+pub mod result;
 mod rule;
 mod rules;
 mod scope;

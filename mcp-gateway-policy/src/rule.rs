@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use mcp_gateway_core::route::{Feature, Target};
 
+use crate::candidates::Named;
 use crate::condition::Condition;
 use crate::hint::Hint;
 use crate::scope::Scope;
@@ -168,9 +169,10 @@ impl Rule {
         let condition = self.condition.as_ref();
         self.scope.is_uniform() && !condition.is_some_and(Condition::is_personal)
     }
+}
 
-    /// Returns `true` if the rule may concern `target` at `gateway`, whoever calls.
-    pub(crate) fn names(&self, gateway: &str, target: &Target) -> bool {
+impl Named for Rule {
+    fn names(&self, gateway: &str, target: &Target) -> bool {
         let is_tool = matches!(target.feature, Feature::Tool(_));
         (is_tool || !self.is_of_tools()) && self.scope.names(gateway, target)
     }

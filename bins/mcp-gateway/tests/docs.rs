@@ -42,6 +42,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/guides/identity-provider.md",
     "docs/ready-servers.md",
     "docs/registry.md",
+    "docs/results.md",
     "docs/search.md",
 ];
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `default` | `allow` or `deny`: calls that no rule concerns |
 //! | `rules` | list of rules, of which the first that concerns a call decides |
+//! | `results` | list of rules about results, all of which apply |
 //!
 //! Of a rule:
 //!
@@ -17,11 +18,15 @@
 //! | `teams`, `roles` | lists of strings |
 //! | `annotations` | map from `readOnly`, `destructive`, `idempotent` and `openWorld` to booleans |
 //! | `when` | condition in CEL |
+//!
+//! The rules about results are in [`results`].
+
+mod results;
 
 use mcp_gateway_core::glob;
 use mcp_gateway_platform::spec::{DynamicSpec, PolicySpec};
 use mcp_gateway_policy::condition::Condition;
-use mcp_gateway_policy::{Effect, Hint, Rule};
+use mcp_gateway_policy::{Effect, Hint, Rule, Scope};
 
 use crate::document::{Field, FromField, Table, suggestion};
 
@@ -34,6 +39,9 @@ impl FromField for PolicySpec {
         });
         policy.denies_by_default = default.unwrap_or_default();
         let rules = table.field("rules");
+        policy.results = table
+            .get_with("results", results::rules)
+            .unwrap_or_default();
         table.finish();
         for field in rules.and_then(|field| field.items()).unwrap_or_default() {
             let Some(rule) = rule(&field) else { continue };
@@ -55,24 +63,27 @@ fn rule(field: &Field<'_>) -> Option<Rule> {
     if table.get("dryRun").unwrap_or_default() {
         rule = rule.dry_run();
     }
+    rule = rule.with_scope(scope(&mut table));
+    if let Some(condition) = table.get_with("when", condition) {
+        rule = rule.with_condition(condition);
+    }
+    table.finish();
+    Some(rule)
+}
+
+/// Reads the keys of the calls that a rule concerns.
+fn scope(table: &mut Table<'_>) -> Scope {
     let mut list = |key| -> Vec<String> { table.get(key).unwrap_or_default() };
-    rule = rule
+    let scope = Scope::new()
         .with_gateways(texts(&list("gateways")))
         .with_servers(texts(&list("servers")))
         .with_tools(texts(&list("tools")))
         .with_clients(texts(&list("clients")))
         .with_teams(texts(&list("teams")))
         .with_roles(texts(&list("roles")));
-    if let Some(field) = table.field("annotations") {
-        for (hint, value) in annotations(&field).unwrap_or_default() {
-            rule = rule.with_hint(hint, value);
-        }
-    }
-    if let Some(condition) = table.get_with("when", condition) {
-        rule = rule.with_condition(condition);
-    }
-    table.finish();
-    Some(rule)
+    let hints = table.get_with("annotations", annotations);
+    let hints = hints.unwrap_or_default().into_iter();
+    hints.fold(scope, |scope, (hint, value)| scope.with_hint(hint, value))
 }
 
 fn texts(texts: &[String]) -> impl Iterator<Item = &str> {

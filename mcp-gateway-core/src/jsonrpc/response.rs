@@ -187,6 +187,21 @@ impl Response {
         }
     }
 
+    /// Returns the response with `text`, a JSON text, in the place of its result or error; `None` if
+    /// that is no valid response.
+    ///
+    /// Everything else stays byte for byte as it was.
+    #[must_use]
+    pub fn with_outcome(&self, text: &str) -> Option<Self> {
+        let (Payload::Error(span) | Payload::Result(span)) = &self.outcome;
+        let mut edits = Edits::new();
+        edits.replace(span.clone(), text);
+        match Message::parse(edits.apply(self.text.as_bytes())) {
+            Ok(Message::Response(response)) => Some(response),
+            _ => None,
+        }
+    }
+
     /// Returns the offset of the error object in the text.
     pub(crate) fn error_start(&self) -> Option<usize> {
         match &self.outcome {

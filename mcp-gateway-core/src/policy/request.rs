@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::Caller;
-use crate::call::{Call, Routed};
+use crate::call::{Call, HasTarget};
 use crate::catalog::CatalogEntry;
 use crate::jsonrpc::Request;
 use crate::protocol::Method;
@@ -67,7 +67,7 @@ impl<'a> PolicyRequest<'a> {
     }
 
     /// Creates a request to make `call`.
-    pub fn call(call: &'a Call<Routed>) -> Self {
+    pub fn call<S: HasTarget>(call: &'a Call<S>) -> Self {
         Self {
             request: Some(call.request()),
             ..Self::listing(call.caller(), call.target())

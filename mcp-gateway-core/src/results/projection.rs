@@ -48,6 +48,12 @@ pub struct ProjectionError {
     reason: Box<str>,
 }
 
+/// Rejection of a text whose values cannot be replaced reliably.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the text is ambiguous or has too many values")]
+#[non_exhaustive]
+pub struct ReplacementError;
+
 /// A text has too many values to be projected.
 #[derive(Debug)]
 struct TooManyValues;
@@ -94,6 +100,54 @@ impl Projection {
     #[must_use]
     pub fn of(&self, text: &str) -> Option<String> {
         self.checked(text).ok().flatten()
+    }
+
+    /// Returns the JSON text `text` with `replacement`, a JSON text, in the place of the selected
+    /// values; `None` if none is selected. Calls `replaced` with the JSON text of each of them.
+    ///
+    /// # Errors
+    ///
+    /// [`ReplacementError`] if the text has too many values, as for [`of`](Self::of), or is not one
+    /// that all readers read alike: an object has the same member twice, or a number is not finite.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use mcp_gateway_core::results::Projection;
+    ///
+    /// let paths = Projection::new(["$.items[*].email"])?;
+    /// let text = r#"{"items":[{"email":"a@b.c","id":12345678901234567890}],"email":1.0}"#;
+    /// let mut seen = Vec::new();
+    /// let replaced = paths.replace(text, "\"***\"", |value| seen.push(value.to_owned()))?;
+    /// let expected = r#"{"items":[{"email":"***","id":12345678901234567890}],"email":1.0}"#;
+    /// assert_eq!(replaced.as_deref(), Some(expected));
+    /// assert_eq!(seen, ["\"a@b.c\""]);
+    /// assert!(paths.replace(r#"{"a":1,"a":2}"#, "0", |_| ()).is_err());
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn replace(
+        &self,
+        text: &str,
+        replacement: &str,
+        mut replaced: impl FnMut(&str),
+    ) -> Result<Option<String>, ReplacementError> {
+        self.check_size(text).map_err(|_| ReplacementError)?;
+        let value: Value = serde_json::from_str(text).map_err(|_| ReplacementError)?;
+        // A member that another one of the same name replaces is missing in the value.
+        if Values::of(text).count() != count(&value) {
+            return Err(ReplacementError);
+        }
+        let mut selection = Selection::default();
+        let selected = self.paths.iter().map(|path| path.query_located(&value));
+        let selected: Vec<_> = selected.collect();
+        for location in selected.iter().flat_map(|nodes| nodes.locations()) {
+            selection.add(location.iter());
+        }
+        if selection.is_empty() {
+            return Ok(None);
+        }
+        let written = selection.replace(text.trim(), (replacement, &mut replaced));
+        written.map(Some).ok_or(ReplacementError)
     }
 
     /// Returns the selected parts of the JSON text `text`; `None` unless it is an object or an array.
@@ -178,6 +232,49 @@ impl<'a> Selection<'a> {
         at.is_whole = true;
     }
 
+    /// Returns `true` if nothing is selected.
+    fn is_empty(&self) -> bool {
+        !self.is_whole && self.members.is_empty() && self.elements.is_empty()
+    }
+
+    /// Returns the JSON text of the value `text` with another text in the place of the selected parts,
+    /// which it passes to a function.
+    fn replace(
+        &self,
+        text: &str,
+        (replacement, replaced): (&str, &mut dyn FnMut(&str)),
+    ) -> Option<String> {
+        if self.is_whole {
+            replaced(text);
+            return Some(replacement.to_owned());
+        }
+        if text.starts_with('[') {
+            let elements: Vec<&RawValue> = serde_json::from_str(text).ok()?;
+            let elements =
+                elements
+                    .iter()
+                    .enumerate()
+                    .map(|(at, element)| match self.elements.get(&at) {
+                        Some(part) => part.replace(element.get(), (replacement, &mut *replaced)),
+                        None => Some(element.get().to_owned()),
+                    });
+            let elements: Option<Vec<_>> = elements.collect();
+            return Some(format!("[{}]", elements?.join(",")));
+        }
+        let members = members(text)?;
+        let members = members.iter().map(|(key, value)| {
+            let value = match self.members.get(&**key) {
+                Some(part) => part
+                    .replace(value.get(), (replacement, &mut *replaced))?
+                    .into(),
+                None => value.get().into(),
+            };
+            Some((&**key, value))
+        });
+        let members: Option<Vec<_>> = members.collect();
+        Some(object_json(&members?))
+    }
+
     /// Returns the JSON text of the selected parts of the value `text`.
     fn write(&self, text: &str) -> Option<String> {
         if self.is_whole {
@@ -195,6 +292,22 @@ impl<'a> Selection<'a> {
             Some((&**key, value.into()))
         });
         Some(object_json(&selected.collect::<Vec<_>>()))
+    }
+}
+
+/// Returns the number of values in `value`, as [`Values`] counts them.
+fn count(value: &Value) -> usize {
+    let parts = |values: &mut dyn Iterator<Item = &Value>| {
+        let (count, total) = values.fold((0, 0), |(count, total), value| {
+            (count + 1, total + self::count(value))
+        });
+        // An empty one counts as having a value.
+        total + usize::from(count == 0)
+    };
+    1 + match value {
+        Value::Array(items) => parts(&mut items.iter()),
+        Value::Object(members) => parts(&mut members.values()),
+        _ => 0,
     }
 }
 

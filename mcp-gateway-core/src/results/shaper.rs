@@ -331,7 +331,7 @@ fn unknown(request: &Id, uri: &str, era: Era) -> Reply {
 }
 
 /// Returns the span of the result of a tool in a result: in that of a task it is a member.
-fn of_tool(text: &str) -> Range<usize> {
+pub(super) fn of_tool(text: &str) -> Range<usize> {
     let fields = Fields::parse(text, 0..text.len()).unwrap_or_default();
     let inner = fields.span(text, "result");
     inner

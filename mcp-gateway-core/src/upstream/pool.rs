@@ -11,6 +11,7 @@
 //! The permit and the breaker are released when the reply has ended or is dropped.
 
 mod breaker_permit;
+mod reply_filter;
 mod turns;
 mod verified;
 
@@ -31,6 +32,7 @@ use crate::credential::CredentialResolver;
 use crate::error::UpstreamError;
 use crate::limit::{Breaker, Concurrency, Limits};
 use crate::protocol::{ListKind, Method};
+use crate::reply::FilteredBy;
 use crate::results::{self, KeptResults, ResultBudgets, ResultShaper};
 use crate::route::Feature;
 use crate::task::BackgroundTask;
@@ -309,30 +311,12 @@ impl PooledServer {
         {
             return self.read_kept(&call).await;
         }
-        match (&self.results, &self.turns) {
-            (None, None) => self.send_limited(call).await,
+        match (&self.results, &self.turns, call.extensions().get()) {
+            (None, None, None::<&FilteredBy>) => self.send_limited(call).await,
             // The rare path is boxed to keep the future of the frequent one small.
-            (Some(_), _) | (_, Some(_)) => Box::pin(self.send_in_turn(call)).await,
-        }
-    }
-
-    /// Returns the reply to the call of a resource of the gateway: a kept result of this server.
-    async fn read_kept(&self, call: &Call<Prepared>) -> Result<Reply, UpstreamError> {
-        let results = self.results.as_ref();
-        match results.and_then(|results| results.read(call)) {
-            Some(read) => read.reply().await,
-            None => Ok(results::unknown_result(call)),
-        }
-    }
-
-    /// Sends `call` to a server with budgets.
-    async fn send_budgeted(self: Arc<Self>, call: Call<Prepared>) -> Result<Reply, UpstreamError> {
-        let results = self.results.as_ref();
-        let shaping = results.and_then(|results| results.shaping(&call));
-        let reply = self.send_limited(call).await?;
-        match shaping {
-            Some(shaping) => shaping.apply(reply).await,
-            None => Ok(reply),
+            (Some(_), _, _) | (_, Some(_), _) | (_, _, Some(_)) => {
+                Box::pin(self.send_in_turn(call)).await
+            }
         }
     }
 

@@ -9,9 +9,10 @@ use mcp_gateway_auth::server::{HiddenResources, Resource};
 use mcp_gateway_core::auth::ProtectedResource;
 use mcp_gateway_core::route::PrefixRouter;
 use mcp_gateway_policy::Rules;
+use mcp_gateway_policy::result::ResultRules;
 
-use super::gateway::GatewaySpec;
-use super::{Controller, ReloadableParts, RunningGateway};
+use super::gateway::{GatewaySpec, ReloadableParts};
+use super::{Controller, RunningGateway};
 use crate::accounts::{account_servers, input_servers};
 use crate::auth::resources::{ResourceSet, resources};
 use crate::error::PlatformError;
@@ -56,11 +57,12 @@ impl StagedGateway {
     fn route(
         mut self,
         (spec, definition): (&DynamicSpec, &spec::GatewaySpec),
-        policy: Option<Arc<Rules>>,
+        (policy, results): (Option<Arc<Rules>>, Option<Arc<ResultRules>>),
         has_changed: bool,
     ) -> (RunningGateway, Option<VerifierRules>) {
         let parts = &self.gateway.parts;
         parts.policy.replace((spec, definition), policy);
+        parts.results.replace(&definition.name, results);
         let has_changed = has_changed || self.gateway.assignments != definition.assignments;
         let rules = self.update.map(|(router, rules)| {
             parts.routing.replace(router, has_changed);
@@ -187,6 +189,7 @@ impl Controller {
             access: ReloadableVerifier::new(rules),
             routing: ReloadableRouter::new(router, Arc::clone(&self.tool_names)),
             policy: Arc::new(ReloadablePolicy::new(&self.generations)),
+            results: Arc::default(),
         }
     }
 
@@ -258,10 +261,9 @@ impl Controller {
         self.protect(spec, &resources);
         let gateways = spec.gateways.iter().zip(gateways);
         let has_changed = self.replace_policy(&spec.policy) || rollout.has_servers();
-        let policy = &self.rules;
-        let gateways = gateways.map(|(definition, staged)| {
-            staged.route((spec, definition), policy.clone(), has_changed)
-        });
+        let policy = || (self.rules.clone(), self.results.clone());
+        let gateways = gateways
+            .map(|(definition, staged)| staged.route((spec, definition), policy(), has_changed));
         let (gateways, rules): (Vec<_>, Vec<_>) = gateways.unzip();
         for (gateway, rules) in gateways.iter().zip(rules) {
             if let Some(rules) = rules {
@@ -306,6 +308,7 @@ impl Controller {
         if differs {
             self.policy.clone_from(policy);
             self.rules = policy.rules();
+            self.results = policy.result_rules();
         }
         differs
     }

@@ -9,6 +9,10 @@ use mcp_gateway_core::host_policy::HostPolicy;
 use mcp_gateway_core::layer::dispatch::ToolSearch;
 use url::Url;
 
+use crate::reload::policy::ReloadablePolicy;
+use crate::reload::results::ReloadableResults;
+use crate::reload::router::ReloadableRouter;
+use crate::reload::verifier::ReloadableVerifier;
 use crate::spec::{self, DynamicSpec};
 
 /// Properties of a gateway besides its servers. A change replaces the gateway.
@@ -26,6 +30,22 @@ pub(super) struct GatewaySpec {
     origins: Vec<String>,
     /// Challenges, for each segment of its paths.
     pub(super) protected: Vec<Option<ProtectedResource>>,
+}
+
+/// Parts of a gateway that follow the spec while calls are in flight.
+///
+/// A gateway that is built anew takes over those of the one that it replaces, so that open streams
+/// follow them.
+#[derive(Clone, Debug)]
+pub(super) struct ReloadableParts {
+    /// Verifier, which open streams watch.
+    pub(super) access: Arc<ReloadableVerifier>,
+    /// Router, whose changes open streams receive.
+    pub(super) routing: Arc<ReloadableRouter>,
+    /// Policy.
+    pub(super) policy: Arc<ReloadablePolicy>,
+    /// Rules about results.
+    pub(super) results: Arc<ReloadableResults>,
 }
 
 impl GatewaySpec {

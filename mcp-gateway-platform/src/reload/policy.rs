@@ -136,6 +136,7 @@ mod tests {
         let rules = PolicySpec {
             rules: vec![all],
             denies_by_default: true,
+            ..PolicySpec::default()
         };
         let policy = ReloadablePolicy::default();
         policy.replace((&spec, &spec.gateways[0]), rules.rules());

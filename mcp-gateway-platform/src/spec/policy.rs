@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mcp_gateway_policy::result::{ResultRule, ResultRules};
 use mcp_gateway_policy::{Rule, Rules};
 
 /// Ordered rules about the calls of all gateways.
@@ -26,9 +27,18 @@ pub struct PolicySpec {
     pub rules: Vec<Rule>,
     /// Set to reject the calls that no rule concerns.
     pub denies_by_default: bool,
+    /// Rules about results, all of which apply.
+    pub results: Vec<ResultRule>,
 }
 
 impl PolicySpec {
+    /// Returns the rules about results; `None` without any.
+    #[must_use]
+    pub fn result_rules(&self) -> Option<Arc<ResultRules>> {
+        let rules = self.results.iter().cloned();
+        (!self.results.is_empty()).then(|| Arc::new(ResultRules::new(rules)))
+    }
+
     /// Returns the rules as a policy; `None` if they permit everything.
     #[must_use]
     pub fn rules(&self) -> Option<Arc<Rules>> {

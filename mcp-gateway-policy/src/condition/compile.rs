@@ -8,7 +8,7 @@ use cel::common::ast::{
 
 use super::error::ConditionError;
 use super::evaluate::Evaluation;
-use super::fact::{Fact, Facts};
+use super::fact::{Fact, Facts, RESULT};
 use super::function::Function;
 use super::node::{Comprehension, Constant, Node};
 use super::operator;
@@ -27,6 +27,8 @@ pub(super) struct Compiler {
     /// Names and types of the variables of comprehensions, by position.
     locals: Vec<(String, Type)>,
     depth: usize,
+    /// Set for a condition that may read the result.
+    has_result: bool,
     /// Facts that the condition reads.
     pub(super) facts: Vec<Fact>,
     /// Use of the arguments.
@@ -34,6 +36,14 @@ pub(super) struct Compiler {
 }
 
 impl Compiler {
+    /// Creates a compilation of a condition that may read the result, if `has_result`.
+    pub(super) fn new(has_result: bool) -> Self {
+        Self {
+            has_result,
+            ..Self::default()
+        }
+    }
+
     /// Compiles `expression`, whose value must be a truth value.
     pub(super) fn condition(&mut self, expression: &IdedExpr) -> Result<Node, ConditionError> {
         let (node, type_) = self.compile(expression)?;
@@ -75,7 +85,7 @@ impl Compiler {
             self.reads_arguments = true;
             return Ok((Node::Arguments, Type::map(Type::Dynamic)));
         }
-        if let Some(fields) = Fact::fields(name) {
+        if let Some(fields) = self.fields(name) {
             return Err(ConditionError::Incomplete(name.to_owned(), fields));
         }
         match type_constant(name) {
@@ -132,7 +142,7 @@ impl Compiler {
             return Ok(None);
         };
         let is_local = self.locals.iter().any(|(local, _)| local == variable);
-        let Some(fields) = Fact::fields(variable).filter(|_| !is_local) else {
+        let Some(fields) = self.fields(variable).filter(|_| !is_local) else {
             return Ok(None);
         };
         match Fact::find(variable, &select.field) {
@@ -143,6 +153,12 @@ impl Compiler {
                 fields,
             )),
         }
+    }
+
+    /// Returns the names of the fields of `variable`, if it has any and is known.
+    fn fields(&self, variable: &str) -> Option<String> {
+        let is_known = variable != RESULT || self.has_result;
+        is_known.then(|| Fact::fields(variable)).flatten()
     }
 
     fn call(&mut self, call: &CallExpr) -> Compiled {

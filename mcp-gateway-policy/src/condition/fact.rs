@@ -22,6 +22,10 @@ pub(crate) enum Fact {
     ContextGateway,
     ContextProtocolVersion,
     ContextTime,
+    ResultText,
+    ResultStructuredContent,
+    ResultIsError,
+    ResultSize,
 }
 
 /// Values of the variables of a call.
@@ -33,8 +37,11 @@ pub(crate) trait Facts {
     fn arguments(&self) -> Option<&str>;
 }
 
+/// Variable of conditions about results alone.
+pub(super) const RESULT: &str = "result";
+
 /// Variable with fields, name of the field, and its fact.
-const FACTS: [(&str, &str, Fact); 15] = [
+const FACTS: [(&str, &str, Fact); 19] = [
     ("caller", "subject", Fact::CallerSubject),
     ("caller", "name", Fact::CallerName),
     ("caller", "client", Fact::CallerClient),
@@ -50,6 +57,10 @@ const FACTS: [(&str, &str, Fact); 15] = [
     ("context", "gateway", Fact::ContextGateway),
     ("context", "protocolVersion", Fact::ContextProtocolVersion),
     ("context", "time", Fact::ContextTime),
+    (RESULT, "text", Fact::ResultText),
+    (RESULT, "structuredContent", Fact::ResultStructuredContent),
+    (RESULT, "isError", Fact::ResultIsError),
+    (RESULT, "size", Fact::ResultSize),
 ];
 
 impl Fact {
@@ -74,7 +85,10 @@ impl Fact {
             Self::ToolReadOnly
             | Self::ToolDestructive
             | Self::ToolIdempotent
-            | Self::ToolOpenWorld => Type::Bool,
+            | Self::ToolOpenWorld
+            | Self::ResultIsError => Type::Bool,
+            Self::ResultSize => Type::Int,
+            Self::ResultStructuredContent => Type::Dynamic,
             Self::ContextTime => Type::Timestamp,
             Self::CallerSubject
             | Self::CallerName
@@ -82,7 +96,8 @@ impl Fact {
             | Self::ToolServer
             | Self::ToolName
             | Self::ContextGateway
-            | Self::ContextProtocolVersion => Type::String,
+            | Self::ContextProtocolVersion
+            | Self::ResultText => Type::String,
         }
     }
 

@@ -12,7 +12,7 @@ use super::number::Number;
 use super::value::{Item, Map, Value};
 
 /// Reads one level of a JSON text.
-pub(super) fn value(raw: &RawValue) -> Result<Value<'_>, EvaluationError> {
+pub(crate) fn value(raw: &RawValue) -> Result<Value<'_>, EvaluationError> {
     let text = raw.get();
     match text.as_bytes().first() {
         Some(b'{') => object(text).map(Value::Map),
@@ -28,6 +28,11 @@ pub(super) fn value(raw: &RawValue) -> Result<Value<'_>, EvaluationError> {
         Some(b't' | b'f') => Ok(Value::Bool(text == "true")),
         _ => Number::from_json(text).map(Value::Number),
     }
+}
+
+/// Reads the members of an object, in their order. Two may have the same key.
+pub(crate) fn members(text: &str) -> Result<Vec<(Cow<'_, str>, &RawValue)>, EvaluationError> {
+    read(text).map(|Members(members)| members)
 }
 
 /// Reads the members of an object.

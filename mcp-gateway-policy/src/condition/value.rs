@@ -92,7 +92,7 @@ impl<'v> Value<'v> {
     }
 
     /// Returns the signed integer.
-    pub(super) fn int(int: i64) -> Self {
+    pub(crate) fn int(int: i64) -> Self {
         Self::Number(Number::Int(int))
     }
 
