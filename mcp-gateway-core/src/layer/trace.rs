@@ -133,6 +133,15 @@ impl<F> fmt::Debug for TraceFuture<F> {
     }
 }
 
+/// Names the span that is entered after `call`, which its own call has turned out to stand for.
+pub(crate) fn rename(call: &Call) {
+    let span = Span::current();
+    if !span.is_disabled() {
+        span.record(semconv::OTEL_NAME, display(SpanName(call)));
+        record_target(&span, call);
+    }
+}
+
 /// Returns the span of `call`. Its fields are computed only if a subscriber is interested.
 fn span(call: &Call) -> Span {
     let span = tracing::debug_span!(
@@ -348,6 +357,26 @@ mod tests {
         ];
         let expected = expected.map(|(name, value)| (name, value.to_owned()));
         assert_eq!(fields, BTreeMap::from(expected));
+    }
+
+    #[test]
+    fn a_span_can_be_named_after_another_call() {
+        let fields = Fields::default();
+        let subscriber = Registry::default().with(fields.clone());
+        let inner = service_fn(async |outer: Call| {
+            rename(&call(&Method::ToolsCall, r#"{"name":"add"}"#));
+            Ok::<_, Error>(Reply::result(outer.request().id(), "{}"))
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        let outer = call(&Method::ToolsCall, r#"{"name":"run_tool"}"#);
+        tracing::subscriber::with_default(subscriber, || {
+            let _ = runtime.block_on(TraceLayer::new().layer(inner).oneshot(outer));
+        });
+        let fields = fields.0.lock().unwrap();
+        assert_eq!(fields["otel.name"], "tools/call add");
+        assert_eq!(fields["gen_ai.tool.name"], "add");
     }
 
     #[test]

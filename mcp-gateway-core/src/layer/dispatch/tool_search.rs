@@ -4,6 +4,7 @@
 //! the call of its target before it is routed, so that routing, policy, credentials, limits and
 //! observation concern the target. What is searched is the list that the caller would see.
 
+mod arguments;
 mod catalog;
 mod definitions;
 mod parameters;
@@ -12,9 +13,9 @@ mod run;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 
+use self::arguments::SearchArguments;
 use self::catalog::Catalog;
 use super::lists::ListPage;
 use super::{RoutedService, Shared};
@@ -57,21 +58,6 @@ pub(super) struct Search {
 pub(super) enum SearchTool {
     Search,
     Run,
-}
-
-/// Arguments of `search_tools`.
-#[derive(Deserialize)]
-struct SearchArguments {
-    query: String,
-    #[serde(default = "default_limit")]
-    limit: usize,
-}
-
-/// Most results of a search.
-const MOST: usize = 20;
-
-const fn default_limit() -> usize {
-    8
 }
 
 impl Search {
@@ -133,22 +119,17 @@ impl Shared {
     /// Serves a call of `search_tools`.
     async fn search_tools<S: RoutedService>(&self, inner: &S, call: &Call) -> Result<Reply, Error> {
         let arguments = call.request().param("arguments").unwrap_or("{}");
-        let arguments: SearchArguments = match serde_json::from_str(arguments) {
+        let arguments = match SearchArguments::parse(arguments) {
             Ok(arguments) => arguments,
-            Err(error) => {
-                return Ok(failure(call, &format!("Invalid arguments: {error}."), None));
-            }
+            Err(message) => return Ok(failure(call, message, None)),
         };
         let answers = self.answers(ListKind::Tools, inner, call).await;
         let listings = self.recorded_or_placeholders(ListKind::Tools, answers, call)?;
         let mut page = self.page(&listings, call, None, usize::MAX)?;
         page.entries
             .retain(|entry| entry.entry.app().is_for_models());
-        let limit = arguments.limit.clamp(1, MOST);
-        Ok(success(
-            call,
-            &self.found(&page, &listings, &arguments.query, limit),
-        ))
+        let found = self.found(&page, &listings, &arguments);
+        Ok(success(call, &found))
     }
 
     /// Searches the tools of a page.
@@ -156,8 +137,7 @@ impl Shared {
         &self,
         page: &ListPage<'_>,
         listings: &super::Listings,
-        query: &str,
-        limit: usize,
+        arguments: &SearchArguments,
     ) -> Value {
         let Some(search) = &self.search else {
             return Value::Null;
@@ -166,7 +146,7 @@ impl Shared {
             .catalog
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let mut result = catalog.search(page, listings, query, limit);
+        let mut result = catalog.search(page, listings, &arguments.query, arguments.limit);
         drop(catalog);
         if result["tools"].as_array().is_none_or(Vec::is_empty) {
             result["hint"] = definitions::hint(page).into();

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::super::lists::ListPage;
+use super::arguments;
 
 /// Tool that finds tools.
 pub(super) const SEARCH: &str = "search_tools";
@@ -29,7 +30,7 @@ pub(super) fn all(page: &ListPage<'_>) -> Vec<String> {
             "type": "object",
             "properties": {
                 "query": { "type": "string", "description": "What the tool should do, in words" },
-                "limit": { "type": "integer", "minimum": 1, "maximum": super::MOST, "default": super::default_limit() },
+                "limit": { "type": "integer", "minimum": 1, "maximum": arguments::MOST, "default": arguments::DEFAULT },
             },
             "required": ["query"],
             "additionalProperties": false,

@@ -13,6 +13,7 @@ use crate::catalog::{CatalogEntry, ListKind};
 use crate::error::{NameKind, RouteError};
 use crate::json::{Fields, string_json};
 use crate::jsonrpc::Request;
+use crate::layer::trace;
 use crate::route::{Feature, Target};
 use crate::{Call, Error, Reply};
 
@@ -30,6 +31,7 @@ impl Shared {
         };
         let mut call = call.for_request(request, ());
         call.extensions_mut().insert(DerivedCall);
+        trace::rename(&call);
         let target = match self.destination(&call) {
             Destination::Server(target) => target,
             Destination::Unlisted => self.listed_target(&inner, &call).await?,
@@ -62,8 +64,10 @@ impl Shared {
         let Ok(listing) = parsed(answer, &target.server, ListKind::Tools).await else {
             return Ok(None);
         };
-        let is_listed =
-            |entry: &&CatalogEntry| self.lists(call, &target.server, ListKind::Tools, entry);
+        // Hosts keep tools for apps from the model, and cannot tell which tool this call concerns.
+        let is_listed = |entry: &&CatalogEntry| {
+            entry.app().is_for_models() && self.lists(call, &target.server, ListKind::Tools, entry)
+        };
         match listing.get(name).filter(is_listed) {
             Some(entry) => Ok(mismatch(call, entry)),
             None if listing.next_cursor().is_some() => Ok(None),
