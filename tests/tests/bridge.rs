@@ -20,3 +20,5 @@ mod lingering;
 mod programs;
 #[path = "bridge/roots.rs"]
 mod roots;
+#[path = "bridge/search.rs"]
+mod search;

@@ -24,6 +24,7 @@ mod upstream {
     mod pool;
     mod refresh;
     mod results;
+    mod search;
     mod single;
     mod size;
     mod sse;

@@ -13,7 +13,7 @@ use super::harness::ERAS;
 const EXTENSION: &str = "io.modelcontextprotocol/tasks";
 
 /// A server `name` with one task, in the form of its era.
-async fn server(name: &'static str, modern: bool) -> Scripted {
+pub(super) async fn server(name: &'static str, modern: bool) -> Scripted {
     let script = move |asked: &ReceivedRequest| {
         let task = json!({ "taskId": "1", "status": "working", "statusMessage": name });
         let result = match asked.method() {
@@ -42,7 +42,7 @@ async fn server(name: &'static str, modern: bool) -> Scripted {
 }
 
 /// A person with a client of one era.
-struct Person {
+pub(super) struct Person {
     wire: Wire,
     session: Option<String>,
     /// Capabilities that the gateway declares.
@@ -50,7 +50,7 @@ struct Person {
 }
 
 impl Person {
-    async fn new(gateway: &TestGateway, name: &str, modern: bool) -> Self {
+    pub(super) async fn new(gateway: &TestGateway, name: &str, modern: bool) -> Self {
         let token = HeaderValue::from_str(&format!("Bearer {name}")).unwrap();
         let wire = Wire::new(&gateway.url).with_header(AUTHORIZATION, token);
         if modern {
@@ -77,7 +77,7 @@ impl Person {
         }
     }
 
-    async fn ask(&self, method: &str, mut params: Value) -> Value {
+    pub(super) async fn ask(&self, method: &str, mut params: Value) -> Value {
         let Some(session) = &self.session else {
             let capabilities = json!({ "extensions": { EXTENSION: {} } });
             params["_meta"] = json!({ "io.modelcontextprotocol/clientCapabilities": capabilities });

@@ -43,7 +43,7 @@ async fn run(gateway: &Gateway, tool: &str, arguments: Value) -> Value {
 }
 
 #[tokio::test]
-async fn a_search_finds_what_can_be_called() {
+async fn category_search_finds_what_can_be_called() {
     let folder = Folder::new();
     let gateway = start(&folder).await;
     let mut tools = gateway.tools().await;
@@ -73,6 +73,16 @@ async fn a_search_finds_what_can_be_called() {
             .replace("demo__current_time", "demo__nothing")
     };
     assert_eq!(without_name(&hidden), unknown.to_string());
+    let nothing = gateway
+        .call("search_tools", json!({ "query": "zebra" }))
+        .await;
+    let hint = &nothing["result"]["structuredContent"]["hint"];
+    assert!(hint.to_string().contains("demo ("), "{nothing}");
+    let without = gateway.call("search_tools", json!({})).await;
+    assert!(
+        without.to_string().contains("must say in words"),
+        "{without}"
+    );
     // Wrong arguments are answered with the schema.
     let wrong = run(&gateway, "demo__add", json!({ "a": 1 })).await;
     assert_eq!(wrong["result"]["isError"], true, "{wrong}");
@@ -92,9 +102,10 @@ async fn progress_is_that_of_the_target() {
         .unwrap();
     let text = &reply.answer()["result"]["content"][0]["text"];
     assert_eq!(text, "Waited for 2 seconds", "{reply:?}");
-    // Metrics count the target.
+    // Metrics and the audit log name the target.
     let (_, metrics) = gateway
         .get_with("/metrics", "the-token-of-olga-is-this")
         .await;
     assert!(!metrics.contains("run_tool"), "{metrics}");
+    assert!(metrics.contains("wait"), "{metrics}");
 }
