@@ -17,16 +17,12 @@
 //! | `arguments` | map |
 //! | `annotations` | map, as in a rule; without it, the tool is not listed |
 
-use std::time::SystemTime;
-
 use mcp_gateway_core::auth::Principal;
-use mcp_gateway_core::catalog::{CatalogEntry, ListKind, Listing};
-use mcp_gateway_core::policy::{Decision, PolicyRequest};
+use mcp_gateway_core::policy::Decision;
 use mcp_gateway_core::protocol::{Capabilities, ProtocolVersion};
 use mcp_gateway_core::route::{Feature, Target};
 use mcp_gateway_core::{Caller, ClientInfo};
-use mcp_gateway_policy::{Explanation, Finding, Hint, Rules};
-use serde_json::json;
+use mcp_gateway_policy::{Explanation, Finding, Rules, SampleCall};
 
 use crate::document::{DiagnosticSink, Diagnostics, Field, FromField, NoEnvironment, yaml};
 use crate::file::policy::annotations;
@@ -50,14 +46,10 @@ use crate::file::policy::annotations;
 pub struct PolicyCase {
     /// Name of the case.
     pub name: String,
-    /// Caller and its gateway.
-    pub caller: Caller,
-    /// Tool of a server.
-    pub target: Target,
-    /// JSON text of the arguments.
-    pub arguments: String,
-    /// The tool as its server lists it, with the annotations of the case.
-    pub entry: Option<CatalogEntry>,
+    /// Call that is decided about.
+    pub call: SampleCall,
+    /// Name of its gateway.
+    gateway: String,
     /// Expected decision.
     pub expected: ExpectedDecision,
     /// Rule that is expected to decide.
@@ -100,13 +92,7 @@ impl PolicyCase {
 
     /// Returns the decision of `rules` about the case, and how they come to it.
     pub fn explain(&self, rules: &Rules) -> Explanation {
-        let request = PolicyRequest::listing(&self.caller, &self.target);
-        let request = request.with_arguments(&self.arguments);
-        let request = match &self.entry {
-            Some(entry) => request.with_entry(entry),
-            None => request,
-        };
-        rules.explain(&request, SystemTime::now())
+        self.call.explain(rules, &self.gateway)
     }
 
     /// Returns what `rules` decide otherwise than expected, or `None` if they decide as expected.
@@ -171,13 +157,15 @@ impl FromField for PolicyCase {
         table.finish();
         let client = ClientInfo::new(ProtocolVersion::LATEST, Capabilities::default());
         let principal = principal.unwrap_or_else(|| Principal::new("somebody"));
-        let target = target?;
+        let caller = Caller::new(principal, gateway.as_str(), client);
+        let call = SampleCall::new(caller, target?, arguments);
         Some(Self {
             name: name?,
-            caller: Caller::new(principal, gateway, client),
-            entry: hints.and_then(|hints| entry(&target, &hints)),
-            target,
-            arguments,
+            call: match hints {
+                Some(hints) => call.with_hints(&hints),
+                None => call,
+            },
+            gateway,
             expected: expected?,
             rule,
         })
@@ -209,19 +197,6 @@ fn principal(field: &Field<'_>) -> Option<Principal> {
     principal = teams.into_iter().fold(principal, Principal::with_team);
     principal = roles.into_iter().fold(principal, Principal::with_role);
     Some(scopes.into_iter().fold(principal, Principal::with_scope))
-}
-
-/// Returns the tool `target` as a server lists it with annotations.
-fn entry(target: &Target, hints: &[(Hint, bool)]) -> Option<CatalogEntry> {
-    let name = target.feature.name()?;
-    let hints = hints
-        .iter()
-        .map(|(hint, value)| (hint.as_str().to_owned(), json!(value)));
-    let annotations: serde_json::Map<_, _> = hints.collect();
-    let tool = json!({ "name": name, "inputSchema": {}, "annotations": annotations });
-    let list = json!({ "tools": [tool] }).to_string();
-    let listing = Listing::from_result(&target.server, ListKind::Tools, &list.into()).ok()?;
-    listing.get(name).cloned()
 }
 
 #[cfg(test)]

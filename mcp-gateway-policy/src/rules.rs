@@ -115,8 +115,17 @@ impl Rules {
 
     /// Returns the decision about `request` with the result of each rule that names its target.
     pub fn explain(&self, request: &PolicyRequest<'_>, now: SystemTime) -> Explanation {
+        self.explain_at(request.caller().gateway(), request, now)
+    }
+
+    /// Explains the decision of [`decide_at`](Self::decide_at).
+    pub fn explain_at(
+        &self,
+        gateway: &str,
+        request: &PolicyRequest<'_>,
+        now: SystemTime,
+    ) -> Explanation {
         let mut steps = Vec::new();
-        let gateway = request.caller().gateway();
         let decision = self.evaluate((gateway, request), now, |rule, finding| {
             let rule = Arc::clone(rule.name());
             steps.push(Step { rule, finding });
@@ -241,6 +250,15 @@ impl Policy for Rules {
         !self.denies_by_default && !self.rules.iter().any(hides)
     }
 }
+
+impl PartialEq for Rules {
+    /// Compares the rules, and not what has been remembered of tools.
+    fn eq(&self, other: &Self) -> bool {
+        self.denies_by_default == other.denies_by_default && self.rules == other.rules
+    }
+}
+
+impl Eq for Rules {}
 
 impl fmt::Debug for Rules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
