@@ -1,6 +1,6 @@
-//! Entries of servers and gateways as documents of a store.
+//! Entries of servers, gateways and rules as documents of a store.
 //!
-//! They have the keys of an entry of `servers` or `gateways` in a configuration file, and are read by
+//! They have the keys of an entry of `servers`, `gateways` or `policy.rules` in a configuration file, and are read by
 //! the same code, so that the file and the store are two sources of one model.
 //!
 //! | Value | In a file | In a store |
@@ -16,12 +16,14 @@ use std::path::Path;
 
 use mcp_gateway_platform::registry::{EntryReader, Violation};
 use mcp_gateway_platform::spec::{GatewaySpec, ServerSpec};
+use mcp_gateway_policy::Rule;
 use serde_json::Value;
 
 use crate::document::{
     DiagnosticSink, Environment, Field, FromField as _, Lookup, Severity, jsonc,
 };
 use crate::file::gateway::{self, KnownServers};
+use crate::file::policy;
 
 /// Reader of the entries in a store.
 ///
@@ -63,6 +65,10 @@ impl EntryReader for StoredEntries {
 
     fn read_gateway(&self, entry: &Value) -> Result<GatewaySpec, Vec<Violation>> {
         self.read_with(entry, |field| gateway::read(field, KnownServers::Any))
+    }
+
+    fn read_rule(&self, entry: &Value) -> Result<Rule, Vec<Violation>> {
+        self.read_with(entry, policy::rule)
     }
 }
 
@@ -141,6 +147,38 @@ mod tests {
                     env: { KEY: { value: k } } }, tools: { deny: ['delete*'] }, idle: 5m }]";
         let config = crate::file::parse(text).unwrap();
         assert_eq!(stored, config.platform.dynamic.servers[0]);
+    }
+
+    #[test]
+    fn rules_have_the_keys_and_the_messages_of_the_file() {
+        let entry = json!({
+            "name": "small refunds",
+            "effect": "deny",
+            "reason": "ask the finance team",
+            "servers": ["billing"],
+            "tools": ["refund_*"],
+            "teams": ["support"],
+            "annotations": { "destructive": true },
+            "when": "arguments.amount > 100",
+        });
+        let stored = StoredEntries::new(&[]).read_rule(&entry).unwrap();
+        let text = format!("policy: {{ rules: [{entry}] }}");
+        let config = crate::file::parse(&text).unwrap();
+        assert_eq!(stored, config.platform.dynamic.policy.rules[0]);
+
+        let entry = json!({ "name": "x", "effect": "no", "tool": ["a"], "when": "caller.team" });
+        let violations = StoredEntries::new(&[]).read_rule(&entry).unwrap_err();
+        let text = format!("policy: {{ rules: [{entry}] }}");
+        let messages = crate::file::parse(&text).unwrap_err();
+        assert_eq!(violations.len(), 3, "{violations:?}");
+        for violation in violations {
+            let found = messages.iter().any(|other| {
+                let path = other.path.strip_prefix("policy.rules[0]");
+                let path = path.map(|path| path.trim_start_matches('.'));
+                other.message == violation.message && path == Some(&*violation.path)
+            });
+            assert!(found, "{violation:?} {messages:?}");
+        }
     }
 
     #[test]

@@ -38,11 +38,12 @@ use crate::http::hidden::HiddenGateways;
 use crate::http::router::{HttpRouter, ManagementEndpoints, MetricsService, RouteTable};
 use crate::reload::generations::Generations;
 use crate::reload::pins::ReloadablePins;
+use crate::reload::policy::ReloadablePolicy;
 use crate::reload::results::GovernResultsLayer;
 use crate::reload::tool_names::ReloadableToolNames;
 use crate::reload::verifier::{ReloadableVerifier, VerifierFactory};
 use crate::servers::{Builtins, CredentialFactory, ServerFactory, ServerSet, SharedHttpClient};
-use crate::spec::{Assignment, Auth, DynamicSpec, Metrics as Published, PlatformSpec, PolicySpec};
+use crate::spec::{Assignment, Auth, DynamicSpec, Metrics as Published, PlatformSpec};
 use crate::state::StateStore;
 use crate::status::ServerStatus;
 use crate::telemetry::Metrics;
@@ -70,9 +71,7 @@ pub(crate) struct Controller {
     pins: Arc<ReloadablePins>,
     /// Configured names of tools, which servers may not have.
     tool_names: Arc<ReloadableToolNames>,
-    /// Rules about calls, as they are configured.
-    policy: PolicySpec,
-    /// The same as the policy of all gateways.
+    /// Rules about the calls of all gateways.
     rules: Option<Arc<Rules>>,
     /// Rules about results of all gateways.
     results: Option<Arc<ResultRules>>,
@@ -167,7 +166,6 @@ impl Controller {
             pins: Arc::clone(&credentials.pins),
             servers: ServerSet::new(factory, credentials),
             tool_names: Arc::default(),
-            policy: PolicySpec::default(),
             rules: None,
             results: None,
             gateways: Vec::new(),
@@ -356,6 +354,13 @@ impl Controller {
         let mut members = self.servers.members().iter();
         let found = members.find(|member| **member.name() == *name)?;
         Some(found.status())
+    }
+
+    /// Returns the policy of the gateway with the identifier `id`.
+    pub(crate) fn policy_of(&self, id: &str) -> Option<&ReloadablePolicy> {
+        let mut gateways = self.gateways.iter();
+        let running = gateways.find(|running| *running.traits.id == *id)?;
+        Some(&running.parts.policy)
     }
 
     /// Returns the pool of the running servers.

@@ -1,14 +1,16 @@
-//! Registry of servers and gateways in the store, beside those of the spec.
+//! Registry of servers, gateways and rules in the store, beside those of the spec.
 //!
-//! The document `registry/servers/{name}` is an entry of a server, and `registry/gateways/{id}` one
-//! of a gateway, in the forms that an [`EntryReader`] reads. Secrets are sealed, each for its place.
-//! Every replica watches the documents, and applies each change without a restart. A document that
-//! cannot be used costs itself alone.
+//! The document `registry/servers/{name}` is an entry of a server, `registry/gateways/{id}` one of a
+//! gateway, and `policy/rules/{name}` one of a rule, in the forms that an [`EntryReader`] reads.
+//! Secrets are sealed, each for its place. Every replica watches the documents, and applies each
+//! change without a restart. A document that cannot be used costs itself alone; a rule also rejects
+//! what it could have concerned.
 
 mod documents;
 mod gateways;
 mod merge;
 mod retired;
+mod rules;
 mod sealing;
 mod stored;
 
@@ -17,6 +19,7 @@ use std::sync::Arc;
 
 use futures_util::{Stream, stream};
 use mcp_gateway_auth::Keyring;
+use mcp_gateway_policy::Rule;
 use mcp_gateway_store::{Attachment, Batch, DocumentVersion, Store, StoreError, WatchEvent};
 use serde_json::Value;
 
@@ -26,11 +29,12 @@ use self::documents::Documents;
 pub(crate) use self::gateways::{ListedGateway, StoredGateway};
 pub(crate) use self::merge::{Listed, Merged};
 pub use self::retired::{RetiredEntry, retired_entries};
+pub(crate) use self::rules::{MAX_RULES, StoredRule};
 pub(crate) use self::sealing::SecretError;
 pub(crate) use self::stored::StoredServer;
 use crate::spec::{DynamicSpec, GatewaySpec, ServerSpec};
 
-/// Reader of the entries of servers and gateways in a store.
+/// Reader of the entries of servers, gateways and rules in a store.
 ///
 /// # Example
 ///
@@ -52,9 +56,16 @@ pub trait EntryReader: fmt::Debug + Send + Sync + 'static {
     ///
     /// All violations if the entry is invalid.
     fn read_gateway(&self, entry: &Value) -> Result<GatewaySpec, Vec<Violation>>;
+
+    /// Reads the entry of a rule, which may refer to servers and gateways that do not exist.
+    ///
+    /// # Errors
+    ///
+    /// All violations if the entry is invalid.
+    fn read_rule(&self, entry: &Value) -> Result<Rule, Vec<Violation>>;
 }
 
-/// Servers and gateways in the store, as this replica has last seen them.
+/// Servers, gateways and rules in the store, as this replica has last seen them.
 pub(crate) struct Registry {
     /// Keys of the seals of secrets.
     keyring: Keyring,
@@ -66,10 +77,12 @@ pub(crate) struct Registry {
     servers: Documents<StoredServer>,
     /// Gateways by identifier.
     gateways: Documents<StoredGateway>,
+    /// Rules by name.
+    rules: Documents<StoredRule>,
 }
 
 impl Registry {
-    /// Creates a registry without servers and gateways.
+    /// Creates a registry without entries.
     pub(crate) fn new(
         store: Arc<dyn Store>,
         keyring: Keyring,
@@ -80,8 +93,12 @@ impl Registry {
             StoredServer::read(name, document, &keys, &*entries)
         });
         let entries = Arc::clone(&reader);
-        let gateways = Documents::new(store, gateways::PREFIX, move |id, document| {
+        let gateways = Documents::new(Arc::clone(&store), gateways::PREFIX, move |id, document| {
             StoredGateway::read(id, document, &*entries)
+        });
+        let entries = Arc::clone(&reader);
+        let rules = Documents::new(store, rules::PREFIX, move |name, document| {
+            StoredRule::read(name, document, &*entries)
         });
         Self {
             keyring,
@@ -89,6 +106,7 @@ impl Registry {
             has_accounts: false,
             servers,
             gateways,
+            rules,
         }
     }
 
@@ -102,7 +120,8 @@ impl Registry {
 
     /// Returns the changes of the documents, by all replicas.
     pub(crate) fn watch(&self) -> impl Stream<Item = WatchEvent> + Send + Unpin + use<> {
-        stream::select(self.servers.watch(), self.gateways.watch())
+        let entries = stream::select(self.servers.watch(), self.gateways.watch());
+        stream::select(entries, self.rules.watch())
     }
 
     /// Follows a change of the documents.
@@ -112,7 +131,8 @@ impl Registry {
     /// [`StoreError`] if the store is unavailable; the change must be followed again.
     pub(crate) async fn follow(&self, event: &WatchEvent) -> Result<(), StoreError> {
         self.servers.follow(event).await?;
-        self.gateways.follow(event).await
+        self.gateways.follow(event).await?;
+        self.rules.follow(event).await
     }
 
     /// Reads all documents.
@@ -122,7 +142,8 @@ impl Registry {
     /// [`StoreError`] if the store is unavailable.
     pub(crate) async fn load(&self) -> Result<(), StoreError> {
         self.servers.load().await?;
-        self.gateways.load().await
+        self.gateways.load().await?;
+        self.rules.load().await
     }
 
     /// Returns the server `name` of the store.
@@ -130,13 +151,14 @@ impl Registry {
         self.servers.get(name)
     }
 
-    /// Adds the servers and gateways of the store to those of `spec`.
+    /// Adds the servers, gateways and rules of the store to those of `spec`.
     ///
-    /// Holds the locks of both. A caller may hold the lock of the running state, which is never
+    /// Holds the locks of each. A caller may hold the lock of the running state, which is never
     /// acquired after these.
     pub(crate) fn merge(&self, spec: &DynamicSpec) -> Merged {
         let merged = Merged::new(spec, &self.servers.entries(), self.has_accounts);
-        merged.with_gateways(&self.gateways.entries())
+        let merged = merged.with_gateways(&self.gateways.entries());
+        merged.with_rules(&self.rules.entries())
     }
 
     /// Returns the violations of the configuration `entry`, whose secrets are in the clear.

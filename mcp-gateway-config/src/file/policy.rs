@@ -54,8 +54,8 @@ impl FromField for PolicySpec {
     }
 }
 
-/// Reads a rule.
-fn rule(field: &Field<'_>) -> Option<Rule> {
+/// Reads a rule, of a file or of a store.
+pub(crate) fn rule(field: &Field<'_>) -> Option<Rule> {
     let mut table = field.table()?;
     let name: Option<String> = table.required("name", Field::read);
     let effect = effect(&mut table);

@@ -304,13 +304,15 @@ impl Controller {
     /// Replaces the rules of all gateways, and returns `true` if they differ. What equal rules have
     /// remembered of tools is kept.
     fn replace_policy(&mut self, policy: &PolicySpec) -> bool {
-        let differs = self.policy != *policy;
-        if differs {
-            self.policy.clone_from(policy);
-            self.rules = policy.rules();
-            self.results = policy.result_rules();
+        let (rules, results) = (policy.rules(), policy.result_rules());
+        let (are_other_rules, are_other_results) = (self.rules != rules, self.results != results);
+        if are_other_rules {
+            self.rules = rules;
         }
-        differs
+        if are_other_results {
+            self.results = results;
+        }
+        are_other_rules || are_other_results
     }
 
     /// Returns the gateways and servers of the last apply, which was that of `spec`.

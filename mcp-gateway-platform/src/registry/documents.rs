@@ -203,8 +203,19 @@ impl<T: StoredEntry> Documents<T> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Writes `batch`, and returns `false` if a condition does not hold. Its documents are not read
+    /// back.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store is unavailable.
+    pub(super) async fn commit(&self, batch: Batch) -> Result<bool, StoreError> {
+        let outcome = self.store.commit(batch).await?;
+        Ok(outcome == CommitOutcome::Committed)
+    }
+
     /// Returns the key of the document of `name`.
-    fn key(&self, name: &str) -> Arc<str> {
+    pub(super) fn key(&self, name: &str) -> Arc<str> {
         format!("{}{name}", self.prefix).into()
     }
 }

@@ -1,12 +1,12 @@
-//! Servers and gateways of the spec and of the store in one spec.
+//! Servers, gateways and rules of the spec and of the store in one spec.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::{ListedGateway, StoredServer, Violation};
+use super::{ListedGateway, StoredRule, StoredServer, Violation};
 use crate::spec::{DynamicSpec, ServerRuntime, ServerSpec};
 
-/// Spec with the servers and gateways of the store, and the lists of both.
+/// Spec with the servers, gateways and rules of the store, and the lists of each.
 #[derive(Debug)]
 pub(crate) struct Merged {
     /// Spec to apply.
@@ -15,6 +15,8 @@ pub(crate) struct Merged {
     pub(crate) listing: BTreeMap<Arc<str>, Listed>,
     /// Gateways of the store by identifier, used or not.
     pub(crate) gateways: BTreeMap<Arc<str>, ListedGateway>,
+    /// Rules of the store in their order, which are the last ones of the spec.
+    pub(crate) rules: Vec<Arc<StoredRule>>,
     /// Set if callers can log in, and servers can be called with their accounts.
     has_accounts: bool,
 }
@@ -84,6 +86,7 @@ impl Merged {
             spec,
             listing,
             gateways: BTreeMap::new(),
+            rules: Vec::new(),
             has_accounts,
         }
     }

@@ -1,5 +1,8 @@
 //! The registry over a store in memory.
 
+mod rules;
+
+use mcp_gateway_policy::Effect;
 use mcp_gateway_store::{CommitOutcome, ListedDocument, MemoryStore};
 use serde_json::json;
 
@@ -35,6 +38,19 @@ impl EntryReader for Reader {
             .collect();
         gateway.has_all = entry["servers"].is_null();
         Ok(gateway)
+    }
+
+    fn read_rule(&self, entry: &Value) -> Result<Rule, Vec<Violation>> {
+        let name = entry["name"].as_str();
+        let name = name.ok_or_else(|| vec![Violation::new("name", "missing")])?;
+        let tools = entry["tools"].as_array().into_iter().flatten();
+        let effect = match entry["effect"].as_str() {
+            Some("allow") => Effect::Allow,
+            Some("deny") => Effect::Deny { reason: None },
+            _ => return Err(vec![Violation::new("effect", "unknown")]),
+        };
+        let tools = tools.filter_map(Value::as_str);
+        Ok(Rule::new(name, effect).with_tools(tools))
     }
 }
 
