@@ -12,9 +12,11 @@ mod installation;
 mod label;
 mod openapi;
 mod page;
+mod policy;
 mod problem;
 mod published;
 mod requests;
+mod rule_entry;
 mod secrets;
 mod servers;
 mod team_gateways;
@@ -36,7 +38,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::problem::ApiError;
-use crate::{Administration, AuditTrail, Catalog, Connections, EntryRegistry};
+use crate::{Administration, AuditTrail, Catalog, Connections, EntryRegistry, PolicyCatalog};
 
 /// The admin API of a gateway.
 ///
@@ -52,6 +54,7 @@ struct Parts {
     audit: Option<Arc<dyn Store>>,
     catalog: Option<Arc<dyn Catalog>>,
     connections: Option<Connections>,
+    policy: Option<Arc<dyn PolicyCatalog>>,
     registry: Option<EntryRegistry>,
     trail: AuditTrail,
 }
@@ -67,6 +70,7 @@ impl AdminApi {
             audit: None,
             catalog: None,
             connections: None,
+            policy: None,
             registry: None,
             trail: AuditTrail::default(),
         }))
@@ -98,6 +102,13 @@ impl AdminApi {
     #[must_use]
     pub fn with_connections(mut self, connections: Connections) -> Self {
         Arc::make_mut(&mut self.0).connections = Some(connections);
+        self
+    }
+
+    /// Adds rules, whose changes the trail of the catalog records.
+    #[must_use]
+    pub fn with_policy(mut self, policy: Arc<dyn PolicyCatalog>) -> Self {
+        Arc::make_mut(&mut self.0).policy = Some(policy);
         self
     }
 
@@ -151,6 +162,12 @@ impl AdminApi {
         self.0.catalog.as_deref().ok_or(absent)
     }
 
+    /// Returns the rules.
+    fn policy(&self) -> Result<&dyn PolicyCatalog, ApiError> {
+        let absent = ApiError::Absent("the gateway has no policy");
+        self.0.policy.as_deref().ok_or(absent)
+    }
+
     /// Returns the registry.
     fn registry(&self) -> Result<&EntryRegistry, ApiError> {
         let absent = ApiError::Absent("the gateway has no store for entries");
@@ -186,6 +203,10 @@ fn resources() -> OpenApiRouter<AdminApi> {
         .routes(routes!(entries::get, entries::replace, entries::delete))
         .routes(routes!(entries::export))
         .routes(routes!(imports::create))
+        .routes(routes!(policy::list, policy::create))
+        .routes(routes!(policy::get, policy::replace, policy::delete))
+        .routes(routes!(policy::order, policy::reorder))
+        .routes(routes!(policy::explain))
         .routes(routes!(requests::list, requests::create))
         .routes(routes!(requests::get))
         .routes(routes!(requests::approve))

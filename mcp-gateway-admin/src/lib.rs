@@ -11,6 +11,7 @@
 //! | `/users`, `/tokens`, `/clients` | an [`Administration`] |
 //! | `/connections` | [`Connections`] |
 //! | `/servers`, `/gateways` | a [`Catalog`] |
+//! | `/policy` | a [`PolicyCatalog`] |
 //! | `/entries`, `/imports`, `/requests` | an [`EntryRegistry`] |
 //! | `/audit` | audit log |
 //! | `/openapi.json` | OpenAPI 3.1 document |
@@ -52,6 +53,7 @@ mod catalog;
 mod connections;
 mod entry_registry;
 mod new_client;
+mod policy;
 mod trail;
 
 pub use self::administration::{Administration, Administrator};
@@ -67,5 +69,9 @@ pub use self::catalog::{
 pub use self::connections::Connections;
 pub use self::entry_registry::EntryRegistry;
 pub use self::new_client::{ClientError, NewClient, is_identifier};
+pub use self::policy::{
+    PolicyAnnotations, PolicyCall, PolicyCaller, PolicyCatalog, PolicyExplanation, PolicyStep,
+    RuleDocument, RuleOrder,
+};
 pub use self::trail::AuditTrail;
 pub use mcp_gateway_registry::Violation;

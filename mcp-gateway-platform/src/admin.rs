@@ -5,6 +5,7 @@
 //! the store is awaited: the version of the document orders concurrent writes.
 
 mod gateways;
+mod policy;
 
 use std::ops::Bound;
 use std::sync::Arc;
@@ -35,7 +36,9 @@ pub(crate) fn api(
 ) -> AdminApi {
     let trail = AuditTrail::new(services.audit.clone());
     let catalog = Arc::clone(running) as _;
-    let mut api = AdminApi::new(access).with_catalog(catalog, trail.clone());
+    let mut api = AdminApi::new(access)
+        .with_catalog(catalog, trail.clone())
+        .with_policy(Arc::clone(running) as _);
     if let Some(authority) = &services.authority {
         let (users, server) = (authority.users.clone(), authority.server.clone());
         let accounts = &authority.accounts;

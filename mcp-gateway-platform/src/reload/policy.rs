@@ -1,13 +1,15 @@
 //! Policy of a gateway by the current spec: what it offers, and the rules.
 
 use std::sync::{Arc, Weak};
+use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 use mcp_gateway_core::Caller;
 use mcp_gateway_core::catalog::ListKind;
 use mcp_gateway_core::policy::{Decision, Policy, PolicyRequest};
 use mcp_gateway_core::route::Target;
-use mcp_gateway_policy::Rules;
+use mcp_gateway_core::upstream::ServerPool;
+use mcp_gateway_policy::{Explanation, Rules, SampleCall};
 
 use super::generations::Generations;
 use super::grants::Grants;
@@ -51,6 +53,19 @@ impl ReloadablePolicy {
             grants: Grants::of(spec, gateway),
             rules,
         }));
+    }
+
+    /// Returns the decision of the rules about `call`, and how they come to it; `None` if the gateway
+    /// does not offer its target. The tool is looked up in the lists of `pool`, unless the call has
+    /// it.
+    pub(crate) fn explain(&self, call: &SampleCall, pool: &ServerPool) -> Option<Explanation> {
+        let policy = self.policy.load();
+        let request = call.request().with_pool(pool);
+        if policy.grants.denial(request.target(), None).is_some() {
+            return None;
+        }
+        let rules = policy.rules.as_ref().map(Arc::clone).unwrap_or_default();
+        Some(rules.explain_at(&policy.gateway, &request, SystemTime::now()))
     }
 
     /// Returns `true` if `caller` may send requests of any method to `target`.
