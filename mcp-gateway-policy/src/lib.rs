@@ -13,12 +13,12 @@ mod hint;
 pub mod result;
 mod rule;
 mod rules;
-mod scope;
 mod sample_call;
+mod scope;
 
 pub use self::explanation::{Explanation, Finding, Step};
 pub use self::hint::Hint;
 pub use self::rule::{Effect, Rule};
 pub use self::rules::Rules;
-pub use self::scope::Scope;
 pub use self::sample_call::SampleCall;
+pub use self::scope::Scope;

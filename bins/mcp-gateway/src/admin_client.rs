@@ -70,18 +70,54 @@ impl AdminClient {
         segments: &[&str],
         change: impl FnOnce(&mut Value) -> anyhow::Result<()>,
     ) -> anyhow::Result<Value> {
+        self.replace(segments, |resource| {
+            let mut entry = resource["entry"].take();
+            if entry.is_null() {
+                return Err(anyhow!(
+                    "it is defined in the configuration file; change it there"
+                ));
+            }
+            change(&mut entry)?;
+            *resource = entry;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Replaces the resource at `segments` by what `change` makes of it, and returns the changed one.
+    ///
+    /// # Errors
+    ///
+    /// Fails if `change` fails, the gateway is unreachable or rejects the request, or somebody else
+    /// has changed the resource in the meantime.
+    pub(crate) async fn replace(
+        &self,
+        segments: &[&str],
+        change: impl FnOnce(&mut Value) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Value> {
         let url = self.url(segments, &[])?;
         let (headers, mut resource) = self.request(Method::GET, &url, None, None).await?;
-        let mut entry = resource["entry"].take();
-        if entry.is_null() {
-            return Err(anyhow!(
-                "it is defined in the configuration file; change it there"
-            ));
-        }
-        change(&mut entry)?;
+        change(&mut resource)?;
         let version = headers.get(ETAG);
-        let changed = self.request(Method::PUT, &url, version, Some(&entry)).await;
-        changed.map(|(_, body)| body)
+        let changed = self.request(Method::PUT, &url, version, Some(&resource));
+        changed.await.map(|(_, body)| body)
+    }
+
+    /// Adds `entry` to the list at `segments`, with the parameters of `query` that have a value, and
+    /// returns the resource.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the gateway is unreachable or rejects the request.
+    pub(crate) async fn create(
+        &self,
+        segments: &[&str],
+        query: &[(&str, Option<&str>)],
+        entry: &Value,
+    ) -> anyhow::Result<Value> {
+        let url = self.url(segments, query)?;
+        let created = self.request(Method::POST, &url, None, Some(entry));
+        created.await.map(|(_, body)| body)
     }
 
     /// Sends a request without a body, with the parameters of `query` that have a value.

@@ -47,6 +47,8 @@ mod recorded;
 mod registry;
 #[path = "cli/revoked.rs"]
 mod revoked;
+#[path = "cli/rules.rs"]
+mod rules;
 #[path = "cli/search.rs"]
 mod search;
 #[path = "cli/servers.rs"]

@@ -1,5 +1,7 @@
 //! `mcp-gateway policy`.
 
+mod rules;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -7,12 +9,15 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
+use http::Method;
 use mcp_gateway_config::document::NoEnvironment;
 use mcp_gateway_config::policy_cases::PolicyCase;
 use mcp_gateway_core::policy::Decision;
 use mcp_gateway_policy::Rules;
 use serde_json::{Map, Value, json};
 
+use self::rules::{AddArgs, ExportArgs, ListArgs, MoveArgs, NamedArgs};
+use super::admin::AdminArgs;
 use crate::files::ConfigFiles;
 use crate::output::print_line;
 
@@ -24,6 +29,18 @@ pub(super) struct PolicyArgs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Add a rule to the store
+    Add(Box<AddArgs>),
+    /// Print the rules of the store as a section of a configuration file
+    Export(ExportArgs),
+    /// List rules in their order, of the configuration and of the store
+    List(ListArgs),
+    /// Move a rule of the store
+    Move(MoveArgs),
+    /// Remove a rule from the store
+    Remove(NamedArgs),
+    /// Print a rule
+    Show(NamedArgs),
     /// Decide a table of cases, and fail if the policy decides otherwise than expected
     Test {
         /// Table of cases
@@ -41,12 +58,14 @@ struct ExplainArgs {
     /// The tool, as its server names it
     #[arg(value_name = "SERVER/TOOL")]
     tool: String,
-    /// Configuration file with the policy
-    #[arg(long, value_name = "FILE", default_value = "gateway.yaml")]
-    config: PathBuf,
-    /// Gateway that receives the call
-    #[arg(long, value_name = "NAME", default_value = "default")]
-    gateway: String,
+    /// Configuration file with the policy, instead of a running gateway
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    running: AdminArgs,
+    /// Gateway that receives the call; the default one otherwise
+    #[arg(long, value_name = "NAME")]
+    gateway: Option<String>,
     /// Caller
     #[arg(long, default_value = "somebody")]
     subject: String,
@@ -62,7 +81,8 @@ struct ExplainArgs {
     /// Arguments of the call
     #[arg(long, value_name = "JSON", default_value = "{}")]
     arguments: String,
-    /// Annotation of the tool that is true; may be repeated
+    /// Annotation of the tool that is true; may be repeated. Without any, a running gateway takes those
+    /// that the server lists
     #[arg(long = "annotation", value_name = "NAME", value_parser = ANNOTATIONS)]
     annotations: Vec<String>,
 }
@@ -77,6 +97,12 @@ const ANNOTATIONS: [&str; 4] = ["destructive", "idempotent", "openWorld", "readO
 /// Fails if a file cannot be read or the output is closed.
 pub(super) fn run(args: &PolicyArgs) -> anyhow::Result<ExitCode> {
     match &args.command {
+        Command::Add(args) => rules::add(args),
+        Command::Export(args) => rules::export(args),
+        Command::List(args) => rules::list(args),
+        Command::Move(args) => rules::move_to(args),
+        Command::Remove(args) => rules::remove(args),
+        Command::Show(args) => rules::show(args),
         Command::Test { file, config } => test(file, config),
         Command::Explain(args) => explain(args),
     }
@@ -108,7 +134,10 @@ fn test(file: &Path, config: &Path) -> anyhow::Result<ExitCode> {
 
 /// Prints the result of each rule that names the tool, and the decision.
 fn explain(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
-    let rules = rules(&args.config)?;
+    let Some(config) = &args.config else {
+        return explain_running(args);
+    };
+    let rules = rules(config)?;
     let explanation = args.case()?.explain(&rules);
     for step in &explanation.steps {
         print_line(format_args!("{}: {}", step.rule, step.finding))?;
@@ -120,39 +149,81 @@ fn explain(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
             reason: Some(reason),
             ..
         } => format!("The call is rejected: {reason}"),
-        _ => "The call is rejected, and the tool is hidden.".to_owned(),
+        _ => HIDDEN.to_owned(),
     })?;
     Ok(ExitCode::SUCCESS)
 }
 
+/// Prints the explanation of a running gateway.
+fn explain_running(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
+    let call = args.call()?;
+    args.running.with(async |client| {
+        let path = ["policy", "explain"];
+        let explanation = client.send(Method::POST, &path, Some(&call)).await?;
+        for step in explanation["steps"].as_array().into_iter().flatten() {
+            let (rule, finding) = (step["rule"].as_str(), step["finding"].as_str());
+            let (rule, finding) = (rule.unwrap_or_default(), finding.unwrap_or_default());
+            print_line(format_args!("{rule}: {finding}"))?;
+        }
+        let reason = explanation["reason"].as_str();
+        let decision = (
+            explanation["effect"].as_str(),
+            explanation["decidedBy"].as_str(),
+        );
+        print_line(match (decision, reason) {
+            ((Some("allow"), _), _) => "The call is permitted.".to_owned(),
+            ((Some("approve"), _), _) => "The call requires approval.".to_owned(),
+            ((_, Some("gateway")), _) => "The gateway does not offer the tool.".to_owned(),
+            (_, Some(reason)) => format!("The call is rejected: {reason}"),
+            (_, None) => HIDDEN.to_owned(),
+        })?;
+        Ok(())
+    })
+}
+
 impl ExplainArgs {
-    /// Returns the call as a case; the expectation is not used.
-    fn case(&self) -> anyhow::Result<PolicyCase> {
+    /// Returns the call as the admin API reads it. Annotations are those of the server if none is set.
+    fn call(&self) -> anyhow::Result<Value> {
         let arguments: Map<String, Value> =
             serde_json::from_str(&self.arguments).context("--arguments")?;
-        let annotations = self
-            .annotations
-            .iter()
-            .map(|name| (name.clone(), json!(true)));
         let mut caller =
             json!({ "subject": self.subject, "teams": self.teams, "roles": self.roles });
         if let Some(client) = &self.client {
             caller["client"] = json!(client);
         }
-        let case = json!({
-            "name": "call",
+        let mut call = json!({
             "tool": self.tool,
-            "gateway": self.gateway,
             "caller": caller,
             "arguments": arguments,
-            "annotations": annotations.collect::<Map<_, _>>(),
-            "expect": "allow",
         });
+        if let Some(gateway) = &self.gateway {
+            call["gateway"] = gateway.as_str().into();
+        }
+        for name in &self.annotations {
+            call["annotations"][name] = true.into();
+        }
+        Ok(call)
+    }
+
+    /// Returns the call as a case of a listed tool; the expectation is not used.
+    fn case(&self) -> anyhow::Result<PolicyCase> {
+        let mut case = self.call()?;
+        case["name"] = "call".into();
+        if self.gateway.is_none() {
+            case["gateway"] = "default".into();
+        }
+        case["expect"] = "allow".into();
+        if self.annotations.is_empty() {
+            case["annotations"] = json!({});
+        }
         let cases = PolicyCase::read_all(&json!({ "cases": [case] }).to_string());
         let cases = cases.map_err(|problems| listed(problems.lines("arguments")))?;
         cases.into_iter().next().context("no call")
     }
 }
+
+/// Text for a call that is rejected without a reason.
+const HIDDEN: &str = "The call is rejected, and the tool is hidden.";
 
 /// Returns the rules of a configuration.
 fn rules(config: &Path) -> anyhow::Result<Arc<Rules>> {
