@@ -169,6 +169,20 @@ impl Rule {
         let condition = self.condition.as_ref();
         self.scope.is_uniform() && !condition.is_some_and(Condition::is_personal)
     }
+
+    /// Returns `true` if the rule rejects what it concerns.
+    pub(crate) fn denies(&self) -> bool {
+        matches!(self.effect, Effect::Deny { .. })
+    }
+
+    /// Returns `true` if the rule may permit tools of the server of `target`, and nothing else.
+    pub(crate) fn permits_tools(&self, gateway: &str, target: &Target) -> bool {
+        self.is_of_tools()
+            && !self.is_dry_run
+            && !self.denies()
+            && self.scope.names_gateway(gateway)
+            && self.scope.names_server(&target.server)
+    }
 }
 
 impl Named for Rule {

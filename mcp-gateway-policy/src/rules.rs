@@ -156,12 +156,17 @@ impl Rules {
                 }
                 Outcome::Failed(error) => {
                     report(rule, Finding::Failed(error));
-                    if rule.is_dry_run() {
+                    if rule.is_dry_run() || self.permits_tools(*index, (gateway, request)) {
                         continue;
                     }
                     return failed(rule, error);
                 }
                 Outcome::Concerns if rule.is_dry_run() => Finding::DryRun,
+                Outcome::Concerns
+                    if rule.denies() && self.permits_tools(*index, (gateway, request)) =>
+                {
+                    continue;
+                }
                 Outcome::Concerns => {
                     report(rule, Finding::Decided);
                     return decision(rule);
@@ -172,16 +177,29 @@ impl Rules {
         self.default_decision(&target.feature)
     }
 
+    /// Returns `true` if the target is the list of a server, and a rule before `index` permits some of
+    /// its tools: the entries of the list are decided about one by one.
+    fn permits_tools(&self, index: usize, (gateway, request): (&str, &PolicyRequest<'_>)) -> bool {
+        let (target, caller) = (request.target(), request.caller());
+        let permits =
+            |rule: &Rule| rule.permits_tools(gateway, target) && rule.scope().has_caller(caller);
+        is_decided_apart(&target.feature) && self.rules[..index].iter().any(permits)
+    }
+
     fn default_decision(&self, feature: &Feature) -> Decision {
-        let is_decided_apart = matches!(
-            feature,
-            Feature::Discovery | Feature::List(_) | Feature::Subscriptions | Feature::Task(_)
-        );
-        match self.denies_by_default && !is_decided_apart {
+        match self.denies_by_default && !is_decided_apart(feature) {
             true => Decision::deny(DEFAULT),
             false => Decision::Allow,
         }
     }
+}
+
+/// Returns `true` if `feature` stands for entries that are decided about one by one.
+fn is_decided_apart(feature: &Feature) -> bool {
+    matches!(
+        feature,
+        Feature::Discovery | Feature::List(_) | Feature::Subscriptions | Feature::Task(_)
+    )
 }
 
 /// Returns the result of `rule`, which names the target of `request`.
@@ -245,8 +263,11 @@ impl Policy for Rules {
     }
 
     fn permits_all(&self, server: &str, _: ListKind) -> bool {
-        let hides =
-            |rule: &Rule| *rule.effect() != Effect::Allow && rule.scope().names_server(server);
+        // A condition may fail, which rejects.
+        let hides = |rule: &Rule| {
+            let rejects = *rule.effect() != Effect::Allow || rule.condition().is_some();
+            rejects && rule.scope().names_server(server)
+        };
         !self.denies_by_default && !self.rules.iter().any(hides)
     }
 }

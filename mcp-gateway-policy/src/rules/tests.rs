@@ -239,6 +239,46 @@ fn other_features_are_left_to_rules_without_tools() {
 }
 
 #[test]
+fn a_server_of_which_some_tools_are_permitted_has_lists() {
+    let rules = Rules::new([
+        Rule::new("dry", Effect::Allow).with_tools(["*"]).dry_run(),
+        Rule::new("reading", Effect::Allow)
+            .with_tools(["read"])
+            .with_teams(["readers"]),
+        Rule::new("rest", HIDDEN).with_servers(["files"]),
+    ]);
+    let decide = |teams, feature| {
+        let target = Target::new("files", feature);
+        rules.decide(&PolicyRequest::listing(&caller("bob", teams), &target))
+    };
+    for feature in [
+        Feature::Discovery,
+        Feature::List(ListKind::Tools),
+        Feature::Subscriptions,
+        Feature::Task("t".into()),
+    ] {
+        let decision = decide(&["readers"], feature.clone());
+        assert_eq!(decision, Decision::Allow, "{feature:?}");
+        let decision = decide(&[], feature.clone());
+        assert_eq!(decision, Decision::deny("rest"), "{feature:?}");
+    }
+    let tool = |name: &str| decide(&["readers"], Feature::Tool(name.into()));
+    assert_eq!(tool("read"), Decision::Allow);
+    assert_eq!(tool("write"), Decision::deny("rest"));
+    let prompt = decide(&["readers"], Feature::Prompt("p".into()));
+    assert_eq!(prompt, Decision::deny("rest"));
+}
+
+#[test]
+fn a_condition_that_may_fail_may_hide() {
+    let named = Rule::new("named", Effect::Allow).with_condition(condition("caller.name == 'Bob'"));
+    let rules = Rules::new([named]);
+    assert!(!rules.permits_all("files", ListKind::Tools));
+    let decision = list(&rules, &caller("bob", &[]), "read");
+    assert!(!decision.is_listed(), "{decision:?}");
+}
+
+#[test]
 fn an_explanation_names_the_rules_and_their_results() {
     let rules = Rules::new([
         Rule::new("sales", Effect::Allow).with_teams(["sales"]),
