@@ -13,6 +13,7 @@ mod label;
 mod openapi;
 mod page;
 mod policy;
+mod policy_test;
 mod problem;
 mod published;
 mod requests;
@@ -207,6 +208,7 @@ fn resources() -> OpenApiRouter<AdminApi> {
         .routes(routes!(policy::get, policy::replace, policy::delete))
         .routes(routes!(policy::order, policy::reorder))
         .routes(routes!(policy::explain))
+        .routes(routes!(policy_test::test))
         .routes(routes!(requests::list, requests::create))
         .routes(routes!(requests::get))
         .routes(routes!(requests::approve))

@@ -386,6 +386,142 @@ async fn an_explanation_has_the_annotations_of_the_server_and_no_arguments_in_th
     assert!(!records.contains("hunter2") && !gateway.stderr().contains("hunter2"));
 }
 
+#[tokio::test]
+async fn a_table_of_cases_is_decided_by_the_rules_in_force() {
+    let folder = Folder::new();
+    let gateway = serve_sqlite(&folder).await;
+    add(
+        &gateway,
+        json!({ "name": "no echo", "effect": "deny", "tools": ["echo"] }),
+    )
+    .await;
+    let case = |name: &str, expect: &str, rule: Value| {
+        let call = json!({ "tool": "demo/echo" });
+        json!({ "name": name, "call": call, "expect": expect, "rule": rule })
+    };
+    let cases = json!({ "cases": [
+        case("a", "deny", Value::Null),
+        case("b", "deny", "no echo".into()),
+        case("c", "deny", "other".into()),
+        case("d", "allow", Value::Null),
+    ] });
+    let tested = api(&gateway, "POST", "/policy/test", cases).await;
+    assert_eq!(
+        (tested.status, &tested.body["passed"]),
+        (200, &json!(2)),
+        "{}",
+        tested.body
+    );
+    let failures = tested.body["failures"].as_array().unwrap();
+    let names: Vec<_> = failures.iter().map(|failure| &failure["name"]).collect();
+    assert_eq!(names, ["c", "d"]);
+    let wrong = json!({ "cases": [case("a", "maybe", Value::Null)] });
+    assert_eq!(
+        api(&gateway, "POST", "/policy/test", wrong).await.status,
+        422
+    );
+}
+
+/// Tools of the server with arguments, and the patterns that match them.
+const TOOLS: [(&str, &str, &[&str]); 3] = [
+    ("add", r#"{ "a": 1, "b": 2 }"#, &["*", "a*"]),
+    ("echo", r#"{ "text": "x" }"#, &["*", "*c*", "echo"]),
+    ("wait", r#"{ "seconds": 0 }"#, &["*", "*t*", "wait"]),
+];
+
+/// Random numbers, the same ones in each run.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        usize::try_from(self.0 >> 33).unwrap() % bound
+    }
+
+    /// Returns a rule without a name: its effect and pattern.
+    fn rule(&mut self) -> (&'static str, &'static str) {
+        let effect = ["allow", "deny"][self.below(2)];
+        (
+            effect,
+            ["*", "a*", "*t*", "*c*", "echo", "wait"][self.below(6)],
+        )
+    }
+}
+
+type Rule = (String, (&'static str, &'static str));
+
+/// Makes a random change of the rules at `gateway`, and of `rules`, which are expected then.
+async fn change_one(gateway: &Gateway, numbers: &mut Numbers, rules: &mut Vec<Rule>, at: usize) {
+    let entry = |name: &str, (effect, tool): (&str, &str)| json!({ "name": name, "effect": effect, "tools": [tool] });
+    let kind = numbers.below(4);
+    if kind == 0 || rules.len() < 2 {
+        let (name, rule, place) = (
+            format!("r{at}"),
+            numbers.rule(),
+            numbers.below(rules.len() + 1),
+        );
+        let before = rules.get(place).map(|(name, _)| format!("?before={name}"));
+        let path = format!("/policy/rules{}", before.unwrap_or_default());
+        let added = api(gateway, "POST", &path, entry(&name, rule)).await;
+        assert_eq!(added.status, 201, "{}", added.body);
+        rules.insert(place, (name, rule));
+        return;
+    }
+    let place = numbers.below(rules.len());
+    let path = format!("/policy/rules/{}", rules[place].0);
+    let status = match kind {
+        1 => {
+            rules[place].1 = numbers.rule();
+            let entry = entry(&rules[place].0, rules[place].1);
+            change(gateway, "PUT", &path, "*", entry).await.status
+        }
+        2 => {
+            rules.remove(place);
+            api(gateway, "DELETE", &path, Value::Null).await.status - 4
+        }
+        _ => {
+            rules.rotate_left(place);
+            let names: Vec<_> = rules.iter().map(|(name, _)| name).collect();
+            let order = json!({ "names": names });
+            change(gateway, "PUT", "/policy/order", "*", order)
+                .await
+                .status
+        }
+    };
+    assert_eq!(status, 200, "{kind}");
+}
+
+#[tokio::test]
+async fn what_is_listed_can_be_called_under_random_changes_of_rules() {
+    let folder = Folder::new();
+    let gateway = serve_sqlite(&folder).await;
+    let (mut numbers, mut rules) = (Numbers(7), Vec::new());
+    for at in 0..60 {
+        change_one(&gateway, &mut numbers, &mut rules, at).await;
+        for (tool, arguments, patterns) in TOOLS {
+            let deciding = rules
+                .iter()
+                .find(|(_, (_, pattern))| patterns.contains(pattern));
+            let expected = deciding.is_none_or(|(_, (effect, _))| *effect == "allow");
+            let name = format!("demo__{tool}");
+            let arguments = serde_json::from_str(arguments).unwrap();
+            assert_eq!(
+                has_tool(&gateway, &name).await,
+                expected,
+                "{at}: {tool} {rules:?}"
+            );
+            assert_eq!(
+                permits(&gateway, &name, arguments).await,
+                expected,
+                "{at}: {tool} {rules:?}"
+            );
+        }
+    }
+}
+
 /// Changes rules at two replicas over one store, of which one is killed.
 async fn replicas_agree(store: &str, database: &str) {
     let folders = [Folder::new(), Folder::new()];
