@@ -245,6 +245,11 @@ pub struct GatewayDocument {
     /// Servers that it cannot call, and whose assignments take effect when it can.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub dangling: Vec<DanglingServer>,
+    /// `list` for a list of all tools, or `search` for tools that search and run them.
+    pub exposure: &'static str,
+    /// Patterns of the tools that are listed beside the search.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub visible_tools: Vec<String>,
     /// Teams that may use it; `null` unless it is for teams.
     pub teams: Option<Vec<String>>,
     /// Subject of the only caller who may use it; `null` unless it is personal.

@@ -34,6 +34,13 @@ pub(super) struct GatewayEntry {
     /// Servers of which it has some tools, or that it calls with pinned connections or identities.
     #[schema(value_type = Option<Vec<Object>>)]
     assignments: Option<Value>,
+    /// `list` for a list of all tools, which is the default, or `search` for tools that search and run
+    /// them.
+    #[schema(pattern = "^(list|search)$")]
+    exposure: Option<String>,
+    /// Patterns of the tools that are listed beside the search.
+    #[schema(rename = "visibleTools")]
+    visible_tools: Option<Vec<String>>,
     /// Callers for whom it exists; all if absent.
     #[schema(required = false)]
     visibility: VisibilityEntry,
@@ -170,6 +177,8 @@ fn check_texts(entry: &Value) -> Result<(), ApiError> {
         "title",
         "description",
         "servers",
+        "exposure",
+        "visibleTools",
         "visibility.teams",
         "visibility.user",
     ] {

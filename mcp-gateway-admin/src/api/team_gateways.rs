@@ -114,6 +114,8 @@ mod tests {
             servers: texts(servers),
             assignments: Vec::new(),
             dangling: Vec::new(),
+            exposure: "list",
+            visible_tools: Vec::new(),
             teams: teams.map(texts),
             user: None,
             entry: None,

@@ -10,7 +10,7 @@
 //! | `forwardHeaders` | list of header names |
 //! | `pageSize` | positive number |
 //! | `exposure` | `list` or `search` |
-//! | `visibleTools` | list of strings, with `exposure: search` |
+//! | `visibleTools` | list of patterns, with `exposure: search` |
 //! | `maxToolName` | number from 48 to 128 |
 //! | `toolPrefix` | `always`, `onCollision` or `never` |
 //! | `instructions` | string |

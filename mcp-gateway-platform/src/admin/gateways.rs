@@ -8,6 +8,7 @@ use mcp_gateway_admin::{
     AssignmentDocument, CatalogError, DanglingServer, GatewayDocument, ServerSource,
 };
 use mcp_gateway_auth::accounts::Owner;
+use mcp_gateway_core::layer::dispatch::ToolSearch;
 use mcp_gateway_store::{Attachment, DocumentVersion};
 use serde_json::Value;
 
@@ -211,6 +212,8 @@ fn described(
             reason: reason.to_owned(),
         })
     });
+    let search = gateway.tool_search.as_ref();
+    let visible = search.into_iter().flat_map(ToolSearch::visible);
     let (teams, user) = match &gateway.visibility {
         Visibility::Organization => (None, None),
         Visibility::Teams(teams) => (Some(texts(teams)), None),
@@ -230,6 +233,8 @@ fn described(
         servers: texts(&gateway.servers),
         assignments: gateway.assignments.iter().map(assigned).collect(),
         dangling: dangling.collect(),
+        exposure: if search.is_some() { "search" } else { "list" },
+        visible_tools: visible.map(str::to_owned).collect(),
         teams,
         user,
         entry: stored.map(|listed| listed.stored.entry.clone()),

@@ -48,11 +48,13 @@ struct StagedGateway {
     gateway: RunningGateway,
     /// Router and rules, if a gateway of the name is running already.
     update: Option<(PrefixRouter, VerifierRules)>,
+    /// Set if a running gateway of the name shows its tools otherwise.
+    is_exposed_anew: bool,
 }
 
 impl StagedGateway {
     /// Updates policy and router of the gateway to its `definition` in `spec`. Subscribers are
-    /// notified if servers or rules (`has_changed`) or assignments have changed. Returns the gateway
+    /// notified if servers or rules (`has_changed`), assignments or the exposure have changed. Returns the gateway
     /// with the rules for its verifier.
     fn route(
         mut self,
@@ -63,7 +65,9 @@ impl StagedGateway {
         let parts = &self.gateway.parts;
         parts.policy.replace((spec, definition), policy);
         parts.results.replace(&definition.name, results);
-        let has_changed = has_changed || self.gateway.assignments != definition.assignments;
+        let has_changed = has_changed
+            || self.is_exposed_anew
+            || self.gateway.assignments != definition.assignments;
         let rules = self.update.map(|(router, rules)| {
             parts.routing.replace(router, has_changed);
             rules
@@ -164,12 +168,15 @@ impl Controller {
                 return Ok(StagedGateway {
                     gateway: running.clone(),
                     update: Some((router, rules)),
+                    is_exposed_anew: false,
                 });
             }
             // Open streams follow the parts to the new gateway.
             Some(running) => (running.parts.clone(), Some((router, rules))),
             None => (self.parts(router, rules), None),
         };
+        let is_exposed_anew =
+            running.is_some_and(|running| running.traits.tool_search != traits.tool_search);
         let protected = traits.protected.iter();
         let gateways = protected.map(|protected| self.create(&traits, &parts, protected.as_ref()));
         Ok(StagedGateway {
@@ -180,6 +187,7 @@ impl Controller {
                 traits,
             },
             update,
+            is_exposed_anew,
         })
     }
 

@@ -23,6 +23,8 @@ enum Command {
     Add(AddArgs),
     /// Assign tools of a server to a gateway
     Assign(AssignArgs),
+    /// Change how a gateway shows its tools
+    Expose(ExposeArgs),
     /// List gateways, of the configuration and of the store
     List {
         /// Print JSON
@@ -104,6 +106,20 @@ struct AssignArgs {
     gateway: AdminArgs,
 }
 
+#[derive(Debug, Args)]
+struct ExposeArgs {
+    /// Name or identifier of the gateway
+    name: String,
+    /// A list of all tools, or tools that search and run them
+    #[arg(value_parser = ["list", "search"])]
+    exposure: String,
+    /// Pattern of tools that are listed beside the search; may be repeated
+    #[arg(long = "visible", value_name = "PATTERN")]
+    visible: Vec<String>,
+    #[command(flatten)]
+    gateway: AdminArgs,
+}
+
 /// Callers for whom a gateway exists.
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("visibility"))]
@@ -141,6 +157,14 @@ pub(super) fn run(args: NamedGatewayArgs) -> anyhow::Result<ExitCode> {
         Command::Add(args) => add(&args),
         Command::Assign(args) => change(&args.gateway, &args.name, |entry| {
             assign(entry, &args);
+            Ok(())
+        }),
+        Command::Expose(args) => change(&args.gateway, &args.name, |entry| {
+            remove(entry, "visibleTools");
+            entry["exposure"] = args.exposure.as_str().into();
+            if !args.visible.is_empty() {
+                entry["visibleTools"] = args.visible.clone().into();
+            }
             Ok(())
         }),
         Command::List { json, gateway } => list(&gateway, json),

@@ -525,3 +525,47 @@ async fn mistakes_on_the_command_line_are_named() {
         assert!(done.stderr.contains(advice), "{line}: {done:?}");
     }
 }
+
+#[tokio::test]
+async fn the_exposure_of_a_gateway_follows_the_store() {
+    let folder = Folder::new();
+    let gateway = serve(&folder).await;
+    let created = create(&gateway, json!({ "name": "team", "servers": ["demo"] })).await;
+    assert_eq!(created["exposure"], "list");
+    let (path, session) = ("/v1/mcp/team", gateway.initialize_at("/v1/mcp/team").await);
+    let expose = async |args: &[&str]| {
+        let args = [
+            &["gateway", "expose", "team"][..],
+            args,
+            &["--url", &*gateway.url],
+        ]
+        .concat();
+        let done = run_with_env(&args, &[("MCP_GATEWAY_TOKEN", ADMIN)]).await;
+        assert_eq!(done.code, Some(0), "{done:?}");
+    };
+    let changed = "notifications/tools/list_changed";
+    let exposing = expose(&["search", "--visible", "demo__e*", "--visible", "demo__add"]);
+    gateway.hears_at(path, &session, changed, exposing).await;
+    let mut names = tools(&gateway, path, BOB).await.unwrap();
+    names.sort_unstable();
+    assert_eq!(
+        names,
+        ["demo__add", "demo__echo", "run_tool", "search_tools"]
+    );
+    let shown = api(&gateway, "GET", "/gateways/team", Value::Null)
+        .await
+        .body;
+    assert_eq!(shown["exposure"], "search");
+    assert_eq!(shown["visibleTools"], json!(["demo__add", "demo__e*"]));
+    gateway
+        .hears_at(path, &session, changed, expose(&["list"]))
+        .await;
+    let names = tools(&gateway, path, BOB).await.unwrap();
+    assert!(names.contains(&"demo__greet".to_owned()), "{names:?}");
+    let entry = json!({ "name": "team", "visibleTools": ["a"] });
+    let rejected = change(&gateway, "PUT", "/gateways/team", "*", entry).await;
+    assert_eq!(
+        (rejected.status, &rejected.body["errors"][0]["path"]),
+        (422, &json!("visibleTools"))
+    );
+}

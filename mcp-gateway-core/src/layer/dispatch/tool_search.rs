@@ -21,7 +21,7 @@ use super::lists::ListPage;
 use super::{RoutedService, Shared};
 use crate::catalog::ListKind;
 use crate::protocol::{Era, Method};
-use crate::{Call, Error, Reply};
+use crate::{Call, Error, Reply, glob};
 
 /// Search instead of a long list of tools.
 ///
@@ -38,11 +38,22 @@ impl ToolSearch {
         Self::default()
     }
 
-    /// Sets the tools that are listed beside the search, by the names that clients see.
+    /// Sets the tools that are listed beside the search, by the names that clients see. In a name,
+    /// `*` stands for any characters.
     #[must_use]
     pub fn with_visible<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.visible = names.into_iter().map(Into::into).collect();
         self
+    }
+
+    /// Returns the patterns of the tools that are listed beside the search.
+    pub fn visible(&self) -> impl Iterator<Item = &str> {
+        self.visible.iter().map(String::as_str)
+    }
+
+    /// Returns `true` if the tool `name` is listed beside the search.
+    fn shows(&self, name: &str) -> bool {
+        self.visible().any(|pattern| glob::matches(pattern, name))
     }
 }
 
@@ -110,7 +121,7 @@ impl Shared {
             .retain(|entry| entry.entry.app().is_for_models());
         page.definitions = definitions::all(&page);
         page.entries
-            .retain(|entry| search.options.visible.contains(&entry.name));
+            .retain(|entry| search.options.shows(&entry.name));
         page.is_merged = true;
         let text = self.write(ListKind::Tools, &listings, call, &page);
         Ok(Reply::result(call.request().id(), &text))
