@@ -3,6 +3,7 @@
 mod apply;
 mod client_state;
 mod gateway;
+mod held;
 mod restricted;
 
 use std::sync::Arc;
