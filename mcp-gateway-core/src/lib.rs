@@ -162,6 +162,7 @@ pub mod reply;
 pub mod results;
 pub mod route;
 pub mod runtime;
+pub mod script;
 mod seal;
 mod semconv;
 #[cfg(feature = "serve")]

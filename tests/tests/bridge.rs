@@ -10,6 +10,8 @@
 mod asking;
 #[path = "bridge/client.rs"]
 mod client;
+#[path = "bridge/code.rs"]
+mod code;
 #[path = "bridge/delays.rs"]
 mod delays;
 #[path = "bridge/isolation.rs"]

@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep};
 use super::client::Legacy;
 
 /// Timeout of steps that take no time on an idle machine.
-const SOON: Duration = Duration::from_secs(30);
+pub(super) const SOON: Duration = Duration::from_secs(30);
 
 /// A gateway with a search over the fixture in one era.
 struct Harness {
@@ -76,7 +76,7 @@ fn run(tool: &str, arguments: &Value) -> Value {
 }
 
 /// An answer to the question of `test_elicitation`.
-fn accepted() -> Value {
+pub(super) fn accepted() -> Value {
     json!({ "action": "accept", "content": { "username": "zoe", "email": "a@b.c" } })
 }
 

@@ -3,10 +3,16 @@
 //! Clients see `search_tools`, `run_tool` and the tools that are always visible. A call of `run_tool` becomes
 //! the call of its target before it is routed, so that routing, policy, credentials, limits and
 //! observation concern the target. What is searched is the list that the caller would see.
+//!
+//! With scripts, clients see `run_code` instead of `run_tool`. Each call of a script is such a call of
+//! its target.
 
 mod arguments;
 mod catalog;
+mod code;
+mod declarations;
 mod definitions;
+mod functions;
 mod parameters;
 mod run;
 
@@ -17,19 +23,33 @@ use serde_json::{Value, json};
 
 use self::arguments::SearchArguments;
 use self::catalog::Catalog;
+use self::code::Scripts;
+use self::functions::Functions;
 use super::lists::ListPage;
 use super::{RoutedService, Shared};
 use crate::catalog::ListKind;
 use crate::protocol::{Era, Method};
+use crate::script::ScriptRunner;
 use crate::{Call, Error, Reply, glob};
 
 /// Search instead of a long list of tools.
 ///
 /// The tools `search_tools` and `run_tool` take the place of those of the servers.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct ToolSearch {
     visible: BTreeSet<String>,
+    scripts: bool,
+    runner: Option<Arc<dyn ScriptRunner>>,
 }
+
+/// Runners are left out, because they belong to the process.
+impl PartialEq for ToolSearch {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.visible, self.scripts) == (&other.visible, other.scripts)
+    }
+}
+
+impl Eq for ToolSearch {}
 
 impl ToolSearch {
     /// Creates a search without tools that are always visible.
@@ -55,6 +75,27 @@ impl ToolSearch {
     fn shows(&self, name: &str) -> bool {
         self.visible().any(|pattern| glob::matches(pattern, name))
     }
+
+    /// Shows `run_code` instead of `run_tool`: scripts call the tools. Without a
+    /// [runner](Self::with_script_runner), it changes nothing.
+    #[must_use]
+    pub fn with_scripts(mut self) -> Self {
+        self.scripts = true;
+        self
+    }
+
+    /// Sets the runner of scripts. Default: none.
+    #[must_use]
+    pub fn with_script_runner(mut self, runner: Arc<dyn ScriptRunner>) -> Self {
+        self.runner = Some(runner);
+        self
+    }
+
+    /// Returns `true` if scripts call the tools.
+    #[must_use]
+    pub fn has_scripts(&self) -> bool {
+        self.scripts
+    }
 }
 
 /// Search of a gateway, with the index of the lists that it has seen.
@@ -62,20 +103,25 @@ impl ToolSearch {
 pub(super) struct Search {
     pub(super) options: ToolSearch,
     catalog: Mutex<Catalog>,
+    /// Scripts, if they call the tools.
+    scripts: Option<Arc<Scripts>>,
 }
 
 /// Tool of the search.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum SearchTool {
-    Search,
+    Code(Arc<Scripts>),
     Run,
+    Search,
 }
 
 impl Search {
     pub(super) fn new(options: ToolSearch) -> Self {
+        let runner = options.runner.clone().filter(|_| options.scripts);
         Self {
             options,
             catalog: Mutex::default(),
+            scripts: runner.map(|runner| Arc::new(Scripts::new(runner))),
         }
     }
 }
@@ -89,9 +135,15 @@ impl Shared {
         }
         match &*call.request().name()? {
             definitions::SEARCH => Some(SearchTool::Search),
-            definitions::RUN => Some(SearchTool::Run),
+            definitions::RUN if self.scripts().is_none() => Some(SearchTool::Run),
+            definitions::CODE => self.scripts().cloned().map(SearchTool::Code),
             _ => None,
         }
+    }
+
+    /// Returns the scripts of a gateway that shows `run_code`.
+    fn scripts(&self) -> Option<&Arc<Scripts>> {
+        self.search.as_ref()?.scripts.as_ref()
     }
 
     /// Serves a call of a tool of the search.
@@ -104,6 +156,7 @@ impl Shared {
         match tool {
             SearchTool::Search => self.search_tools(&inner, &call).await,
             SearchTool::Run => self.run_tool(inner, call).await,
+            SearchTool::Code(scripts) => self.run_code(scripts, inner, call).await,
         }
     }
 
@@ -114,17 +167,49 @@ impl Shared {
         inner: &S,
         call: &Call,
     ) -> Result<Reply, Error> {
-        let answers = self.answers(ListKind::Tools, inner, call).await;
-        let listings = self.recorded_or_placeholders(ListKind::Tools, answers, call)?;
-        let mut page = self.page(&listings, call, None, usize::MAX)?;
-        page.entries
-            .retain(|entry| entry.entry.app().is_for_models());
-        page.definitions = definitions::all(&page);
+        let listings = self.search_listings(inner, call).await?;
+        let mut page = self.search_page(&listings, call)?;
+        page.definitions = match self.scripts() {
+            Some(_) => definitions::for_scripts(&Functions::of(&page)),
+            None => definitions::for_calls(&page),
+        };
         page.entries
             .retain(|entry| search.options.shows(&entry.name));
         page.is_merged = true;
         let text = self.write(ListKind::Tools, &listings, call, &page);
         Ok(Reply::result(call.request().id(), &text))
+    }
+
+    /// Returns the lists of the servers, for a search.
+    async fn search_listings<S: RoutedService>(
+        &self,
+        inner: &S,
+        call: &Call,
+    ) -> Result<super::Listings, Error> {
+        let answers = self.answers(ListKind::Tools, inner, call).await;
+        self.recorded_or_placeholders(ListKind::Tools, answers, call)
+    }
+
+    /// Returns the tools that the model of the caller may use.
+    fn search_page<'a>(
+        &self,
+        listings: &'a super::Listings,
+        call: &Call,
+    ) -> Result<ListPage<'a>, Error> {
+        let mut page = self.page(listings, call, None, usize::MAX)?;
+        page.entries
+            .retain(|entry| entry.entry.app().is_for_models());
+        Ok(page)
+    }
+
+    /// Returns the functions of the caller.
+    async fn functions<S: RoutedService>(
+        &self,
+        inner: &S,
+        call: &Call,
+    ) -> Result<Functions, Error> {
+        let listings = self.search_listings(inner, call).await?;
+        Ok(Functions::of(&self.search_page(&listings, call)?))
     }
 
     /// Serves a call of `search_tools`.
@@ -134,11 +219,8 @@ impl Shared {
             Ok(arguments) => arguments,
             Err(message) => return Ok(failure(call, message, None)),
         };
-        let answers = self.answers(ListKind::Tools, inner, call).await;
-        let listings = self.recorded_or_placeholders(ListKind::Tools, answers, call)?;
-        let mut page = self.page(&listings, call, None, usize::MAX)?;
-        page.entries
-            .retain(|entry| entry.entry.app().is_for_models());
+        let listings = self.search_listings(inner, call).await?;
+        let page = self.search_page(&listings, call)?;
         let found = self.found(&page, &listings, &arguments);
         Ok(success(call, &found))
     }
@@ -157,10 +239,11 @@ impl Shared {
             .catalog
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let mut result = catalog.search(page, listings, &arguments.query, arguments.limit);
+        let functions = self.scripts().map(|_| Functions::of(page));
+        let mut result = catalog.search(page, listings, arguments, functions.as_ref());
         drop(catalog);
         if result["tools"].as_array().is_none_or(Vec::is_empty) {
-            result["hint"] = definitions::hint(page).into();
+            result["hint"] = definitions::hint(page, functions.as_ref()).into();
         }
         result
     }
@@ -189,9 +272,14 @@ fn failure(call: &Call, message: &str, schema: Option<&Value>) -> Reply {
     )
 }
 
-fn reply(call: &Call, mut result: Value) -> Reply {
+fn reply(call: &Call, result: Value) -> Reply {
+    Reply::result(call.request().id(), &result_text(call, result))
+}
+
+/// Returns the JSON text of a result in the era of the client.
+fn result_text(call: &Call, mut result: Value) -> String {
     if call.client().era() == Era::Modern {
         result["resultType"] = "complete".into();
     }
-    Reply::result(call.request().id(), &result.to_string())
+    result.to_string()
 }

@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 
 use super::super::Listings;
 use super::super::lists::{ListPage, VisibleEntry};
+use super::arguments::SearchArguments;
+use super::declarations::declaration;
+use super::functions::Functions;
 use super::parameters;
 use crate::catalog::Listing;
 
@@ -37,8 +40,8 @@ impl Catalog {
         &mut self,
         page: &ListPage<'_>,
         listings: &Listings,
-        query: &str,
-        limit: usize,
+        arguments: &SearchArguments,
+        functions: Option<&Functions>,
     ) -> Value {
         let keys: HashMap<&str, String> = listings
             .iter()
@@ -59,11 +62,15 @@ impl Catalog {
             .select(|key, tool| visible.contains_key(&(key, tool)));
         let found = self
             .index
-            .search(query, &selection, limit)
+            .search(&arguments.query, &selection, arguments.limit)
             .unwrap_or_default();
+        let paths = functions.map(Functions::paths);
         let hits = found.hits.iter().filter_map(|hit| {
             let entry = visible.get(&(hit.server, hit.tool))?;
-            Some(described(entry, &hit.reasons))
+            Some(match &paths {
+                Some(paths) => declared(entry, paths.get(&*entry.name)?, &hit.reasons),
+                None => described(entry, &hit.reasons),
+            })
         });
         json!({
             "tools": hits.collect::<Vec<_>>(),
@@ -127,15 +134,29 @@ impl Catalog {
     }
 }
 
+/// Returns a result for scripts: the function at `path`.
+fn declared(entry: &VisibleEntry<'_>, path: &str, reasons: &[Reason<'_>]) -> Value {
+    let definition: Value = serde_json::from_str(entry.entry.json()).unwrap_or_default();
+    json!({
+        "declaration": declaration(path, &definition),
+        "description": definition["description"].as_str().unwrap_or_default(),
+        "why": why(reasons),
+    })
+}
+
+fn why(reasons: &[Reason<'_>]) -> String {
+    let reasons: Vec<_> = reasons.iter().map(|reason| reason.to_string()).collect();
+    reasons.join(", ")
+}
+
 /// Returns a result.
 fn described(entry: &VisibleEntry<'_>, reasons: &[Reason<'_>]) -> Value {
     let definition: Value = serde_json::from_str(entry.entry.json()).unwrap_or_default();
-    let why: Vec<_> = reasons.iter().map(|reason| reason.to_string()).collect();
     json!({
         "name": entry.name,
         "server": &**entry.server,
         "description": definition["description"].as_str().unwrap_or_default(),
         "parameters": parameters::compact(&definition["inputSchema"]),
-        "why": why.join(", "),
+        "why": why(reasons),
     })
 }

@@ -29,7 +29,17 @@ impl Shared {
                 "Invalid arguments: \"tool_name\" must be a string, and \"tool_args\" an object.";
             return Ok(failure(&call, message, None));
         };
-        let mut call = call.for_request(request, ());
+        let call = call.for_request(request, ());
+        trace::rename(&call);
+        self.call_listed(inner, call).await
+    }
+
+    /// Serves a call that the gateway has derived from that of a client, if its tool is listed.
+    pub(super) async fn call_listed<S: RoutedService>(
+        self: Arc<Self>,
+        inner: S,
+        mut call: Call,
+    ) -> Result<Reply, Error> {
         call.extensions_mut().insert(DerivedCall);
         trace::rename(&call);
         let target = match self.destination(&call) {
