@@ -12,7 +12,6 @@ mod installation;
 mod label;
 mod openapi;
 mod page;
-mod pins;
 mod policy;
 mod policy_test;
 mod problem;
@@ -40,9 +39,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::problem::ApiError;
-use crate::{
-    Administration, AuditTrail, Catalog, Connections, EntryRegistry, PinRegistry, PolicyCatalog,
-};
+use crate::{Administration, AuditTrail, Catalog, Connections, EntryRegistry, PolicyCatalog};
 
 /// The admin API of a gateway.
 ///
@@ -59,7 +56,6 @@ struct Parts {
     catalog: Option<Arc<dyn Catalog>>,
     connections: Option<Connections>,
     policy: Option<Arc<dyn PolicyCatalog>>,
-    pins: Option<Arc<dyn PinRegistry>>,
     registry: Option<EntryRegistry>,
     trail: AuditTrail,
 }
@@ -76,7 +72,6 @@ impl AdminApi {
             catalog: None,
             connections: None,
             policy: None,
-            pins: None,
             registry: None,
             trail: AuditTrail::default(),
         }))
@@ -115,13 +110,6 @@ impl AdminApi {
     #[must_use]
     pub fn with_policy(mut self, policy: Arc<dyn PolicyCatalog>) -> Self {
         Arc::make_mut(&mut self.0).policy = Some(policy);
-        self
-    }
-
-    /// Adds the approved definitions of servers.
-    #[must_use]
-    pub fn with_pins(mut self, pins: Arc<dyn PinRegistry>) -> Self {
-        Arc::make_mut(&mut self.0).pins = Some(pins);
         self
     }
 
@@ -181,12 +169,6 @@ impl AdminApi {
         self.0.policy.as_deref().ok_or(absent)
     }
 
-    /// Returns the approved definitions of servers.
-    fn pins(&self) -> Result<&dyn PinRegistry, ApiError> {
-        let absent = ApiError::Absent("the gateway has no pinned servers");
-        self.0.pins.as_deref().ok_or(absent)
-    }
-
     /// Returns the registry.
     fn registry(&self) -> Result<&EntryRegistry, ApiError> {
         let absent = ApiError::Absent("the gateway has no store for entries");
@@ -231,8 +213,6 @@ fn resources() -> OpenApiRouter<AdminApi> {
         .routes(routes!(requests::get))
         .routes(routes!(requests::approve))
         .routes(routes!(requests::deny))
-        .routes(routes!(pins::list))
-        .routes(routes!(pins::approve))
         .routes(routes!(servers::list, servers::create))
         .routes(routes!(servers::get, servers::replace, servers::delete))
         .routes(routes!(gateways::list, gateways::create))

@@ -245,7 +245,8 @@ pub struct GatewayDocument {
     /// Servers that it cannot call, and whose assignments take effect when it can.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub dangling: Vec<DanglingServer>,
-    /// `list` for a list of all tools, or `search` for tools that search and run them.
+    /// `list` for a list of all tools, `search` for tools that search and run them, or `code` for
+    /// tools that search them and run scripts.
     pub exposure: &'static str,
     /// Patterns of the tools that are listed beside the search.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -20,6 +20,7 @@ use mcp_gateway_auth::login::{KeptIdTokens, LoginPages};
 use mcp_gateway_auth::server::{AssertionIssuer, AuthorizationServer, ProtectedResources};
 use mcp_gateway_auth::users::{NewUser, Role, UserError, Users};
 use mcp_gateway_auth::{Clock, Keyring, Secret, TrustedProxies};
+use mcp_gateway_core::script::ScriptRunner;
 use mcp_gateway_store::Store;
 use url::Url;
 
@@ -54,6 +55,8 @@ pub(crate) struct Services {
     pub(crate) key: Option<SessionKey>,
     /// Detected protocols of servers, if there is a state store.
     pub(crate) protocols: Option<ProtocolDocuments>,
+    /// Runner of scripts, if the program has one.
+    pub(crate) scripts: Option<Arc<dyn ScriptRunner>>,
     /// Account that was created in an empty state store.
     pub(crate) first_account: Option<InitialAccount>,
     /// Description of the state store for operators.
@@ -72,6 +75,7 @@ impl Services {
             keyring: None,
             key: None,
             protocols: None,
+            scripts: None,
             first_account: None,
             location: None,
         }

@@ -3,7 +3,6 @@
 mod apply;
 mod client_state;
 mod gateway;
-mod held;
 mod restricted;
 
 use std::sync::Arc;
@@ -20,6 +19,7 @@ use mcp_gateway_core::endpoint::ReplicaService;
 use mcp_gateway_core::era::ParkedCalls;
 use mcp_gateway_core::host_policy::HostPolicy;
 use mcp_gateway_core::layer::dispatch::Implementation;
+use mcp_gateway_core::script::ScriptRunner;
 use mcp_gateway_core::session::Sessions;
 use mcp_gateway_core::upstream::ServerPool;
 use mcp_gateway_core::{Drain, Gateway};
@@ -72,6 +72,8 @@ pub(crate) struct Controller {
     pins: Arc<ReloadablePins>,
     /// Configured names of tools, which servers may not have.
     tool_names: Arc<ReloadableToolNames>,
+    /// Runner of scripts, if the program has one.
+    scripts: Option<Arc<dyn ScriptRunner>>,
     /// Rules about the calls of all gateways.
     rules: Option<Arc<Rules>>,
     /// Rules about results of all gateways.
@@ -162,6 +164,7 @@ impl Controller {
             base: foundation.base.clone(),
             authority,
             protected: foundation.protected_resources(),
+            scripts: foundation.scripts.clone(),
             accounts: credentials.accounts.clone(),
             generations: Arc::clone(&credentials.generations),
             pins: Arc::clone(&credentials.pins),
@@ -222,7 +225,7 @@ impl Controller {
         if let Some(entries) = traits.page_size {
             builder = builder.with_page_size(entries);
         }
-        if let Some(search) = traits.tool_search.clone() {
+        if let Some(search) = traits.tool_search(self.scripts.as_ref()) {
             builder = builder.with_tool_search(search);
         }
         if let Some(accounts) = self.accounts() {

@@ -1,5 +1,7 @@
 //! Platform and its life cycle.
 
+mod options;
+
 use std::future::{Future, pending};
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -9,7 +11,7 @@ use axum::Router;
 use mcp_gateway_admin::EntryRegistry;
 use mcp_gateway_audit::AuditLog;
 use mcp_gateway_auth::Landing;
-use mcp_gateway_core::upstream::RuntimeBackend;
+use mcp_gateway_core::script::ScriptRunner;
 use mcp_gateway_core::{Drain, Serve};
 use mcp_gateway_registry::{Entries, EntryDocument};
 use mcp_gateway_store::Store;
@@ -88,37 +90,10 @@ pub struct PlatformBuilder {
     address: SocketAddr,
     entries: Option<Arc<dyn EntryReader>>,
     library: Vec<EntryDocument>,
+    scripts: Option<Arc<dyn ScriptRunner>>,
 }
 
 impl PlatformBuilder {
-    /// Adds the built-in server `name`.
-    pub fn with_builtin(
-        mut self,
-        name: impl Into<Arc<str>>,
-        backend: Arc<dyn RuntimeBackend>,
-    ) -> Self {
-        self.builtins.insert(name.into(), backend);
-        self
-    }
-
-    /// Adds built-in servers.
-    pub fn with_builtins(mut self, builtins: Builtins) -> Self {
-        self.builtins.extend(builtins);
-        self
-    }
-
-    /// Adds servers in the store, whose entries `reader` reads, if the spec has a store.
-    pub fn with_registry(mut self, reader: Arc<dyn EntryReader>) -> Self {
-        self.entries = Some(reader);
-        self
-    }
-
-    /// Adds ready entries to the registry, which are read-only.
-    pub fn with_library(mut self, library: impl IntoIterator<Item = EntryDocument>) -> Self {
-        self.library.extend(library);
-        self
-    }
-
     /// Starts the platform. The first call of a server starts or connects it.
     ///
     /// # Errors
@@ -141,11 +116,13 @@ impl PlatformBuilder {
             address,
             entries,
             library,
+            scripts,
         } = self;
         check(&spec, address)?;
         let base = Url::parse(&spec.fixed.base_url(address));
         let base = base.map_err(|error| PlatformError::BaseUrl(error.into()))?;
-        let foundation = Services::lay(&spec, base).await?;
+        let mut foundation = Services::lay(&spec, base).await?;
+        foundation.scripts = scripts;
         let registry = servers_of_store(&foundation, entries).await?;
         let merged = running::merge(&spec.dynamic, registry.as_ref());
         let whole = PlatformSpec::new(spec.fixed.clone(), merged.spec.clone());
@@ -213,6 +190,7 @@ impl Platform {
             address,
             entries: None,
             library: Vec::new(),
+            scripts: None,
         }
     }
 

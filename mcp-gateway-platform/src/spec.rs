@@ -27,7 +27,6 @@ mod limits;
 mod login;
 mod metrics;
 mod oauth;
-mod pin_source;
 mod placeholder;
 mod policy;
 mod process;
@@ -64,7 +63,6 @@ pub use self::metrics::Metrics;
 pub use self::oauth::{
     AssertionIssuer, MetadataDocuments, OAuth, OAuthClients, RateLimits, Registration,
 };
-pub use self::pin_source::PinSource;
 pub use self::placeholder::{PLACEHOLDERS, input_of, placeholders, url_template};
 pub(crate) use self::placeholder::{Piece, pieces};
 pub use self::policy::PolicySpec;

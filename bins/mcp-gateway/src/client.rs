@@ -1,6 +1,5 @@
 //! MCP client of the command line.
 
-pub(crate) mod definitions;
 mod exchange;
 
 use std::borrow::Cow;

@@ -19,7 +19,6 @@ mod client;
 #[cfg(feature = "demo")]
 mod demo;
 mod files;
-mod lock;
 mod logging;
 mod output;
 mod serve;

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::thread;
 
 use anyhow::{Context as _, anyhow};
+#[cfg(feature = "code-mode")]
+use mcp_gateway_code::Sandbox;
 use mcp_gateway_core::{Serve, Workers};
 use mcp_gateway_platform::Platform;
 use tokio::net::TcpListener;
@@ -39,12 +41,13 @@ pub(crate) async fn run(
     let address = listener.local_addr()?;
     let spec = &ready.config.platform;
     let base = spec.fixed.base_url(address);
-    let platform = Platform::builder(spec.clone(), address)
+    let builder = Platform::builder(spec.clone(), address)
         .with_builtins(builtins())
         .with_registry(Arc::new(StoredEntries::new(NAMES)))
-        .with_library(Entry::all().iter().map(Entry::to_registry))
-        .start()
-        .await?;
+        .with_library(Entry::all().iter().map(Entry::to_registry));
+    #[cfg(feature = "code-mode")]
+    let builder = builder.with_script_runner(Arc::new(Sandbox::of_this_program(["run-script"])?));
+    let platform = builder.start().await?;
     let serving = &ready.config.serving;
     let metrics = match serving.metrics {
         Some(address) => Some(bind(address, "metrics.listen").await?),

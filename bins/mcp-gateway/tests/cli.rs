@@ -15,6 +15,9 @@ mod audit;
 #[path = "../../../mcp-gateway-auth/tests/login/browser.rs"]
 #[expect(dead_code, reason = "its other tests need more of it")]
 mod browser;
+#[cfg(feature = "code-mode")]
+#[path = "cli/code.rs"]
+mod code;
 #[path = "cli/detected.rs"]
 mod detected;
 #[path = "cli/forward.rs"]
@@ -37,8 +40,6 @@ mod login;
 mod managers;
 #[path = "cli/output.rs"]
 mod output;
-#[path = "cli/pins.rs"]
-mod pins;
 #[path = "cli/plain.rs"]
 mod plain;
 #[path = "cli/policy.rs"]

@@ -34,9 +34,9 @@ pub(super) struct GatewayEntry {
     /// Servers of which it has some tools, or that it calls with pinned connections or identities.
     #[schema(value_type = Option<Vec<Object>>)]
     assignments: Option<Value>,
-    /// `list` for a list of all tools, which is the default, or `search` for tools that search and run
-    /// them.
-    #[schema(pattern = "^(list|search)$")]
+    /// `list` for a list of all tools, which is the default, `search` for tools that search and run
+    /// them, or `code` for tools that search them and run scripts.
+    #[schema(pattern = "^(list|search|code)$")]
     exposure: Option<String>,
     /// Patterns of the tools that are listed beside the search.
     #[schema(rename = "visibleTools")]

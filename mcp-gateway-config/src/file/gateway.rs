@@ -9,8 +9,8 @@
 //! | `visibility` | `organization`, `{ teams: [..] }` or `{ user: SUBJECT }` |
 //! | `forwardHeaders` | list of header names |
 //! | `pageSize` | positive number |
-//! | `exposure` | `list` or `search` |
-//! | `visibleTools` | list of patterns, with `exposure: search` |
+//! | `exposure` | `list`, `search` or `code` |
+//! | `visibleTools` | list of patterns, with `exposure: search` or `code` |
 //! | `maxToolName` | number from 48 to 128 |
 //! | `toolPrefix` | `always`, `onCollision` or `never` |
 //! | `instructions` | string |
@@ -100,15 +100,20 @@ pub(crate) fn read(field: &Field<'_>, servers: KnownServers<'_>) -> Option<Gatew
 
 /// Reads the search that takes the place of a long list of tools.
 fn tool_search(table: &mut Table<'_>) -> Option<ToolSearch> {
-    let search = table
+    let exposure = table
         .get_with("exposure", |field| field.choice(&EXPOSURES))
-        .flatten();
+        .unwrap_or_default();
     let visible = table.field("visibleTools");
-    if let (None, Some(field)) = (&search, &visible) {
-        field.error("visibleTools requires exposure: search");
+    if let (Exposure::List, Some(field)) = (exposure, &visible) {
+        field.error("visibleTools requires exposure: search or code");
     }
     let names: Option<Vec<String>> = visible.and_then(|field| field.read());
-    search.map(|()| ToolSearch::new().with_visible(names.unwrap_or_default()))
+    let search = ToolSearch::new().with_visible(names.unwrap_or_default());
+    match exposure {
+        Exposure::Code => Some(search.with_scripts()),
+        Exposure::List => None,
+        Exposure::Search => Some(search),
+    }
 }
 
 /// Reads the callers for whom `gateway` exists.
@@ -249,8 +254,21 @@ pub(super) fn slug(text: &str) -> Result<Arc<str>, String> {
     }
 }
 
+/// Form in which a gateway shows its tools.
+#[derive(Clone, Copy, Debug, Default)]
+enum Exposure {
+    Code,
+    #[default]
+    List,
+    Search,
+}
+
 /// Values of `exposure`.
-const EXPOSURES: [(&str, Option<()>); 2] = [("list", None), ("search", Some(()))];
+const EXPOSURES: [(&str, Exposure); 3] = [
+    ("list", Exposure::List),
+    ("search", Exposure::Search),
+    ("code", Exposure::Code),
+];
 
 /// Values of `toolPrefix`.
 const PREFIX_MODES: [(&str, PrefixMode); 3] = [

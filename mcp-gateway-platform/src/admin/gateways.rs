@@ -233,7 +233,11 @@ fn described(
         servers: texts(&gateway.servers),
         assignments: gateway.assignments.iter().map(assigned).collect(),
         dangling: dangling.collect(),
-        exposure: if search.is_some() { "search" } else { "list" },
+        exposure: match search {
+            Some(search) if search.has_scripts() => "code",
+            Some(_) => "search",
+            None => "list",
+        },
         visible_tools: visible.map(str::to_owned).collect(),
         teams,
         user,

@@ -7,6 +7,7 @@ use mcp_gateway_core::auth::ProtectedResource;
 use mcp_gateway_core::endpoint::Compatibility;
 use mcp_gateway_core::host_policy::HostPolicy;
 use mcp_gateway_core::layer::dispatch::ToolSearch;
+use mcp_gateway_core::script::ScriptRunner;
 use url::Url;
 
 use crate::reload::policy::ReloadablePolicy;
@@ -63,6 +64,23 @@ impl GatewaySpec {
             origins: spec.origins.clone(),
             protected: vec![None],
         }
+    }
+
+    /// Returns the search that takes the place of the list, whose scripts `runner` runs.
+    pub(super) fn tool_search(&self, runner: Option<&Arc<dyn ScriptRunner>>) -> Option<ToolSearch> {
+        let search = self.tool_search.clone()?;
+        Some(match runner {
+            Some(runner) => search.with_script_runner(Arc::clone(runner)),
+            None => {
+                if search.has_scripts() {
+                    tracing::warn!(
+                        gateway = &*self.id,
+                        "this build runs no scripts: clients see run_tool"
+                    );
+                }
+                search
+            }
+        })
     }
 
     pub(super) fn host_policy(&self) -> HostPolicy {

@@ -110,8 +110,8 @@ struct AssignArgs {
 struct ExposeArgs {
     /// Name or identifier of the gateway
     name: String,
-    /// A list of all tools, or tools that search and run them
-    #[arg(value_parser = ["list", "search"])]
+    /// A list of all tools, tools that search and run them, or tools that search them and run scripts
+    #[arg(value_parser = ["list", "search", "code"])]
     exposure: String,
     /// Pattern of tools that are listed beside the search; may be repeated
     #[arg(long = "visible", value_name = "PATTERN")]

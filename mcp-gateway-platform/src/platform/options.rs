@@ -1,0 +1,47 @@
+//! Options of a platform.
+
+use std::sync::Arc;
+
+use mcp_gateway_core::script::ScriptRunner;
+use mcp_gateway_core::upstream::RuntimeBackend;
+use mcp_gateway_registry::EntryDocument;
+
+use super::PlatformBuilder;
+use crate::registry::EntryReader;
+use crate::servers::Builtins;
+
+impl PlatformBuilder {
+    /// Adds the built-in server `name`.
+    pub fn with_builtin(
+        mut self,
+        name: impl Into<Arc<str>>,
+        backend: Arc<dyn RuntimeBackend>,
+    ) -> Self {
+        self.builtins.insert(name.into(), backend);
+        self
+    }
+
+    /// Adds built-in servers.
+    pub fn with_builtins(mut self, builtins: Builtins) -> Self {
+        self.builtins.extend(builtins);
+        self
+    }
+
+    /// Adds servers in the store, whose entries `reader` reads, if the spec has a store.
+    pub fn with_registry(mut self, reader: Arc<dyn EntryReader>) -> Self {
+        self.entries = Some(reader);
+        self
+    }
+
+    /// Adds ready entries to the registry, which are read-only.
+    pub fn with_library(mut self, library: impl IntoIterator<Item = EntryDocument>) -> Self {
+        self.library.extend(library);
+        self
+    }
+
+    /// Sets the runner of the scripts of gateways with `exposure: code`. Default: none.
+    pub fn with_script_runner(mut self, runner: Arc<dyn ScriptRunner>) -> Self {
+        self.scripts = Some(runner);
+        self
+    }
+}
