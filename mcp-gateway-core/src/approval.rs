@@ -1,7 +1,8 @@
 //! Approval of calls: a person decides about a call before it runs.
 //!
 //! A [`Policy`] may decide that a call requires approval. Its [terms](ApprovalTerms) determine if the
-//! caller confirms it, or somebody else decides. [`Approvals`] keep the records.
+//! caller confirms it, or somebody else decides. [`Approvals`] keep the records, and
+//! [`ApproveLayer`] asks, waits, and sends the approved call.
 //!
 //! An approval is for one call: its [key](ApprovalKey) binds it to the principal, the OAuth client,
 //! the gateway, the server, the tool, the arguments and the version of the rules. It is redeemed
@@ -46,6 +47,7 @@
 //! # }
 //! ```
 //!
+//! [`ApproveLayer`]: crate::layer::approve::ApproveLayer
 //! [`Policy`]: crate::policy::Policy
 
 mod arguments;
@@ -53,6 +55,8 @@ mod error;
 mod memory;
 mod request;
 mod terms;
+mod unapproved;
+mod verdict;
 
 use std::fmt;
 use std::sync::Arc;
@@ -65,6 +69,8 @@ pub use self::error::ApprovalError;
 pub use self::memory::MemoryApprovals;
 pub use self::request::{ApprovalKey, ApprovalRequest, ApprovalSubject};
 pub use self::terms::{ApprovalTerms, Approvers};
+pub use self::unapproved::Unapproved;
+pub(crate) use self::verdict::{ApprovalPass, Verdict};
 
 /// Records of approvals.
 ///

@@ -16,6 +16,8 @@
 //!
 //! [mrtr]: https://modelcontextprotocol.io/specification/2026-07-28/basic/patterns/mrtr
 
+mod approval_question;
+mod approval_state;
 mod connection_request;
 mod connection_state;
 mod input;
@@ -25,6 +27,10 @@ mod parked_calls;
 mod request_state;
 mod translator;
 
+pub(crate) use self::approval_question::{
+    ApprovalAnswer, ApprovalQuestion, supports_form_elicitation,
+};
+pub(crate) use self::approval_state::ApprovalState;
 pub(crate) use self::connection_request::{
     ConnectionAnswer, ConnectionRequest, supports_url_elicitation, without_retry,
 };

@@ -22,6 +22,7 @@ pub use self::request::RequestError;
 pub use self::route::{NameKind, RouteError};
 pub use self::session::SessionError;
 pub use self::upstream::UpstreamError;
+use crate::approval::{ApprovalRequest, Unapproved};
 use crate::jsonrpc::MessageError;
 
 /// A boxed error of any type.
@@ -46,9 +47,10 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The policy requires approval of the call, and nobody has given it.
+    /// The policy requires an approval of the call, which
+    /// [`Approve`](crate::layer::approve::Approve) obtains.
     #[error("approval required")]
-    ApprovalRequired,
+    ApprovalRequired(Box<ApprovalRequest>),
     /// The caller could not be authenticated.
     #[error("authentication failed")]
     Auth(#[from] AuthError),
@@ -87,6 +89,9 @@ pub enum Error {
     /// The session is unknown or cannot be started.
     #[error("session unavailable")]
     Session(#[from] SessionError),
+    /// The policy requires an approval of the call, and it has none.
+    #[error("call not approved")]
+    Unapproved(#[from] Unapproved),
     /// The server sent no valid response.
     #[error("request to server {server:?} failed")]
     Upstream {

@@ -11,6 +11,7 @@
 //! | [`authenticate`] | `Request` | [`Authenticated<Request>`] | rejects callers without a valid token: `401` |
 //! | [`endpoint`] | [`Authenticated<Request>`] | [`Call`] | rejects what is no message; keeps sessions |
 //! | [`trace`] | [`Call`] | [`Call`] | records a span |
+//! | [`approve`] | [`Call`] | [`Call`] | obtains approvals of calls, if configured |
 //! | [`elicit_connections`] | [`Call`] | [`Call`] | asks users to connect accounts, if configured |
 //! | [`on_call`] | [`Call`] | [`Call`] | layers of the embedder |
 //! | [`dispatch`] | [`Call`] | [`Call<Routed>`] | rejects unknown names; merges lists |
@@ -72,6 +73,7 @@
 //! [`on_permitted`]: crate::GatewayBuilder::on_permitted
 //! [`on_routed`]: crate::GatewayBuilder::on_routed
 
+pub mod approve;
 pub mod attach_credentials;
 pub mod authenticate;
 pub mod authorize;
@@ -82,6 +84,7 @@ pub mod elicit_connections;
 pub mod forward;
 pub mod gate;
 pub mod host_guard;
+mod messages;
 pub mod observe;
 pub mod respond_errors;
 pub mod trace;

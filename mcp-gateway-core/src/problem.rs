@@ -1,5 +1,6 @@
 //! Mapping of errors to responses.
 
+mod approval;
 mod credentials;
 mod mapping;
 mod tool_result;

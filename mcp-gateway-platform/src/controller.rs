@@ -14,6 +14,7 @@ use mcp_gateway_auth::StaticTokens;
 use mcp_gateway_auth::accounts::AccountCredentials;
 use mcp_gateway_auth::forward::{ForwardAuth, ProtectedUpstream};
 use mcp_gateway_auth::server::{ProtectedResources, Resource};
+use mcp_gateway_core::approval::{Approvals, MemoryApprovals};
 use mcp_gateway_core::auth::{Principal, ProtectedResource};
 use mcp_gateway_core::endpoint::ReplicaService;
 use mcp_gateway_core::era::ParkedCalls;
@@ -84,6 +85,7 @@ pub(crate) struct Controller {
     gateways: Vec<RunningGateway>,
     /// Calls that wait for the input of a client.
     parked_calls: ParkedCalls,
+    approvals: Arc<dyn Approvals>,
     /// Management endpoints, with the sessions and the drain of all gateways.
     operations: Arc<ManagementEndpoints>,
     /// Observer of all gateways.
@@ -174,6 +176,7 @@ impl Controller {
             results: None,
             gateways: Vec::new(),
             parked_calls,
+            approvals: Arc::new(MemoryApprovals::new()),
             routes: Arc::default(),
         };
         controller.apply(dynamic)?;
@@ -231,6 +234,7 @@ impl Controller {
         if let Some(accounts) = self.accounts() {
             builder = builder.with_elicited_connections(accounts, self.parked_calls.clone());
         }
+        builder = builder.with_approvals(Arc::clone(&self.approvals), self.parked_calls.clone());
         if let Some(protected) = protected {
             builder = builder.with_protected_resource(protected.clone());
         }

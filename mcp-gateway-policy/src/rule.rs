@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mcp_gateway_core::approval::ApprovalTerms;
 use mcp_gateway_core::route::{Feature, Target};
 
 use crate::candidates::Named;
@@ -20,7 +21,7 @@ use crate::scope::Scope;
 /// use mcp_gateway_policy::condition::{Condition, ConditionError};
 /// use mcp_gateway_policy::{Effect, Hint, Rule};
 ///
-/// let rule = Rule::new("large refunds", Effect::Approve)
+/// let rule = Rule::new("large refunds", Effect::approve())
 ///     .with_servers(["billing"])
 ///     .with_tools(["refund_*"])
 ///     .with_condition(Condition::parse("arguments.amount > 100")?);
@@ -46,13 +47,22 @@ pub struct Rule {
 pub enum Effect {
     /// The call is permitted, whatever later rules say.
     Allow,
-    /// The call of a tool requires approval. Other features are left to later rules.
-    Approve,
+    /// The call of a tool requires approval under these terms, whose version is set by
+    /// [`Rules`](crate::Rules). Other features are left to later rules.
+    Approve(Arc<ApprovalTerms>),
     /// The call is rejected.
     Deny {
         /// Reason that the client receives. Without one, the target looks as if it did not exist.
         reason: Option<Arc<str>>,
     },
+}
+
+impl Effect {
+    /// Requires that the caller confirms each call.
+    #[must_use]
+    pub fn approve() -> Self {
+        Self::Approve(Arc::default())
+    }
 }
 
 impl Rule {
@@ -160,7 +170,7 @@ impl Rule {
     pub(crate) fn is_of_tools(&self) -> bool {
         let reads_tool = |condition: &Condition| condition.reads_tool();
         self.scope.is_of_tools()
-            || self.effect == Effect::Approve
+            || matches!(self.effect, Effect::Approve(_))
             || self.condition.as_ref().is_some_and(reads_tool)
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use mcp_gateway_core::approval::ApprovalTerms;
 use mcp_gateway_core::policy::{Action, Decision, Policy, PolicyRequest};
 use mcp_gateway_core::protocol::ListKind;
 use mcp_gateway_core::route::Feature;
@@ -52,6 +53,8 @@ use crate::rule::{Effect, Rule};
 #[must_use]
 pub struct Rules {
     rules: Arc<[Rule]>,
+    /// Terms of the rules that require approval, by their positions, with the version of all rules.
+    terms: Vec<Option<Arc<ApprovalTerms>>>,
     denies_by_default: bool,
     candidates: Candidates,
 }
@@ -74,8 +77,10 @@ enum Outcome {
 impl Rules {
     /// Creates a policy of `rules`, in their order.
     pub fn new(rules: impl IntoIterator<Item = Rule>) -> Self {
+        let rules: Arc<[Rule]> = rules.into_iter().collect();
         Self {
-            rules: rules.into_iter().collect(),
+            terms: terms(&rules),
+            rules,
             denies_by_default: false,
             candidates: Candidates::default(),
         }
@@ -169,7 +174,7 @@ impl Rules {
                 }
                 Outcome::Concerns => {
                     report(rule, Finding::Decided);
-                    return decision(rule);
+                    return self.decision(*index, rule);
                 }
             };
             report(rule, finding);
@@ -184,6 +189,22 @@ impl Rules {
         let permits =
             |rule: &Rule| rule.permits_tools(gateway, target) && rule.scope().has_caller(caller);
         is_decided_apart(&target.feature) && self.rules[..index].iter().any(permits)
+    }
+
+    /// Returns the decision of the rule at `index`, which concerns a call.
+    fn decision(&self, index: usize, rule: &Rule) -> Decision {
+        let name = rule.name().to_string();
+        match rule.effect() {
+            Effect::Allow => Decision::Allow,
+            Effect::Approve(terms) => {
+                let versioned = self.terms.get(index).and_then(Option::as_ref);
+                Decision::ask_under(name, Arc::clone(versioned.unwrap_or(terms)))
+            }
+            Effect::Deny { reason: None } => Decision::deny(name),
+            Effect::Deny {
+                reason: Some(reason),
+            } => Decision::deny_with_reason(name, Arc::clone(reason)),
+        }
     }
 
     fn default_decision(&self, feature: &Feature) -> Decision {
@@ -240,17 +261,22 @@ fn failed(rule: &Rule, error: EvaluationError) -> Decision {
     }
 }
 
-/// Returns the decision of a rule that concerns a call.
-fn decision(rule: &Rule) -> Decision {
-    let name = rule.name().to_string();
-    match rule.effect() {
-        Effect::Allow => Decision::Allow,
-        Effect::Approve => Decision::ask(name),
-        Effect::Deny { reason: None } => Decision::deny(name),
-        Effect::Deny {
-            reason: Some(reason),
-        } => Decision::deny_with_reason(name, Arc::clone(reason)),
+/// Returns the terms of the rules that require approval, with the version of all rules: an approval
+/// is void once one of them has changed.
+fn terms(rules: &[Rule]) -> Vec<Option<Arc<ApprovalTerms>>> {
+    let asks = |rule: &Rule| matches!(rule.effect(), Effect::Approve(_));
+    if !rules.iter().any(asks) {
+        return Vec::new();
     }
+    let text = format!("{rules:?}");
+    let terms = rules.iter().map(|rule| match rule.effect() {
+        Effect::Approve(terms) => {
+            let terms = ApprovalTerms::clone(terms);
+            Some(Arc::new(terms.with_version_of(&text)))
+        }
+        Effect::Allow | Effect::Deny { .. } => None,
+    });
+    terms.collect()
 }
 
 impl Policy for Rules {

@@ -25,6 +25,13 @@ pub(super) struct RuleEntry {
     effect: String,
     /// Text that the client receives when the rule rejects a call.
     reason: Option<String>,
+    /// `roles` and `teams` of those who decide, with the effect `approve`. Otherwise the caller confirms.
+    approvers: Option<std::collections::BTreeMap<String, Vec<String>>>,
+    /// Time for a decision, such as `10m`, with the effect `approve`.
+    timeout: Option<String>,
+    /// Time for which an approval holds, with the effect `approve`. Otherwise it is for one call.
+    #[schema(rename = "validFor")]
+    valid_for: Option<String>,
     /// Set if the effect is only logged.
     #[schema(rename = "dryRun")]
     dry_run: Option<bool>,
@@ -92,7 +99,7 @@ fn hash(entry: &Value) -> String {
 }
 
 /// Keys with a text.
-const TEXTS: [&str; 4] = ["name", "effect", "reason", "when"];
+const TEXTS: [&str; 6] = ["name", "effect", "reason", "timeout", "validFor", "when"];
 
 /// Keys with a list of texts.
 const LISTS: [&str; 6] = ["gateways", "servers", "tools", "clients", "teams", "roles"];

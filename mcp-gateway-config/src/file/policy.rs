@@ -12,7 +12,9 @@
 //! |---|---|
 //! | `name` | string, required |
 //! | `effect` | `allow`, `deny` or `approve`, required |
-//! | `reason` | string: shown to the client; with `effect: deny` |
+//! | `reason` | string: shown to the client, and to the approver; with `effect: deny` or `approve` |
+//! | `approvers` | map from `roles` and `teams` to lists of strings; with `effect: approve` |
+//! | `timeout`, `validFor` | durations of up to seven days; with `effect: approve` |
 //! | `dryRun` | boolean: the effect is logged instead |
 //! | `gateways`, `servers`, `tools`, `clients` | lists of patterns |
 //! | `teams`, `roles` | lists of strings |
@@ -23,6 +25,10 @@
 
 mod results;
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use mcp_gateway_core::approval::{ApprovalTerms, Approvers};
 use mcp_gateway_core::glob;
 use mcp_gateway_platform::spec::{DynamicSpec, PolicySpec};
 use mcp_gateway_policy::condition::Condition;
@@ -90,29 +96,83 @@ fn texts(texts: &[String]) -> impl Iterator<Item = &str> {
     texts.iter().map(String::as_str)
 }
 
-/// Reads the effect, and the reason of a denial.
+/// Reads the effect, with the keys that depend on it.
 fn effect(table: &mut Table<'_>) -> Option<Effect> {
     let choices = [
         ("allow", Effect::Allow),
-        ("approve", Effect::Approve),
+        ("approve", Effect::approve()),
         ("deny", Effect::Deny { reason: None }),
     ];
     let effect = table.required("effect", |field| field.choice(&choices));
-    let Some(reason) = table.field("reason") else {
-        return effect;
-    };
-    match effect? {
+    let reason = table.field("reason");
+    let approval = APPROVAL_KEYS.map(|key| table.field(key));
+    let effect = effect?;
+    if !matches!(effect, Effect::Approve(_)) {
+        for (key, field) in APPROVAL_KEYS.iter().zip(&approval) {
+            if let Some(field) = field {
+                field.error(format!("only a rule with effect: approve has {key}"));
+            }
+        }
+    }
+    match effect {
+        Effect::Approve(_) => Some(Effect::Approve(Arc::new(terms(reason, approval)))),
         Effect::Deny { .. } => {
-            let text: String = reason.read()?;
-            Some(Effect::Deny {
-                reason: Some(text.into()),
-            })
+            let reason = reason.and_then(|reason| reason.read::<String>());
+            let reason = reason.map(Arc::from);
+            Some(Effect::Deny { reason })
         }
         effect => {
-            reason.error("only a rule with effect: deny has a reason");
+            if let Some(reason) = reason {
+                reason.error("only a rule with effect: deny or approve has a reason");
+            }
             Some(effect)
         }
     }
+}
+
+/// Keys of a rule with `effect: approve`.
+const APPROVAL_KEYS: [&str; 3] = ["approvers", "timeout", "validFor"];
+
+/// Reads the terms of an approval.
+fn terms(
+    reason: Option<Field<'_>>,
+    [approvers, timeout, valid_for]: [Option<Field<'_>>; 3],
+) -> ApprovalTerms {
+    let mut terms = ApprovalTerms::default();
+    if let Some(reason) = reason.and_then(|reason| reason.read::<String>()) {
+        terms = terms.with_reason(reason);
+    }
+    if let Some(approvers) = approvers.and_then(|field| others(&field)) {
+        terms = terms.with_approvers(approvers);
+    }
+    if let Some(timeout) = timeout.and_then(|field| time(&field)) {
+        terms = terms.with_timeout(timeout);
+    }
+    if let Some(time) = valid_for.and_then(|field| time(&field)) {
+        terms = terms.with_valid_for(time);
+    }
+    terms
+}
+
+/// Reads approvers other than the caller.
+fn others(field: &Field<'_>) -> Option<Approvers> {
+    let mut table = field.table()?;
+    let roles: Vec<String> = table.get("roles").unwrap_or_default();
+    let teams: Vec<String> = table.get("teams").unwrap_or_default();
+    table.finish();
+    if roles.is_empty() && teams.is_empty() {
+        field.error("name a role or a team; without approvers, the caller confirms the call");
+    }
+    Some(Approvers::others(texts(&roles), texts(&teams)))
+}
+
+/// Reads a time of an approval.
+fn time(field: &Field<'_>) -> Option<Duration> {
+    let time: Duration = field.read()?;
+    if !(Duration::from_secs(1)..=ApprovalTerms::MAX_TIME).contains(&time) {
+        field.error("must be between 1s and 7d");
+    }
+    Some(time)
 }
 
 /// Reads the annotations of tools that a rule concerns.

@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use super::arguments::sha256;
+
 /// Terms under which a rule permits a call: its approvers, and the times.
 ///
 /// # Example
@@ -87,6 +89,11 @@ impl ApprovalTerms {
     pub fn with_version(self, version: impl Into<Arc<str>>) -> Self {
         let version = Some(version.into());
         Self { version, ..self }
+    }
+
+    /// Sets the version to a digest of `rules`, a text that describes all of them.
+    pub fn with_version_of(self, rules: &str) -> Self {
+        self.with_version(sha256(rules))
     }
 
     /// Returns the principals that decide.

@@ -12,12 +12,14 @@ use tower_service::Service;
 
 use self::options::Options;
 use super::{BoxCallService, Gateway, Owned};
+use crate::approval::Approvals;
 use crate::auth::{AuthVerifier, ProtectedResource};
 use crate::call::{Permitted, Routed};
 use crate::credential::{ConnectionSignals, CredentialResolver};
 use crate::endpoint::Compatibility;
 use crate::era::ParkedCalls;
 use crate::host_policy::HostPolicy;
+use crate::layer::approve::ApproveLayer;
 use crate::layer::attach_credentials::{AttachCredentials, AttachCredentialsLayer};
 use crate::layer::authenticate::AuthenticateLayer;
 use crate::layer::authorize::Authorize;
@@ -49,6 +51,7 @@ use crate::{Call, Drain, Error, Reply};
 /// | [`with_policy`](Self::with_policy) | callers may use everything |
 /// | [`with_credentials`](Self::with_credentials) | servers receive no credential |
 /// | [`with_elicited_connections`](Self::with_elicited_connections) | clients are not asked for accounts |
+/// | [`with_approvals`](Self::with_approvals) | calls that require approval are rejected |
 /// | [`with_sessions`](Self::with_sessions) | sessions end with the process |
 /// | [`with_host_policy`](Self::with_host_policy) | local hosts only |
 ///
@@ -150,6 +153,13 @@ impl<C, R, P> GatewayBuilder<C, R, P> {
     ) -> Self {
         let layer = ElicitConnectionsLayer::new(signals, parked_calls);
         self.options.elicit_connections = Some(layer);
+        self
+    }
+
+    /// Obtains approvals of the calls that require them, and waits among the `parked` calls of the
+    /// servers; see [`ApproveLayer`]. Default: such calls are rejected.
+    pub fn with_approvals(mut self, approvals: Arc<dyn Approvals>, parked: ParkedCalls) -> Self {
+        self.options.approve = Some(ApproveLayer::new(approvals, parked));
         self
     }
 
@@ -365,7 +375,7 @@ impl<C, R, P> GatewayBuilder<C, R, P> {
         let dispatch = options.dispatch(&sessions)?;
         let dispatch = dispatch.layer(options.observe().layer(routed));
         let calls = option_layer(options.elicit_connections()).layer(self.calls.service(dispatch));
-        let calls = TraceLayer::new().layer(calls);
+        let calls = TraceLayer::new().layer(option_layer(options.approve()).layer(calls));
         let calls = BoxCallService(Arc::new(move |call| Box::pin(calls.clone().oneshot(call))));
         let stack = ServiceBuilder::new()
             .layer(CorsLayer::new(Arc::clone(&options.host_policy)))

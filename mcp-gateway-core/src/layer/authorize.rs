@@ -3,7 +3,8 @@
 //! [`AuthorizeLayer`] calls a [`Policy`] for each call whose target is known. The result is a
 //! [`Call<Permitted>`](Permitted), the only type that receives a credential. A denied call fails
 //! with the error of an unknown target, or [`Error::Denied`] if the policy has a reason for the
-//! client; a call that requires approval with [`Error::ApprovalRequired`]. The rule is logged.
+//! client. The rule is logged. A call that requires approval fails with [`Error::ApprovalRequired`] if
+//! the layer [`approve`](super::approve) is there to obtain one, and passes once with it.
 //!
 //! # Example
 //!
@@ -65,6 +66,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::gate::Gate;
+use crate::approval::{ApprovalRequest, ApprovalSubject, ApprovalTerms, Unapproved, Verdict};
 use crate::call::{Permitted, Routed};
 use crate::error::{NameKind, RouteError};
 use crate::policy::{Decision, Policy, PolicyRequest};
@@ -84,21 +86,36 @@ pub struct AuthorizeLayer(Arc<Shared>);
 struct Shared {
     policy: Arc<dyn Policy>,
     pool: ServerPool,
+    has_approvals: bool,
 }
 
 impl AuthorizeLayer {
     /// Creates a layer that authorizes calls with `policy`.
     #[must_use]
     pub fn new(policy: Arc<dyn Policy>) -> Self {
-        let pool = ServerPool::new();
-        Self(Arc::new(Shared { policy, pool }))
+        Self(Arc::new(Shared {
+            policy,
+            pool: ServerPool::new(),
+            has_approvals: false,
+        }))
     }
 
     /// Sets the servers in whose cached lists the policy finds the catalog entry of a call.
     #[must_use]
     pub fn with_pool(self, pool: ServerPool) -> Self {
-        let policy = Arc::clone(&self.0.policy);
-        Self(Arc::new(Shared { policy, pool }))
+        let shared = Shared::clone(&self.0);
+        Self(Arc::new(Shared { pool, ..shared }))
+    }
+
+    /// States that the layer [`approve`](super::approve) is part of the stack. Otherwise nobody can
+    /// approve a call that requires it.
+    #[must_use]
+    pub fn with_approvals(self) -> Self {
+        let shared = Shared::clone(&self.0);
+        Self(Arc::new(Shared {
+            has_approvals: true,
+            ..shared
+        }))
     }
 }
 
@@ -133,24 +150,66 @@ where
     }
 
     fn call(&mut self, call: Call<Routed>) -> Self::Future {
-        let Shared { policy, pool } = &*self.shared;
-        match policy.decide(&PolicyRequest::call(&call).with_pool(pool)) {
-            Decision::Allow => {
-                let call = call.advance(|Routed { target }| Permitted { target });
-                Gate::forward(self.inner.call(call))
-            }
-            Decision::Ask { rule, .. } => {
-                log("call requires approval", &call, &rule);
-                Gate::reject(Error::ApprovalRequired)
-            }
+        let shared = &*self.shared;
+        let request = PolicyRequest::call(&call).with_pool(&shared.pool);
+        let permission = match shared.policy.decide(&request) {
+            Decision::Allow if shared.has_approvals => rejection(&call).map_or(Ok(()), Err),
+            Decision::Allow => Ok(()),
+            Decision::Ask { rule, terms } => shared.approved(&call, &rule, terms),
             Decision::Deny { rule, reason } => {
                 log("call denied", &call, &rule);
                 match reason {
-                    Some(reason) => Gate::reject(Error::Denied { reason }),
-                    None => Gate::reject(denied_error(&call)),
+                    Some(reason) => Err(Error::Denied { reason }),
+                    None => Err(denied_error(&call).into()),
                 }
             }
+        };
+        match permission {
+            Ok(()) => {
+                let call = call.advance(|Routed { target }| Permitted { target });
+                Gate::forward(self.inner.call(call))
+            }
+            Err(error) => Gate::reject(error),
         }
+    }
+}
+
+impl Shared {
+    /// Checks that `call`, which requires approval because of `rule`, has one, and uses it.
+    fn approved(
+        &self,
+        call: &Call<Routed>,
+        rule: &str,
+        terms: Arc<ApprovalTerms>,
+    ) -> Result<(), Error> {
+        if let Some(error) = rejection(call) {
+            return Err(error);
+        }
+        let (Feature::Tool(tool), true) = (&call.target().feature, self.has_approvals) else {
+            log("call requires approval, which nobody can give", call, rule);
+            return Err(Unapproved::Impossible.into());
+        };
+        let principal = call.principal();
+        let server = Arc::clone(&call.target().server);
+        let subject = ApprovalSubject::new(principal.subject(), call.caller().gateway())
+            .with_name(principal.name())
+            .with_client(principal.client())
+            .with_tool(server, Arc::clone(tool));
+        let arguments = call.request().param("arguments").unwrap_or("{}");
+        let request = ApprovalRequest::new(subject, arguments, rule, terms);
+        let request = request.map_err(Unapproved::from)?;
+        match call.extensions().get::<Verdict>() {
+            Some(Verdict::Approved(pass)) if pass.take(request.key()) => Ok(()),
+            _ => Err(Error::ApprovalRequired(Box::new(request))),
+        }
+    }
+}
+
+/// Returns the error of a call of a tool about which has been decided that it does not run.
+fn rejection(call: &Call<Routed>) -> Option<Error> {
+    match (call.extensions().get::<Verdict>()?, &call.target().feature) {
+        (Verdict::Rejected(cause), Feature::Tool(_)) => Some(cause.clone().into()),
+        _ => None,
     }
 }
 
@@ -228,7 +287,7 @@ mod tests {
         let target = Target::new("s", Feature::Tool("a".into()));
         let call = Call::trusted(request, caller).advance(|()| Routed { target });
         let error = service.oneshot(call).await.unwrap_err();
-        assert!(matches!(error, Error::ApprovalRequired));
+        assert!(matches!(error, Error::Unapproved(Unapproved::Impossible)));
     }
 
     async fn asked(method: Method, params: &str) -> Vec<Feature> {

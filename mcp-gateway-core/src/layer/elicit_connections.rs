@@ -81,6 +81,7 @@ use tower_service::Service;
 pub use self::future::ElicitConnectionsFuture;
 use self::missing::MissingConnection;
 use self::waiting::Waiting;
+use crate::approval::Verdict;
 use crate::credential::ConnectionSignals;
 #[cfg(doc)]
 use crate::credential::CredentialError;
@@ -268,8 +269,16 @@ impl<S: CallService> ElicitedCall<S> {
     }
 
     /// Sends the call.
+    ///
+    /// A call without an account has not run, and is sent again with the same approval.
     async fn send(&self) -> Result<Reply, Error> {
-        self.inner.clone().oneshot(self.call.share()).await
+        let reply = self.inner.clone().oneshot(self.call.share()).await;
+        if let Err(Error::Credential { .. }) = &reply
+            && let Some(Verdict::Approved(pass)) = self.call.extensions().get()
+        {
+            pass.restore();
+        }
+        reply
     }
 }
 

@@ -178,6 +178,8 @@ impl<F: Future<Output = Result<Reply, Error>>> Future for ObserveFuture<F> {
         let mut result = ready!(this.inner.poll(cx));
         if let Some(mut observed) = this.observed.take() {
             match &mut result {
+                // The call is reported when it is sent again, with an approval or without one.
+                Err(Error::ApprovalRequired(_)) => {}
                 Ok(reply) => reply.on_complete(move |completion| observed.send(completion, None)),
                 Err(error) => {
                     let reason = Problem::from(&*error).reason;

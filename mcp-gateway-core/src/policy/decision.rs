@@ -22,9 +22,9 @@ use crate::approval::ApprovalTerms;
 pub enum Decision {
     /// The call is permitted.
     Allow,
-    /// The call requires approval. It is rejected with
-    /// [`Error::ApprovalRequired`](crate::Error::ApprovalRequired) unless a layer before
-    /// [`Authorize`](crate::layer::authorize::Authorize) has obtained it.
+    /// The call requires approval. [`Authorize`](crate::layer::authorize::Authorize) rejects it unless
+    /// [`Approve`](crate::layer::approve::Approve) has obtained one. Only calls of tools can be
+    /// approved.
     Ask {
         /// Rule that requires the approval, for the log and the approver; the client does not
         /// receive it.

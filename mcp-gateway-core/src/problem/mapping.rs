@@ -6,9 +6,11 @@ use std::time::Duration;
 use http::StatusCode;
 use serde_json::json;
 
+use super::approval::unapproved;
 use super::credentials::credential;
 use super::{Problem, Variation};
 use crate::Error;
+use crate::approval::Unapproved;
 use crate::error::{AuthError, NameKind, RequestError, RouteError, SessionError, UpstreamError};
 use crate::jsonrpc::{Id, MessageError, code};
 use crate::protocol::ProtocolVersion;
@@ -16,13 +18,7 @@ use crate::protocol::ProtocolVersion;
 impl From<&Error> for Problem {
     fn from(error: &Error) -> Self {
         match error {
-            Error::ApprovalRequired => Self::new(
-                StatusCode::OK,
-                code::INVALID_REQUEST,
-                "approval_required",
-                "The call requires approval, and nobody has approved it",
-            )
-            .with_variation(Variation::Solvable),
+            Error::ApprovalRequired(_) => unapproved(&Unapproved::Impossible),
             Error::Auth(error) => Self::from(error),
             Error::Credential { server, source } => {
                 credential(server, source).with_data("server", &**server)
@@ -60,6 +56,7 @@ impl From<&Error> for Problem {
                 source: UpstreamError::HeldBack(unknown),
                 ..
             } => Self::from(unknown),
+            Error::Unapproved(cause) => unapproved(cause),
             Error::Upstream { server, source } => {
                 let mut problem = Self::from(source).with_data("server", &**server);
                 let message = &problem.error.message;

@@ -3,6 +3,7 @@ use std::io;
 use serde_json::json;
 
 use super::*;
+use crate::approval::Unapproved;
 use crate::credential::Challenge;
 use crate::error::{
     AuthError, CredentialError, IdentityCause, NameKind, RequestError, RouteError, SessionError,
@@ -153,7 +154,12 @@ fn of_targets() -> Vec<Row> {
     let scopes = "write".into();
     let scope = of_credential(CredentialError::InsufficientScope { scopes, url: None });
     vec![
-        row(Error::ApprovalRequired, 200, -32600, "approval_required"),
+        row(
+            Error::from(Unapproved::Impossible),
+            200,
+            -32600,
+            "approval_required",
+        ),
         row(denied, 200, -32600, "denied"),
         row(method, 404, -32601, "method_not_found"),
         row(ambiguous(NameKind::Prompt), 200, -32602, "ambiguous_prompt"),

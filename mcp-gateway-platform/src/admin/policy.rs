@@ -219,7 +219,7 @@ fn described(position: usize, rule: &Rule, stored: Option<&Arc<StoredRule>>) -> 
         },
         effect: match rule.effect() {
             Effect::Allow => "allow",
-            Effect::Approve => "approve",
+            Effect::Approve(_) => "approve",
             _ => "deny",
         },
         dry_run: rule.is_dry_run(),

@@ -63,7 +63,7 @@ fn call(rules: &Arc<Rules>, caller: &Arc<Caller>, tool: &str, arguments: &str) -
     let call = Call::trusted(request, Arc::clone(caller));
     match stack.oneshot(call).now_or_never().unwrap() {
         Ok(_) => Called::Permitted,
-        Err(Error::ApprovalRequired) => Called::NeedsApproval,
+        Err(Error::Unapproved(_)) => Called::NeedsApproval,
         Err(Error::Denied { reason }) => Called::Denied(reason),
         Err(Error::Route(_)) => Called::Unknown,
         Err(error) => panic!("{error}"),
@@ -75,7 +75,7 @@ fn the_first_rule_that_concerns_a_call_decides() {
     let rules = Rules::new([
         Rule::new("logged", HIDDEN).dry_run(),
         Rule::new("admins", Effect::Allow).with_teams(["admins"]),
-        Rule::new("purge", Effect::Approve).with_tools(["purge"]),
+        Rule::new("purge", Effect::approve()).with_tools(["purge"]),
         Rule::new("deletion", HIDDEN).with_tools(["delete_*"]),
         Rule::new("other gateway", HIDDEN).with_gateways(["other"]),
         Rule::new("other server", HIDDEN).with_servers(["mail"]),
@@ -91,7 +91,8 @@ fn the_first_rule_that_concerns_a_call_decides() {
         list(&rules, &user, "delete_all"),
         Decision::deny("deletion")
     );
-    assert_eq!(list(&rules, &user, "purge"), Decision::ask("purge"));
+    let purge = list(&rules, &user, "purge");
+    assert!(matches!(purge, Decision::Ask { rule, .. } if rule == "purge"));
     assert_eq!(list(&rules, &user, "read"), Decision::Allow);
     let strict = Rules::new([Rule::new("reading", Effect::Allow).with_tools(["read"])]);
     let strict = strict.denying_by_default();
@@ -112,7 +113,7 @@ fn arguments_decide_about_calls_and_not_about_lists() {
             .with_condition(condition("arguments.amount <= 100")),
         Rule::new("large", large).with_tools(["refund"]),
         Rule::new("nobody", HIDDEN).with_tools(["drop"]),
-        Rule::new("rest", Effect::Approve),
+        Rule::new("rest", Effect::approve()),
     ]));
     let user = caller("bob", &[]);
     let refund = |arguments| call(&rules, &user, "refund", arguments);
@@ -171,7 +172,7 @@ fn arguments_that_no_rule_reads_are_not_parsed() {
 fn a_rule_on_annotations_denies_tools_that_are_not_listed() {
     let rules = Arc::new(Rules::new([
         Rule::new("reading", Effect::Allow).with_hint(Hint::ReadOnly, true),
-        Rule::new("rest", Effect::Approve),
+        Rule::new("rest", Effect::approve()),
     ]));
     let user = caller("bob", &[]);
     assert!(matches!(
@@ -193,7 +194,7 @@ fn other_features_are_left_to_rules_without_tools() {
     };
     let tools = Rules::new([
         Rule::new("tools", HIDDEN).with_tools(["*"]),
-        Rule::new("approval", Effect::Approve),
+        Rule::new("approval", Effect::approve()),
     ]);
     let whole = Rules::new([Rule::new("server", HIDDEN).with_servers(["files"])]);
     let strict = Rules::new([]).denying_by_default();
@@ -284,12 +285,12 @@ fn an_explanation_names_the_rules_and_their_results() {
         Rule::new("sales", Effect::Allow).with_teams(["sales"]),
         Rule::new("alice", Effect::Allow).with_condition(condition("caller.subject == 'alice'")),
         Rule::new("mail", HIDDEN).with_servers(["mail"]),
-        Rule::new("rest", Effect::Approve),
+        Rule::new("rest", Effect::approve()),
     ]);
     let (user, target) = (caller("bob", &[]), target("read"));
     let request = PolicyRequest::listing(&user, &target);
     let explanation = rules.explain(&request, SystemTime::now());
-    assert_eq!(explanation.decision, Decision::ask("rest"));
+    assert!(matches!(explanation.decision, Decision::Ask { rule, .. } if rule == "rest"));
     let steps = explanation.steps.iter();
     let steps: Vec<_> = steps.map(|step| (&*step.rule, step.finding)).collect();
     let expected = [
@@ -304,7 +305,7 @@ fn an_explanation_names_the_rules_and_their_results() {
 fn rule() -> impl Strategy<Value = Rule> {
     let effect = prop_oneof![
         Just(Effect::Allow),
-        Just(Effect::Approve),
+        Just(Effect::approve()),
         Just(HIDDEN),
         Just(Effect::Deny {
             reason: Some("no".into())
@@ -363,4 +364,21 @@ proptest! {
         let is_rejected = matches!(called, Called::Unknown | Called::Denied(_));
         prop_assert!(listed.is_listed() || is_rejected, "{listed:?} {called:?} {rules:?}");
     }
+}
+
+#[test]
+fn an_approval_is_of_one_version_of_the_rules() {
+    let version = |rules: &[Rule]| {
+        let rules = Rules::new(rules.iter().cloned());
+        match list(&rules, &caller("ada", &[]), "purge") {
+            Decision::Ask { terms, .. } => terms.version().cloned().unwrap(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let purge = Rule::new("purge", Effect::approve()).with_tools(["purge"]);
+    let read = Rule::new("read", Effect::Allow).with_tools(["read"]);
+    let both = [purge.clone(), read.clone()];
+    assert_eq!(version(&both), version(&both));
+    assert_ne!(version(&both), version(&both[..1]));
+    assert_ne!(version(&both), version(&[read, purge]));
 }

@@ -144,7 +144,9 @@ fn explain(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     }
     print_line(match &explanation.decision {
         Decision::Allow => "The call is permitted.".to_owned(),
-        Decision::Ask { .. } => "The call requires approval.".to_owned(),
+        Decision::Ask { terms, .. } => {
+            format!("The call requires approval by {}.", terms.approvers())
+        }
         Decision::Deny {
             reason: Some(reason),
             ..

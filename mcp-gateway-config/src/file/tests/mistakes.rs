@@ -38,6 +38,10 @@ fn category_empty_value_is_rejected() {
             "servers[0].roots",
         ),
         ("gateways: [{ name: a, servers: }]", "gateways[0].servers"),
+        (
+            "policy: { rules: [{ name: a, effect: approve, approvers: }] }",
+            "policy.rules[0].approvers",
+        ),
         ("gateways: [{ name: a, teams: }]", "gateways[0].teams"),
         (
             "auth: { issuers: [{ issuer: https://a.example, audience: }] }",
@@ -341,3 +345,33 @@ const MISTAKES: &[(&str, &str)] = &[
         "1:54: servers[0].tools.allow[0]: \"\" is not the name of a tool: expected printable characters, up to 2048 bytes",
     ),
 ];
+
+#[test]
+fn an_approval_has_approvers_and_bounded_times() {
+    let rule = |keys: &str| {
+        let text = format!("policy: {{ rules: [{{ name: a, {keys} }}] }}");
+        problems(&text).join("\n")
+    };
+    for (keys, expected) in [
+        ("effect: approve, approvers: {}", "name a role or a team"),
+        (
+            "effect: approve, approvers: { users: [ada] }",
+            "unknown key \"users\"",
+        ),
+        ("effect: approve, timeout: 0s", "must be between 1s and 7d"),
+        ("effect: approve, validFor: 8d", "must be between 1s and 7d"),
+        (
+            "effect: deny, timeout: 1h",
+            "only a rule with effect: approve has timeout",
+        ),
+        (
+            "effect: allow, reason: x",
+            "only a rule with effect: deny or approve has a reason",
+        ),
+    ] {
+        let problems = rule(keys);
+        assert!(problems.contains(expected), "{keys}: {problems}");
+    }
+    let keys = "effect: approve, approvers: { teams: [a] }, timeout: 1h, validFor: 7d, reason: x";
+    assert_eq!(rule(keys), "");
+}

@@ -9,6 +9,7 @@ use crate::auth::AuthVerifier;
 use crate::credential::{CredentialResolver, NoCredentials};
 use crate::endpoint::{Compatibility, EndpointLayer};
 use crate::host_policy::HostPolicy;
+use crate::layer::approve::ApproveLayer;
 use crate::layer::authorize::AuthorizeLayer;
 use crate::layer::dispatch::{DispatchLayer, Implementation, ToolSearch};
 use crate::layer::elicit_connections::ElicitConnectionsLayer;
@@ -27,6 +28,7 @@ pub(super) struct Options {
     pub(super) router: Option<Arc<dyn ToolRouter>>,
     pub(super) policy: Arc<dyn Policy>,
     pub(super) resolver: Arc<dyn CredentialResolver>,
+    pub(super) approve: Option<ApproveLayer>,
     pub(super) elicit_connections: Option<ElicitConnectionsLayer>,
     pub(super) observer: Option<Arc<dyn Observer>>,
     pub(super) pool: ServerPool,
@@ -52,6 +54,7 @@ impl Options {
             router: None,
             policy: Arc::new(AllowAll::new()),
             resolver: Arc::new(NoCredentials::new()),
+            approve: None,
             elicit_connections: None,
             observer: None,
             pool: ServerPool::new(),
@@ -72,7 +75,17 @@ impl Options {
 
     /// Returns the layer that authorizes calls.
     pub(super) fn authorize(&self) -> AuthorizeLayer {
-        AuthorizeLayer::new(Arc::clone(&self.policy)).with_pool(self.pool.clone())
+        let layer = AuthorizeLayer::new(Arc::clone(&self.policy)).with_pool(self.pool.clone());
+        match &self.approve {
+            Some(_) => layer.with_approvals(),
+            None => layer,
+        }
+    }
+
+    /// Returns the layer that obtains approvals, if it is configured.
+    pub(super) fn approve(&self) -> Option<ApproveLayer> {
+        let layer = self.approve.clone()?;
+        Some(layer.with_drain(self.drain.clone()))
     }
 
     /// Returns the layer that routes calls.

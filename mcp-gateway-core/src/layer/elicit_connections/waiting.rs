@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_core::stream::BoxStream;
 use futures_util::future::FutureExt;
 use futures_util::{StreamExt, stream};
@@ -13,11 +12,12 @@ use super::missing::MissingConnection;
 use super::{CallService, ElicitedCall};
 use crate::auth::AuthenticationWatch;
 use crate::era::{ConnectionAnswer, ConnectionRequest, ConnectionState, HeldCall};
-use crate::error::{AuthError, UpstreamError};
-use crate::jsonrpc::{Message, Response};
-use crate::reply::{self, ReplyEvent, ReplyStream};
+use crate::error::AuthError;
+use crate::jsonrpc::Response;
+use crate::layer::messages;
+use crate::reply::{ReplyEvent, ReplyStream};
 use crate::task::BackgroundTask;
-use crate::{Call, Drain, Error, Problem, Reply};
+use crate::{Call, Drain, Error, Reply};
 
 /// Wait of a call until its user has connected an account, among the parked calls.
 pub(super) struct Waiting {
@@ -92,7 +92,7 @@ impl Waiting {
                     Step::Answered(_) => continue,
                     Step::Revoked => Err(AuthError::InvalidToken.into()),
                 };
-                return events(&elicited.call, result);
+                return messages::of_result(&elicited.call, result);
             }
         };
         ReplyStream::new(reply.flatten_stream())
@@ -129,7 +129,7 @@ impl Waiting {
                         .to_error()
                         .to_response(Some(elicited.call.request().id()));
                     self.report_completion(&elicited.call, request);
-                    return single_event(&response);
+                    return messages::of_response(&response);
                 }
                 Step::Answered(_) => {
                     is_answered = true;
@@ -151,7 +151,7 @@ impl Waiting {
         let before = before
             .into_iter()
             .map(|it| Ok(ReplyEvent::Notification(it)));
-        let result = events(&elicited.call, result);
+        let result = messages::of_result(&elicited.call, result);
         ReplyStream::new(stream::iter(before).chain(result))
     }
 
@@ -199,31 +199,4 @@ fn next_round<S>(
         let result = ConnectionRequest::to_next_round(&state);
         Reply::result(elicited.call.request().id(), &result)
     }))
-}
-
-/// Returns the messages of a reply to `call`.
-fn events(call: &Call, result: Result<Reply, Error>) -> ReplyStream {
-    match result {
-        Ok(Reply::Events(events)) => events,
-        Ok(json) => {
-            let response = async { reply::response(json).await.map(ReplyEvent::Response) };
-            ReplyStream::new(stream::once(response))
-        }
-        Err(error) => {
-            let era = call.client().era();
-            let request = call.request();
-            let problem = Problem::from(&error).in_era(era);
-            single_event(&problem.to_answer(Some(request.id()), Some(request.method()), era))
-        }
-    }
-}
-
-/// Returns the messages of a reply that is the response with the JSON text `response`.
-fn single_event(response: &Bytes) -> ReplyStream {
-    let response = match Message::parse(response.clone()) {
-        Ok(Message::Response(response)) => Ok(ReplyEvent::Response(response)),
-        Ok(_) => Err(UpstreamError::invalid("expected a response")),
-        Err(error) => Err(error.into()),
-    };
-    ReplyStream::new(stream::iter([response]))
 }
