@@ -10,6 +10,8 @@
 mod accounts;
 #[path = "cli/api.rs"]
 mod api;
+#[path = "cli/approve.rs"]
+mod approve;
 #[path = "cli/audit.rs"]
 mod audit;
 #[path = "../../../mcp-gateway-auth/tests/login/browser.rs"]
