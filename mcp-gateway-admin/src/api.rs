@@ -1,6 +1,7 @@
 //! The REST API: its router, and one module for each resource.
 
 mod access;
+pub(crate) mod approvals;
 mod audit;
 pub(crate) mod clients;
 pub(crate) mod connections;
@@ -33,6 +34,7 @@ use axum::http::HeaderValue;
 use axum::http::header::CACHE_CONTROL;
 use axum::middleware;
 use axum::response::Response;
+use mcp_gateway_approval::StoreApprovals;
 use mcp_gateway_core::auth::AuthVerifier;
 use mcp_gateway_store::Store;
 use utoipa_axum::router::OpenApiRouter;
@@ -52,6 +54,7 @@ pub struct AdminApi(Arc<Parts>);
 struct Parts {
     verifier: Arc<dyn AuthVerifier>,
     administration: Option<Administration>,
+    approvals: Option<StoreApprovals>,
     audit: Option<Arc<dyn Store>>,
     catalog: Option<Arc<dyn Catalog>>,
     connections: Option<Connections>,
@@ -68,6 +71,7 @@ impl AdminApi {
         Self(Arc::new(Parts {
             verifier,
             administration: None,
+            approvals: None,
             audit: None,
             catalog: None,
             connections: None,
@@ -81,6 +85,13 @@ impl AdminApi {
     #[must_use]
     pub fn with_administration(mut self, administration: Administration) -> Self {
         Arc::make_mut(&mut self.0).administration = Some(administration);
+        self
+    }
+
+    /// Adds approvals of calls.
+    #[must_use]
+    pub fn with_approvals(mut self, approvals: StoreApprovals) -> Self {
+        Arc::make_mut(&mut self.0).approvals = Some(approvals);
         self
     }
 
@@ -151,6 +162,12 @@ impl AdminApi {
         self.0.administration.as_ref().ok_or(absent)
     }
 
+    /// Returns the approvals of calls.
+    fn approvals(&self) -> Result<&StoreApprovals, ApiError> {
+        let absent = ApiError::Absent("the gateway has no approvals of calls");
+        self.0.approvals.as_ref().ok_or(absent)
+    }
+
     /// Returns the connections.
     fn connections(&self) -> Result<&Connections, ApiError> {
         let absent = ApiError::Absent("the gateway has no users who connect servers");
@@ -199,6 +216,9 @@ fn resources() -> OpenApiRouter<AdminApi> {
         .routes(routes!(clients::get, clients::delete))
         .routes(routes!(connections::list, connections::create))
         .routes(routes!(connections::get, connections::delete))
+        .routes(routes!(approvals::list))
+        .routes(routes!(approvals::get))
+        .routes(routes!(approvals::decide))
         .routes(routes!(audit::list))
         .routes(routes!(entries::list, entries::create))
         .routes(routes!(entries::get, entries::replace, entries::delete))

@@ -4,7 +4,7 @@
 //! are the principals with the role `admin` that an
 //! [`AuthVerifier`](mcp_gateway_core::auth::AuthVerifier) authenticates by bearer tokens: there are
 //! no cookies, and therefore no cross-site request forgery. Everybody else may read the entries that
-//! they see, and request them.
+//! they see, and request them, and decide about calls where a rule names them.
 //!
 //! | path below `/api/v1` | content |
 //! |---|---|
@@ -13,6 +13,7 @@
 //! | `/servers`, `/gateways` | a [`Catalog`] |
 //! | `/policy` | a [`PolicyCatalog`] |
 //! | `/entries`, `/imports`, `/requests` | an [`EntryRegistry`] |
+//! | `/approvals` | approvals of calls |
 //! | `/audit` | audit log |
 //! | `/openapi.json` | OpenAPI 3.1 document |
 //!
@@ -58,6 +59,7 @@ mod trail;
 
 pub use self::administration::{Administration, Administrator};
 pub use self::api::AdminApi;
+pub use self::api::approvals::{ApprovalDocument, ApproversDocument};
 pub use self::api::clients::ClientDocument;
 pub use self::api::connections::ConnectionDocument;
 pub use self::api::tokens::TokenDocument;

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
+#[path = "api/approvals.rs"]
+mod approvals;
 #[path = "api/harness.rs"]
 mod harness;
 #[path = "api/users.rs"]
@@ -12,8 +14,12 @@ use serde_json::{Value, json};
 
 use self::harness::{ADMIN, MEMBER, Site};
 
-/// Operations for every principal: entries that they see, and their own requests.
-const SHARED: [(&str, &str); 6] = [
+/// Operations for every principal: calls about which they decide, entries that they see, and their own
+/// requests.
+const SHARED: [(&str, &str); 9] = [
+    ("get", "/approvals"),
+    ("get", "/approvals/x"),
+    ("post", "/approvals/x/decision"),
     ("get", "/entries"),
     ("get", "/entries/{name}"),
     ("get", "/entries/{name}/server.json"),

@@ -19,6 +19,7 @@ use utoipa::ToSchema;
 
 /// Status of an approval.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize, ToSchema)]
+#[schema(as = ApprovalStatus)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum Status {
@@ -36,6 +37,7 @@ pub enum Status {
 
 /// Decision about a call.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
+#[schema(as = CallDecision)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Decision {

@@ -53,6 +53,9 @@ pub(crate) fn api(
     if let (Some(_), Some(store)) = (&services.audit, &services.store) {
         api = api.with_audit(Arc::clone(store));
     }
+    if let Some(approvals) = &services.approvals {
+        api = api.with_approvals(approvals.clone());
+    }
     if let Some(entries) = entries {
         api = api.with_registry(entries);
     }

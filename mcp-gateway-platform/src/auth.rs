@@ -11,6 +11,7 @@ use std::sync::Arc;
 use axum::Router;
 use ipnet::IpNet;
 use mcp_gateway_admin::AuditTrail;
+use mcp_gateway_approval::StoreApprovals;
 use mcp_gateway_audit::{Actor, AuditLog, Change};
 use mcp_gateway_auth::accounts::AccountCredentials;
 use mcp_gateway_auth::dpop::DpopVerifier;
@@ -28,6 +29,7 @@ pub(crate) use self::caller_identities::CallerIdentities;
 use self::resources::ResourceSet;
 use self::workloads::{WorkloadAudit, WorkloadIssuers};
 use crate::accounts::AccountServices;
+use crate::approvals;
 use crate::error::PlatformError;
 use crate::protocols::ProtocolDocuments;
 use crate::spec::{
@@ -45,6 +47,8 @@ pub(crate) struct Services {
     pub(crate) authority: Option<Arc<AuthorizationServices>>,
     /// Client for addresses that others choose.
     pub(crate) egress: Option<Egress>,
+    /// Approvals of calls.
+    pub(crate) approvals: Option<StoreApprovals>,
     /// Audit log, if it is enabled.
     pub(crate) audit: Option<AuditLog>,
     /// State store, if there is one.
@@ -70,6 +74,7 @@ impl Services {
             base,
             authority: None,
             egress: None,
+            approvals: None,
             audit: None,
             store: None,
             keyring: None,
@@ -119,6 +124,14 @@ impl Services {
     ///
     /// [`PlatformError`] if the state store cannot be opened or a service cannot be created.
     pub(crate) async fn lay(spec: &PlatformSpec, base: Url) -> Result<Self, PlatformError> {
+        let mut foundation = Self::lay_state(spec, base).await?;
+        let store = foundation.store.as_ref().zip(foundation.keyring.as_ref());
+        let approvals = approvals::open(store).await?;
+        foundation.approvals = Some(approvals.with_audit(foundation.audit.clone()));
+        Ok(foundation)
+    }
+
+    async fn lay_state(spec: &PlatformSpec, base: Url) -> Result<Self, PlatformError> {
         let (fixed, auth) = (&spec.fixed, &spec.fixed.auth);
         let mut foundation = Self::at(base.clone());
         if spec.asks_others() {

@@ -30,6 +30,7 @@ use url::Url;
 use self::client_state::ClientState;
 use self::gateway::{GatewaySpec, ReloadableParts, guard};
 use self::restricted::confined;
+use crate::approvals;
 use crate::audit::CallObserver;
 use crate::auth::challenges::Challenges;
 use crate::auth::resources::ResourceSet;
@@ -48,7 +49,6 @@ use crate::servers::{Builtins, CredentialFactory, ServerFactory, ServerSet, Shar
 use crate::spec::{Assignment, Auth, DynamicSpec, Metrics as Published, PlatformSpec};
 use crate::state::StateStore;
 use crate::status::ServerStatus;
-use crate::telemetry::Metrics;
 
 /// Owner of the running servers, gateways and sessions.
 #[derive(Debug)]
@@ -146,7 +146,7 @@ impl Controller {
             .with_kept_results(kept_results)
             .with_audit(foundation.audit.clone())
             .with_data_folder(StateStore::folder_of(&fixed.store));
-        let metrics = Metrics::new();
+        let metrics = approvals::counted(foundation.approvals.as_ref());
         let mut controller = Self {
             observer: CallObserver {
                 metrics: Arc::clone(&metrics),

@@ -22,6 +22,7 @@
 
 mod accounts;
 mod admin;
+mod approvals;
 pub mod audit;
 mod auth;
 mod controller;

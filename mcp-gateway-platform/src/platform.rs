@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 use url::Url;
 
 use crate::admin;
+use crate::approvals;
 use crate::audit;
 use crate::auth::{AuthorizationServices, InitialAccount, Services, client_policy};
 use crate::controller::Controller;
@@ -151,6 +152,7 @@ impl PlatformBuilder {
             },
         };
         let mut background = background(foundation.authority, foundation.audit.clone());
+        background.spawn(approvals::follow(foundation.approvals));
         let followed = Arc::clone(&running);
         background.spawn(async move { followed.follow().await });
         Ok(Platform {

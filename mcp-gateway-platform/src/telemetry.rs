@@ -6,10 +6,13 @@
 //! Counters and histograms are updated by each call. The gauges of the state are set when the
 //! metrics are rendered. Series of calls remain until the restart, also those of removed servers.
 
+mod approvals;
+
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use hashbrown::{Equivalent, HashMap};
+use mcp_gateway_approval::ApprovalObserver;
 use mcp_gateway_core::observe::{CallReport, Observer};
 use mcp_gateway_core::protocol::Method;
 use mcp_gateway_core::reply::CallOutcome;
@@ -22,6 +25,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use self::approvals::ApprovalMetrics;
 use crate::status::ServerStatus;
 
 /// Media type of [`Metrics::render`].
@@ -34,6 +38,8 @@ pub(crate) struct Metrics {
     registry: Registry,
     /// Families that calls update.
     calls: CallMetrics,
+    /// Families of approvals.
+    approvals: Arc<ApprovalMetrics>,
     /// Families that each rendering sets.
     state: StateMetrics,
     /// Series of each tool, so that a call requires a single lookup.
@@ -126,14 +132,21 @@ impl Metrics {
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("mcp_gateway", "The gateway", version);
         let calls = CallMetrics::new(&mut registry);
+        let approvals = Arc::new(ApprovalMetrics::new(&mut registry));
         let state = StateMetrics::new(&mut registry);
         Arc::new(Self {
             registry,
             calls,
+            approvals,
             state,
             known: RwLock::default(),
             rendering: Mutex::default(),
         })
+    }
+
+    /// Returns the observer of approvals.
+    pub(crate) fn approvals(&self) -> Arc<dyn ApprovalObserver> {
+        Arc::clone(&self.approvals) as _
     }
 
     /// Formats the metrics with the observed state of `servers` and `sessions`.

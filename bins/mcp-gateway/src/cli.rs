@@ -2,6 +2,7 @@
 
 mod add;
 mod admin;
+mod approval;
 mod audit;
 mod call;
 mod check;
@@ -36,6 +37,7 @@ use mcp_gateway_core::upstream::UpstreamError;
 use tokio::runtime::{Builder, Runtime};
 
 use self::add::AddArgs;
+use self::approval::ApprovalArgs;
 use self::audit::AuditArgs;
 use self::call::CallArgs;
 use self::check::CheckArgs;
@@ -76,6 +78,8 @@ struct Cli {
 enum Command {
     /// Add a ready server to the configuration
     Add(AddArgs),
+    /// List calls that require approval, and decide about them
+    Approval(ApprovalArgs),
     /// List and verify the audit log
     Audit(AuditArgs),
     /// Call a tool
@@ -153,6 +157,7 @@ pub fn main() -> ExitCode {
 fn execute(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Add(args) => add::run(&args),
+        Command::Approval(args) => approval::run(&args),
         Command::Audit(args) => audit::run(args),
         Command::Call(args) => with_servers(&args.target, &[], async |servers| {
             call::run(&args, servers).await

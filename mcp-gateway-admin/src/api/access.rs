@@ -74,6 +74,11 @@ impl Member {
         Actor::new(self.0.subject())
     }
 
+    /// Returns the principal.
+    pub(super) fn principal(&self) -> &Principal {
+        &self.0
+    }
+
     /// Returns the subject of the principal.
     pub(super) fn subject(&self) -> &str {
         self.0.subject()
@@ -147,13 +152,16 @@ fn is_managed(method: &Method, path: &str) -> bool {
     }
 }
 
-/// Returns `true` if every principal may send a request: they read entries and request them.
+/// Returns `true` if every principal may send a request: they read entries and request them, and
+/// decide about calls where a rule names them.
 fn is_shared(method: &Method, path: &str) -> bool {
     match *segments(path) {
         ["entries"] | ["entries", _] | ["entries", _, "server.json"] | ["requests", _] => {
             method == Method::GET
         }
         ["requests"] => method == Method::GET || method == Method::POST,
+        ["approvals"] | ["approvals", _] => method == Method::GET,
+        ["approvals", _, "decision"] => method == Method::POST,
         _ => false,
     }
 }
@@ -209,6 +217,10 @@ mod tests {
             (Method::GET, "/requests/req_1", true),
             (Method::POST, "/requests/req_1/approve", false),
             (Method::POST, "/requests/req_1", false),
+            (Method::GET, "/approvals", true),
+            (Method::GET, "/approvals/apr_1", true),
+            (Method::POST, "/approvals/apr_1", false),
+            (Method::POST, "/approvals/apr_1/decision", true),
             (Method::GET, "/servers", false),
             (Method::GET, "", false),
         ] {

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use mcp_gateway_approval::{NotApprover, StoreApprovalsError};
 use mcp_gateway_audit::AuditError;
 use mcp_gateway_auth::AuthServerError;
 use mcp_gateway_auth::users::UserError;
@@ -39,6 +40,9 @@ pub(super) enum ApiError {
     /// The path has other methods.
     #[error("the resource has no such method")]
     MethodNotAllowed,
+    /// The principal may not decide about the call.
+    #[error(transparent)]
+    NotApprover(NotApprover),
     /// The resource does not exist.
     #[error("no such resource")]
     NotFound,
@@ -98,7 +102,7 @@ impl ApiError {
         match self {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
-            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::Forbidden | Self::NotApprover(_) => StatusCode::FORBIDDEN,
             Self::Absent(_) | Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => StatusCode::CONFLICT,
@@ -215,6 +219,19 @@ impl From<RequestError> for ApiError {
                 Self::Conflict(error.to_string())
             }
             RequestError::Unknown => Self::NotFound,
+            error => Self::Unavailable(error.into()),
+        }
+    }
+}
+
+impl From<StoreApprovalsError> for ApiError {
+    fn from(error: StoreApprovalsError) -> Self {
+        match error {
+            StoreApprovalsError::Busy | StoreApprovalsError::Decide(_) => {
+                Self::Conflict(error.to_string())
+            }
+            StoreApprovalsError::NotApprover(error) => Self::NotApprover(error),
+            StoreApprovalsError::Unknown => Self::NotFound,
             error => Self::Unavailable(error.into()),
         }
     }

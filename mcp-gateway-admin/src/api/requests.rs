@@ -188,7 +188,7 @@ fn is_visible(member: &Member, request: &EntryRequest) -> bool {
 }
 
 /// Checks a text that other people read.
-fn check_text(path: &str, text: Option<&str>) -> Result<(), ApiError> {
+pub(super) fn check_text(path: &str, text: Option<&str>) -> Result<(), ApiError> {
     let is_valid = |text: &str| {
         let is_text = |it: char| !it.is_control() || it == '\n';
         !text.trim().is_empty() && text.chars().count() <= 1000 && text.chars().all(is_text)

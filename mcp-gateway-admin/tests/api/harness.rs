@@ -11,6 +11,7 @@ use http::Request;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION};
 use http_body_util::BodyExt as _;
 use mcp_gateway_admin::{AdminApi, Administration, AuditTrail, Connections};
+use mcp_gateway_approval::StoreApprovals;
 use mcp_gateway_audit::{AuditKey, AuditLog};
 use mcp_gateway_auth::accounts::{
     AccountCredentials, ConnectedAccounts, ConnectionProbe, Input, InputServer, ProbeError,
@@ -30,6 +31,13 @@ use tower::ServiceExt as _;
 pub(crate) const ADMIN: &str = "token-of-alice";
 pub(crate) const MEMBER: &str = "token-of-mallory";
 
+/// Members of the team `finance`: two users, and an API token of the team.
+pub(crate) const FINANCE: [(&str, &str); 3] = [
+    ("token-of-bob", "bob"),
+    ("token-of-carol", "carol"),
+    ("token-of-finance", "token:t-1"),
+];
+
 /// Store prefix of connected accounts.
 const ACCOUNTS: &str = "account/connected/";
 
@@ -41,6 +49,7 @@ pub(crate) struct Site {
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) log: AuditLog,
     pub(crate) connections: AccountCredentials,
+    pub(crate) approvals: StoreApprovals,
 }
 
 /// Server that accepts the token `valid`, and is unreachable for the token `later`.
@@ -86,6 +95,7 @@ impl Site {
         let github = InputServer::new("github", [Input::new("token")], "https://mcp.example.com");
         connections.replace_input_servers([github]);
         let base = "https://gw.example.com";
+        let approvals = StoreApprovals::new(store.clone(), &keyring, Clock::system()).unwrap();
         let login = LoginSessions::new(users.clone(), keyring.clone(), base);
         let login = login.unwrap().with_local_accounts();
         let base = base.parse().unwrap();
@@ -96,11 +106,13 @@ impl Site {
             .open()
             .await
             .unwrap();
+        let approvals = approvals.with_audit(Some(log.clone()));
         let trail = AuditTrail::new(Some(log.clone()));
         let administration = Administration::new(users, server.clone(), trail);
         let administration = administration.with_accounts(accounts);
         let api = api()
             .with_administration(administration)
+            .with_approvals(approvals.clone())
             .with_connections(Connections::new(connections.clone()).with_probe(Arc::new(Probe)))
             .with_audit(store.clone());
         Self {
@@ -109,6 +121,7 @@ impl Site {
             store,
             log,
             connections,
+            approvals,
         }
     }
 
@@ -201,6 +214,11 @@ fn api() -> AdminApi {
     let tokens = StaticTokens::new()
         .with_token(ADMIN, Principal::new("alice").with_role("admin"))
         .with_token(MEMBER, Principal::new("mallory").with_role("member"));
+    let tokens = FINANCE
+        .into_iter()
+        .fold(tokens, |tokens, (token, subject)| {
+            tokens.with_token(token, Principal::new(subject).with_team("finance"))
+        });
     AdminApi::new(Arc::new(tokens))
 }
 
