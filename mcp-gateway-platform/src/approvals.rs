@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use mcp_gateway_approval::StoreApprovals;
 use mcp_gateway_auth::{Clock, Keyring};
+use mcp_gateway_core::approval::{Approvals, MemoryApprovals};
 use mcp_gateway_store::Store;
 
 use crate::error::PlatformError;
@@ -43,5 +44,13 @@ pub(crate) fn counted(approvals: Option<&StoreApprovals>) -> Arc<Metrics> {
 pub(crate) async fn follow(approvals: Option<StoreApprovals>) {
     if let Some(approvals) = approvals {
         approvals.follow().await;
+    }
+}
+
+/// Returns the approvals of the gateways: `stored`, or otherwise ones in memory.
+pub(crate) fn of_calls(stored: Option<&StoreApprovals>) -> Arc<dyn Approvals> {
+    match stored {
+        Some(stored) => Arc::new(stored.clone()),
+        None => Arc::new(MemoryApprovals::new()),
     }
 }

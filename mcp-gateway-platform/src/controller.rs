@@ -14,7 +14,7 @@ use mcp_gateway_auth::StaticTokens;
 use mcp_gateway_auth::accounts::AccountCredentials;
 use mcp_gateway_auth::forward::{ForwardAuth, ProtectedUpstream};
 use mcp_gateway_auth::server::{ProtectedResources, Resource};
-use mcp_gateway_core::approval::{Approvals, MemoryApprovals};
+use mcp_gateway_core::approval::Approvals;
 use mcp_gateway_core::auth::{Principal, ProtectedResource};
 use mcp_gateway_core::endpoint::ReplicaService;
 use mcp_gateway_core::era::ParkedCalls;
@@ -148,6 +148,7 @@ impl Controller {
             .with_data_folder(StateStore::folder_of(&fixed.store));
         let metrics = approvals::counted(foundation.approvals.as_ref());
         let mut controller = Self {
+            approvals: approvals::of_calls(foundation.approvals.as_ref()),
             observer: CallObserver {
                 metrics: Arc::clone(&metrics),
                 audit: foundation.audit.clone(),
@@ -176,7 +177,6 @@ impl Controller {
             results: None,
             gateways: Vec::new(),
             parked_calls,
-            approvals: Arc::new(MemoryApprovals::new()),
             routes: Arc::default(),
         };
         controller.apply(dynamic)?;
