@@ -12,6 +12,9 @@ pub(crate) enum Verdict {
     Approved(ApprovalPass),
     /// The call does not run.
     Rejected(Unapproved),
+    /// Nobody is asked about the call, because it is part of another one: it runs only if it requires no
+    /// approval.
+    Unaskable,
 }
 
 /// Redeemed approval. It permits one call with its key.

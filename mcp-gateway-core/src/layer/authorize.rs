@@ -200,6 +200,10 @@ impl Shared {
         let request = request.map_err(Unapproved::from)?;
         match call.extensions().get::<Verdict>() {
             Some(Verdict::Approved(pass)) if pass.take(request.key()) => Ok(()),
+            Some(Verdict::Unaskable) => {
+                log("part of a call requires approval", call, rule);
+                Err(Unapproved::Impossible.into())
+            }
             _ => Err(Error::ApprovalRequired(Box::new(request))),
         }
     }

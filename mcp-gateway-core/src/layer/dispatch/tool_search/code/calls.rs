@@ -10,6 +10,7 @@ use tower_layer::Layer as _;
 
 use super::super::super::RoutedService;
 use super::{Run, value};
+use crate::approval::Verdict;
 use crate::json::string_json;
 use crate::jsonrpc::{ErrorObject, Id, Message, Request, Response, code};
 use crate::layer::trace::TraceLayer;
@@ -31,7 +32,9 @@ impl<S: RoutedService> Run<S> {
             return Err("the arguments are not an object".to_owned());
         }
         let request = self.request(number, tool, arguments);
-        let call = self.call.for_request(request, ());
+        let mut call = self.call.for_request(request, ());
+        // A script cannot wait for an approval, and must not run again with one.
+        call.extensions_mut().insert(Verdict::Unaskable);
         let (shared, inner) = (&self.shared, &self.inner);
         let target = service_fn(|call: Call| Arc::clone(shared).call_listed(inner.clone(), call));
         let reply = TraceLayer::new().layer(target).oneshot(call).await;
