@@ -87,6 +87,9 @@ pub struct AuditedCall {
     /// Reason in one word if the gateway rejected the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Name of the limit that has rejected the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<String>,
     /// Duration in milliseconds.
     pub duration_ms: u64,
     /// Size of the request in bytes.
@@ -186,6 +189,7 @@ impl AuditedCall {
             outcome,
             code,
             reason: call.reason.map(str::to_owned),
+            limit: call.limit.map(str::to_owned),
             duration_ms: u64::try_from(call.duration.as_millis()).unwrap_or(u64::MAX),
             request_bytes: call.request_bytes,
             response_bytes: call.response_bytes,

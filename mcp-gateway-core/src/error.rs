@@ -68,6 +68,14 @@ pub enum Error {
         /// Reason for the client.
         reason: Arc<str>,
     },
+    /// A limit on calls is reached.
+    #[error("limit {limit:?} reached")]
+    LimitReached {
+        /// Name of the limit.
+        limit: Arc<str>,
+        /// Time after which to retry.
+        retry_after: Duration,
+    },
     /// The body is not a valid JSON-RPC message.
     #[error("malformed JSON-RPC message")]
     Message(#[from] MessageError),

@@ -150,6 +150,8 @@ pub struct CallReport<'a> {
     pub outcome: CallOutcome,
     /// Reason in one word if the gateway produced no reply; `None` otherwise.
     pub reason: Option<&'static str>,
+    /// Name of the limit that has rejected the call; `None` otherwise.
+    pub limit: Option<&'a str>,
     /// Time from the arrival of the call to the end of the reply.
     pub duration: Duration,
     /// Size of the request in bytes.

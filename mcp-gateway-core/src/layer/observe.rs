@@ -182,8 +182,7 @@ impl<F: Future<Output = Result<Reply, Error>>> Future for ObserveFuture<F> {
                 Err(Error::ApprovalRequired(_)) => {}
                 Ok(reply) => reply.on_complete(move |completion| observed.send(completion, None)),
                 Err(error) => {
-                    let reason = Problem::from(&*error).reason;
-                    observed.send(&Completion::new(CallOutcome::Failed, 0), Some(reason));
+                    observed.send(&Completion::new(CallOutcome::Failed, 0), Some(&*error));
                 }
             }
         }
@@ -209,8 +208,12 @@ struct PendingReport {
 }
 
 impl PendingReport {
-    /// Reports the end.
-    fn send(&mut self, completion: &Completion, reason: Option<&'static str>) {
+    /// Reports the end of the reply, or the `error` instead of one.
+    fn send(&mut self, completion: &Completion, error: Option<&Error>) {
+        let limit = match error {
+            Some(Error::LimitReached { limit, .. }) => Some(&**limit),
+            Some(_) | None => None,
+        };
         let Target { server, feature } = &self.target;
         let listed = self.pool.is_known_to_list(server, feature);
         let client = self.caller.client();
@@ -226,7 +229,8 @@ impl PendingReport {
             feature: listed.then_some(feature),
             version: client.version(),
             outcome: completion.outcome,
-            reason,
+            reason: error.map(|error| Problem::from(error).reason),
+            limit,
             duration: self.started.elapsed(),
             request_bytes: self.request_bytes,
             response_bytes: completion.bytes,

@@ -1,5 +1,6 @@
 //! The problem of each error, one `match` per enum.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +31,10 @@ impl From<&Error> for Problem {
                 format!("The call is not permitted: {reason}"),
             )
             .with_variation(Variation::Solvable),
+            Error::LimitReached { limit, retry_after } => {
+                rate_limited(limit_reached(limit, *retry_after), *retry_after)
+                    .with_data("limit", &**limit)
+            }
             Error::Message(error) => Self::from(error),
             Error::Other(_) => Self::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
@@ -37,17 +42,9 @@ impl From<&Error> for Problem {
                 "internal",
                 "Internal error; see the log of the gateway",
             ),
-            Error::RateLimited { retry_after } => Self::new(
-                StatusCode::TOO_MANY_REQUESTS,
-                code::INTERNAL_ERROR,
-                "rate_limited",
-                "Too many requests; try again later",
-            )
-            .with_data(
-                "retryAfterMs",
-                u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX),
-            )
-            .with_retry_after(*retry_after),
+            Error::RateLimited { retry_after } => {
+                rate_limited("Too many requests; try again later", *retry_after)
+            }
             Error::Request(error) => Self::from(error),
             Error::Route(error) => Self::from(error),
             Error::Session(error) => Self::from(error),
@@ -65,6 +62,28 @@ impl From<&Error> for Problem {
             }
         }
     }
+}
+
+/// Returns the problem of a caller who may retry after `retry_after`.
+fn rate_limited(message: impl Into<Cow<'static, str>>, retry_after: Duration) -> Problem {
+    let status = StatusCode::TOO_MANY_REQUESTS;
+    let millis = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX);
+    Problem::new(status, code::INTERNAL_ERROR, "rate_limited", message)
+        .with_data("retryAfterMs", millis)
+        .with_retry_after(retry_after)
+}
+
+/// Returns the message about a limit that is reached. The time is rounded up.
+fn limit_reached(limit: &str, retry_after: Duration) -> String {
+    let seconds = retry_after.as_millis().div_ceil(1000).max(1);
+    let (size, unit) = match seconds {
+        0..=120 => (1, "s"),
+        121..=7200 => (60, "min"),
+        7201..=172_800 => (3600, "h"),
+        _ => (86_400, "days"),
+    };
+    let amount = seconds.div_ceil(size);
+    format!("The limit {limit:?} is reached; try again in {amount} {unit}")
 }
 
 impl From<&AuthError> for Problem {

@@ -69,6 +69,15 @@ fn of_callers() -> Vec<Row> {
             "auth_unavailable",
         ),
         row(limited, 429, -32603, "rate_limited"),
+        row(
+            Error::LimitReached {
+                limit: "searches".into(),
+                retry_after: soon(),
+            },
+            429,
+            -32603,
+            "rate_limited",
+        ),
         row(SessionError::Seal(SealError), 500, -32603, "internal"),
         row(SessionError::TooMany, 429, -32603, "too_many_sessions"),
         row(SessionError::Unknown, 404, -32600, "unknown_session"),
@@ -359,4 +368,30 @@ fn a_nonce_is_sent_with_its_challenge() {
     assert_eq!(challenge, "DPoP error=\"use_dpop_nonce\"");
     let invalid = Problem::from(&AuthError::InvalidProof).to_response(());
     assert!(!invalid.headers().contains_key("dpop-nonce"));
+}
+
+#[test]
+fn a_limit_is_named_with_the_time_to_wait() {
+    let problem = |seconds| {
+        Problem::from(&Error::LimitReached {
+            limit: "searches per user".into(),
+            retry_after: Duration::from_secs(seconds),
+        })
+    };
+    for (seconds, time) in [
+        (0, "1 s"),
+        (120, "120 s"),
+        (121, "3 min"),
+        (7201, "3 h"),
+        (172_801, "3 days"),
+    ] {
+        let message = format!("The limit \"searches per user\" is reached; try again in {time}");
+        assert_eq!(problem(seconds).error.message, message);
+    }
+    let data = problem(2).error.data.unwrap();
+    assert_eq!(data["limit"], "searches per user");
+    assert_eq!(
+        (&data["retryAfterMs"], &data["reason"]),
+        (&json!(2000), &json!("rate_limited"))
+    );
 }
