@@ -10,7 +10,7 @@ use foldhash::fast::RandomState;
 use mcp_gateway_core::route::{Feature, Target};
 
 /// A rule that names targets.
-pub(crate) trait Named {
+pub trait Named {
     /// Returns `true` if the rule may concern `target` at `gateway`, whoever calls.
     fn names(&self, gateway: &str, target: &Target) -> bool;
 }
@@ -23,7 +23,7 @@ const CAPACITY: usize = 8_192;
 /// Reading takes no lock. A tool that is not remembered yet is added to a copy, which is rare: the
 /// rules of a tool never change.
 #[derive(Default)]
-pub(crate) struct Candidates {
+pub struct Candidates {
     known: ArcSwap<ByGateway>,
     len: AtomicUsize,
 }
@@ -34,7 +34,10 @@ type ByGateway = Map<Map<Arc<ByTool>>>;
 
 impl Candidates {
     /// Returns the positions of the rules in `rules` that name `target` at `gateway`.
-    pub(crate) fn of<R: Named>(&self, rules: &[R], gateway: &str, target: &Target) -> Arc<[usize]> {
+    ///
+    /// `rules` are the same in all calls.
+    #[must_use]
+    pub fn of<R: Named>(&self, rules: &[R], gateway: &str, target: &Target) -> Arc<[usize]> {
         let Feature::Tool(tool) = &target.feature else {
             return find(rules, gateway, target);
         };

@@ -16,6 +16,7 @@ mod rules;
 mod sample_call;
 mod scope;
 
+pub use self::candidates::{Candidates, Named};
 pub use self::explanation::{Explanation, Finding, Step};
 pub use self::hint::Hint;
 pub use self::rule::{Effect, Rule};

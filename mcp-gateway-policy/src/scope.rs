@@ -5,6 +5,7 @@ use std::sync::Arc;
 use mcp_gateway_core::route::{Feature, Target};
 use mcp_gateway_core::{Caller, glob};
 
+use crate::candidates::Named;
 use crate::hint::Hint;
 
 /// Calls that a rule concerns, by gateway, server, tool and caller.
@@ -89,6 +90,12 @@ impl Scope {
         &self.gateways
     }
 
+    /// Returns the teams, of which a caller must have one; all callers are in the scope without one.
+    #[must_use]
+    pub fn teams(&self) -> &[Arc<str>] {
+        &self.teams
+    }
+
     /// Returns the annotations that the scope names.
     #[must_use]
     pub fn hints(&self) -> &[(Hint, bool)] {
@@ -145,6 +152,12 @@ impl Scope {
                 Some(client) => any(&self.clients, client),
                 None => self.clients.is_empty(),
             }
+    }
+}
+
+impl Named for Scope {
+    fn names(&self, gateway: &str, target: &Target) -> bool {
+        Self::names(self, gateway, target)
     }
 }
 
