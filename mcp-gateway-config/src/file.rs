@@ -10,7 +10,7 @@
 //! | `servers` | `server`, `process`, `remote` |
 //! | `gateways`, `defaultGateway` | `gateway`, `assignment` |
 //! | `auth` | `auth`, `oauth`, `login`, `issuer`, `forward` |
-//! | `limits` | `limits` |
+//! | `limits` | `limits`, `call_limits` |
 //! | `sessionKey` and all secrets | `secret` |
 //! | `store` | `storage` |
 //! | `audit` | `audit` |
@@ -23,6 +23,7 @@
 mod assignment;
 mod audit;
 mod auth;
+mod call_limits;
 mod client;
 mod client_credentials;
 mod forward;
@@ -206,7 +207,8 @@ impl FromField for Config {
         let auth = auth_field.as_ref().and_then(Field::read);
         let auth: AuthSection = auth.unwrap_or_default();
         let names = servers.as_ref().map(names).unwrap_or_default();
-        let limits: LimitsSection = table.get("limits").unwrap_or_default();
+        let limits_field = table.field("limits");
+        let limits = LimitsSection::of(limits_field.as_ref());
         let session_key = table.field("sessionKey");
         let has_key = session_key.is_some();
         let (mut fixed, mut dynamic) = (StaticSpec::default(), DynamicSpec::default());
@@ -236,10 +238,9 @@ impl FromField for Config {
             table.whole().error(open_to_all(&address));
         }
         config.read_gateways(gateways.as_ref(), &names);
-        if let Some(field) = &policy {
-            policy::check_gateways(&config.platform.dynamic, field);
-        }
+        call_limits::check(&config.platform, limits_field.as_ref());
         let dynamic = &config.platform.dynamic;
+        policy::check_gateways(dynamic, policy.as_ref());
         if let Some(field) = auth_field {
             forward::check_names(&dynamic.auth.forward, &dynamic.gateways, &field);
             workload::check_gateways(dynamic, &field);

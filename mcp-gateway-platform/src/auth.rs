@@ -137,7 +137,8 @@ impl Services {
         if spec.asks_others() {
             foundation.egress = Some(egress(&auth.allowed_networks)?);
         }
-        if auth.oauth.is_none() && fixed.audit.is_none() && !is_configured(fixed) {
+        let is_needed = auth.oauth.is_some() || fixed.audit.is_some() || spec.dynamic.has_quotas();
+        if !is_needed && !is_configured(fixed) {
             return Ok(foundation);
         }
         let vault = StateStore::open(&fixed.store, fixed.session_key.as_ref()).await?;

@@ -3,6 +3,7 @@
 mod apply;
 mod client_state;
 mod gateway;
+mod limits;
 mod restricted;
 
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use url::Url;
 
 use self::client_state::ClientState;
 use self::gateway::{GatewaySpec, ReloadableParts, guard};
+use self::limits::RunningLimits;
 use self::restricted::confined;
 use crate::approvals;
 use crate::audit::CallObserver;
@@ -79,6 +81,8 @@ pub(crate) struct Controller {
     rules: Option<Arc<Rules>>,
     /// Rules about results of all gateways.
     results: Option<Arc<ResultRules>>,
+    /// Limits on calls.
+    limits: RunningLimits,
     /// Running servers.
     servers: ServerSet,
     /// Running gateways, in the order of the spec.
@@ -175,6 +179,7 @@ impl Controller {
             tool_names: Arc::default(),
             rules: None,
             results: None,
+            limits: RunningLimits::new(foundation.store.clone()),
             gateways: Vec::new(),
             parked_calls,
             routes: Arc::default(),
@@ -242,6 +247,7 @@ impl Controller {
         let results = GovernResultsLayer::new(&parts.results, self.servers.pool());
         builder
             .on_permitted(results)
+            .on_permitted(parts.limit_layer(self.servers.pool()))
             .build()
             .map_err(|e| PlatformError::Sealer(e.into()))
     }

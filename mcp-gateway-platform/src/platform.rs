@@ -129,6 +129,7 @@ impl PlatformBuilder {
         let whole = PlatformSpec::new(spec.fixed.clone(), merged.spec.clone());
         let controller = Controller::new(&whole, builtins, &foundation)?;
         let (front, metrics) = (controller.front(), controller.metrics_front());
+        let limiter = Arc::clone(controller.limiter());
         let (access, drain) = (
             Arc::clone(controller.admin_access()),
             controller.drain().clone(),
@@ -155,6 +156,7 @@ impl PlatformBuilder {
         background.spawn(approvals::follow(foundation.approvals));
         let followed = Arc::clone(&running);
         background.spawn(async move { followed.follow().await });
+        background.spawn(async move { limiter.run().await });
         Ok(Platform {
             front: front
                 .with_admin(admin.router(), published)
@@ -301,7 +303,7 @@ impl Platform {
     }
 
     /// Ends the sessions of clients, then those with servers, and waits until processes have ended,
-    /// accounts of callers are refreshed, the audit log is in the store and the store is closed.
+    /// accounts of callers are refreshed, unused shares of quotas are returned, the audit log is in the store and the store is closed.
     ///
     /// Call it when requests have been drained.
     ///
@@ -309,12 +311,15 @@ impl Platform {
     ///
     /// A server that has not ended when the future is dropped is killed with the platform.
     pub async fn close(&self) {
-        let (pool, accounts) = {
+        let (pool, accounts, limiter) = {
             let state = self.running.state();
-            state.controller.sessions().close();
-            (state.controller.pool().clone(), state.controller.accounts())
+            let controller = &state.controller;
+            controller.sessions().close();
+            let limiter = Arc::clone(controller.limiter());
+            (controller.pool().clone(), controller.accounts(), limiter)
         };
         pool.close().await;
+        limiter.close().await;
         if let Some(accounts) = accounts {
             accounts.close().await;
         }

@@ -48,6 +48,7 @@ pub use mcp_gateway_auth::InputFormat;
 pub use mcp_gateway_auth::accounts::{Input, Template};
 pub use mcp_gateway_auth::egress::UrlTemplate;
 use mcp_gateway_core::route::{PrefixError, PrefixRouter};
+pub use mcp_gateway_limits::Limit;
 use url::Url;
 
 pub use self::assignment::{AssignedConnection, Assignment};
@@ -133,6 +134,8 @@ pub struct DynamicSpec {
     pub auth: Auth,
     /// Rules about calls.
     pub policy: PolicySpec,
+    /// Limits on calls.
+    pub call_limits: Vec<Limit>,
     /// Access to the metrics.
     pub metrics: Metrics,
     /// Rules for servers in the store.
@@ -153,6 +156,7 @@ impl Default for DynamicSpec {
             max_body: None,
             auth: Auth::default(),
             policy: PolicySpec::default(),
+            call_limits: Vec::new(),
             metrics: Metrics::default(),
             registry: Registry::default(),
             hidden_variables: Vec::new(),

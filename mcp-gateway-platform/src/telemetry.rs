@@ -59,6 +59,8 @@ struct CallMetrics {
     request: Family<ToolLabels, Histogram, Buckets>,
     /// Sizes of responses in bytes.
     response: Family<ToolLabels, Histogram, Buckets>,
+    /// Requests that a limit has rejected.
+    limited: Family<LimitLabels, Counter>,
 }
 
 /// Gauges of the observed state.
@@ -87,6 +89,12 @@ struct ToolLabels {
     gateway: String,
     mcp_server_name: String,
     tool_name: String,
+}
+
+/// Label of the rejections by a limit.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct LimitLabels {
+    limit: String,
 }
 
 /// Labels of the gauges of a server.
@@ -192,8 +200,16 @@ impl Metrics {
 }
 
 impl Observer for Metrics {
-    /// Counts a tool call. Other methods are ignored.
+    /// Counts a tool call. Other methods are ignored, except for rejections by limits.
     fn on_call_end(&self, call: &CallReport<'_>) {
+        if let Some(limit) = call.limit {
+            let limit = limit.to_owned();
+            let limited = self
+                .calls
+                .limited
+                .get_or_create_owned(&LimitLabels { limit });
+            limited.inc();
+        }
         if call.method != &Method::ToolsCall {
             return;
         }
@@ -232,6 +248,7 @@ impl CallMetrics {
             duration: Family::new_with_constructor(durations),
             request: Family::new_with_constructor(sizes),
             response: Family::new_with_constructor(sizes),
+            limited: Family::default(),
         };
         registry.register("mcp_tool_calls", "Tool calls", calls.total.clone());
         registry.register_with_unit(
@@ -251,6 +268,11 @@ impl CallMetrics {
             "Size of responses of tool calls",
             Unit::Bytes,
             calls.response.clone(),
+        );
+        registry.register(
+            "mcp_limit_rejections",
+            "Requests that a limit has rejected",
+            calls.limited.clone(),
         );
         calls
     }

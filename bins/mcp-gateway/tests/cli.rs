@@ -34,6 +34,8 @@ mod issuers;
 mod key;
 #[path = "cli/life.rs"]
 mod life;
+#[path = "cli/limits.rs"]
+mod limits;
 #[path = "cli/lint.rs"]
 mod lint;
 #[path = "cli/login.rs"]

@@ -40,6 +40,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/guides/many-tools.md",
     "docs/guides/own-github-token.md",
     "docs/performance.md",
+    "docs/limits.md",
     "docs/policy.md",
     "docs/guides/identity-provider.md",
     "docs/ready-servers.md",

@@ -8,6 +8,7 @@
 //! | `sessions` | `max`, `idle`, `lifetime` |
 //! | `parked` | `max`, `maxPerCaller`, `lifetime` |
 //! | `results` | `max`, `maxPerCaller`: sizes; `lifetime` |
+//! | `calls` | list of limits on calls, see `call_limits` |
 //!
 //! | Key of `servers[].limits` | Type |
 //! |---|---|
@@ -22,10 +23,10 @@ use std::time::Duration;
 
 use mcp_gateway_core::limit::Limits;
 use mcp_gateway_platform::spec::{
-    DynamicSpec, KeptResultLimits, ParkedCallLimits, ServerLimits, SessionLimits, StaticSpec,
+    DynamicSpec, KeptResultLimits, Limit, ParkedCallLimits, ServerLimits, SessionLimits, StaticSpec,
 };
 
-use super::Serving;
+use super::{Serving, call_limits};
 use crate::document::{Bytes, Count, Field, FromField};
 
 /// Section `limits`.
@@ -38,6 +39,7 @@ pub(super) struct LimitsSection {
     pub(super) parked: ParkedCallLimits,
     pub(super) results: KeptResultLimits,
     pub(super) workers: Option<NonZeroUsize>,
+    pub(super) calls: Vec<Limit>,
 }
 
 impl FromField for ParkedCallLimits {
@@ -87,6 +89,9 @@ impl FromField for LimitsSection {
             parked: table.get("parked").unwrap_or_default(),
             results: table.get("results").unwrap_or_default(),
             workers: table.get("workers").map(|Workers(count)| count),
+            calls: table
+                .get_with("calls", call_limits::read)
+                .unwrap_or_default(),
         };
         table.finish();
         Some(limits)
@@ -94,6 +99,11 @@ impl FromField for LimitsSection {
 }
 
 impl LimitsSection {
+    /// Reads the section, or returns the defaults without it.
+    pub(super) fn of(field: Option<&Field<'_>>) -> Self {
+        field.and_then(Field::read).unwrap_or_default()
+    }
+
     /// Assigns the values to the specs.
     pub(super) fn assign(
         self,
@@ -102,6 +112,7 @@ impl LimitsSection {
         serving: &mut Serving,
     ) {
         dynamic.max_body = self.max_body;
+        dynamic.call_limits = self.calls;
         fixed.sessions = self.sessions;
         fixed.parked = self.parked;
         fixed.kept_results = self.results;

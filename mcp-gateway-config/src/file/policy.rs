@@ -78,7 +78,7 @@ pub(crate) fn rule(field: &Field<'_>) -> Option<Rule> {
 }
 
 /// Reads the keys of the calls that a rule concerns.
-fn scope(table: &mut Table<'_>) -> Scope {
+pub(super) fn scope(table: &mut Table<'_>) -> Scope {
     let mut list = |key| -> Vec<String> { table.get(key).unwrap_or_default() };
     let scope = Scope::new()
         .with_gateways(texts(&list("gateways")))
@@ -199,14 +199,22 @@ fn condition(field: &Field<'_>) -> Option<Condition> {
 /// Records a warning for each rule with a gateway that does not exist.
 ///
 /// Servers are not checked, because those of a store come and go.
-pub(super) fn check_gateways(spec: &DynamicSpec, field: &Field<'_>) {
+pub(super) fn check_gateways(spec: &DynamicSpec, field: Option<&Field<'_>>) {
+    let rules = field.and_then(|field| field.get("rules"));
+    let rules = rules.and_then(|rules| rules.items()).unwrap_or_default();
+    let scopes = spec.policy.rules.iter().map(Rule::scope);
+    check_scopes(spec, scopes.zip(rules));
+}
+
+/// Records a warning for each scope with a gateway that does not exist.
+pub(super) fn check_scopes<'a, 'b>(
+    spec: &DynamicSpec,
+    scopes: impl Iterator<Item = (&'a Scope, Field<'b>)>,
+) {
     let names: Vec<&str> = spec.gateways.iter().map(|one| &*one.name).collect();
     let is_known = |pattern: &str| names.iter().any(|name| glob::matches(pattern, name));
-    let Some(rules) = field.get("rules").and_then(|rules| rules.items()) else {
-        return;
-    };
-    for (rule, field) in spec.policy.rules.iter().zip(rules) {
-        for unknown in rule.scope().gateways().iter().filter(|one| !is_known(one)) {
+    for (scope, field) in scopes {
+        for unknown in scope.gateways().iter().filter(|one| !is_known(one)) {
             let place = field.get("gateways").unwrap_or_else(|| field.clone());
             place.warning(format!(
                 "no gateway of this file is named {unknown:?}; {}",

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use mcp_gateway_auth::server::{HiddenResources, Resource};
 use mcp_gateway_core::auth::ProtectedResource;
 use mcp_gateway_core::route::PrefixRouter;
+use mcp_gateway_limits::ActiveLimits;
 use mcp_gateway_policy::Rules;
 use mcp_gateway_policy::result::ResultRules;
 
@@ -198,6 +199,7 @@ impl Controller {
             routing: ReloadableRouter::new(router, Arc::clone(&self.tool_names)),
             policy: Arc::new(ReloadablePolicy::new(&self.generations)),
             results: Arc::default(),
+            limits: ActiveLimits::default(),
         }
     }
 
@@ -273,6 +275,7 @@ impl Controller {
         let gateways = gateways
             .map(|(definition, staged)| staged.route((spec, definition), policy(), has_changed));
         let (gateways, rules): (Vec<_>, Vec<_>) = gateways.unzip();
+        self.limits.apply(spec, &gateways);
         for (gateway, rules) in gateways.iter().zip(rules) {
             if let Some(rules) = rules {
                 gateway.parts.access.replace(rules);

@@ -8,6 +8,7 @@ use mcp_gateway_core::endpoint::Compatibility;
 use mcp_gateway_core::host_policy::HostPolicy;
 use mcp_gateway_core::layer::dispatch::ToolSearch;
 use mcp_gateway_core::script::ScriptRunner;
+use mcp_gateway_limits::ActiveLimits;
 use url::Url;
 
 use crate::reload::policy::ReloadablePolicy;
@@ -47,6 +48,8 @@ pub(super) struct ReloadableParts {
     pub(super) policy: Arc<ReloadablePolicy>,
     /// Rules about results.
     pub(super) results: Arc<ReloadableResults>,
+    /// Limits on calls.
+    pub(super) limits: ActiveLimits,
 }
 
 impl GatewaySpec {

@@ -4,6 +4,17 @@ pub use mcp_gateway_core::era::ParkedCallLimits;
 use mcp_gateway_core::limit::Limits;
 pub use mcp_gateway_core::results::KeptResultLimits;
 pub use mcp_gateway_core::session::SessionLimits;
+use mcp_gateway_limits::Bound;
+
+use super::DynamicSpec;
+
+impl DynamicSpec {
+    /// Returns `true` if a limit is a quota, which is counted in the store.
+    pub(crate) fn has_quotas(&self) -> bool {
+        let mut limits = self.call_limits.iter();
+        limits.any(|limit| matches!(limit.bound(), Bound::Quota(_)))
+    }
+}
 
 /// Limits of a server.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

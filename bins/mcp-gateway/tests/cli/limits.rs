@@ -1,0 +1,244 @@
+//! Limits on calls, at the program.
+
+use mcp_gateway_tests::postgres::Postgres;
+use mcp_gateway_tests::wire::Reply;
+use rustix::process::Signal;
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use super::harness::{Folder, Gateway, eventually, run};
+
+const OLGA: &str = "the-token-of-olga-is-this";
+const BOB: &str = "the-token-of-bob-is-this";
+
+/// Returns a configuration with `limits`, which are a list in YAML.
+fn config(limits: &str) -> String {
+    format!(
+        "
+servers: [{{ name: demo, builtin: demo }}]
+gateways: [{{ name: all, exposure: search, visibleTools: [demo__echo, demo__wait] }}]
+auth:
+  tokens:
+    - {{ name: olga, token: {{ env: MCP_GATEWAY_TOKEN }} }}
+    - {{ name: bob, token: {{ env: BOB }} }}
+store: memory
+limits:
+  calls: {limits}
+"
+    )
+}
+
+async fn start(folder: &Folder, limits: &str) -> Gateway {
+    let file = folder.write("gateway.yaml", &config(limits));
+    Gateway::serve_with(&file, &[("MCP_GATEWAY_TOKEN", OLGA), ("BOB", BOB)]).await
+}
+
+async fn echo(gateway: &Gateway, token: &str) -> Reply {
+    let arguments = json!({ "message": "a" });
+    let wire = gateway.wire_with(Some(token));
+    wire.call("demo__echo", arguments).await.unwrap()
+}
+
+/// Checks the rejection of a call by the limit `name`.
+fn assert_limited(reply: &Reply, name: &str) {
+    let answer = reply.answer();
+    assert_eq!(reply.status, 429, "{answer}");
+    let seconds: u64 = reply.headers["retry-after"]
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    let data = &answer["error"]["data"];
+    assert_eq!(
+        (&data["reason"], &data["limit"]),
+        (&json!("rate_limited"), &json!(name))
+    );
+    let millis = data["retryAfterMs"].as_u64().unwrap();
+    assert_eq!(seconds, millis.div_ceil(1000).max(1));
+    let message = answer["error"]["message"].as_str().unwrap();
+    assert!(message.contains(&format!("{name:?}")), "{message}");
+    assert!(!message.contains("olga"), "{message}");
+}
+
+#[tokio::test]
+async fn calls_beyond_a_rate_are_rejected_in_both_eras() {
+    let folder = Folder::new();
+    let limits = "[{ name: two, rate: 2 per hour, per: [user] }]";
+    let gateway = start(&folder, limits).await;
+    // Lists and the answers of the gateway itself do not count.
+    for _ in 0..5 {
+        assert_eq!(gateway.tools().await.len(), 4);
+        let arguments = json!({ "query": "add" });
+        let found = gateway.call("search_tools", arguments).await;
+        assert!(found["result"].is_object(), "{found}");
+    }
+    assert_eq!(echo(&gateway, OLGA).await.status, 200);
+    // The target of `run_tool` counts.
+    let arguments = json!({ "tool_name": "demo__add", "tool_args": { "a": 1, "b": 2 } });
+    let sum = gateway.call("run_tool", arguments.clone()).await;
+    assert_eq!(sum["result"]["structuredContent"]["sum"], 3.0, "{sum}");
+    assert_limited(&echo(&gateway, OLGA).await, "two");
+    let run = gateway.wire().call("run_tool", arguments).await.unwrap();
+    assert_limited(&run, "two");
+    let session = gateway.initialize().await;
+    let request = json!({
+        "jsonrpc": "2.0", "id": 7, "method": "tools/call",
+        "params": { "name": "demo__echo", "arguments": { "message": "a" } },
+    });
+    let headers = [
+        ("mcp-session-id", session.as_str()),
+        ("mcp-protocol-version", "2025-11-25"),
+    ];
+    let wire = gateway.wire();
+    let legacy = wire.post(request.to_string(), &headers).await.unwrap();
+    assert_limited(&legacy, "two");
+    assert_eq!(echo(&gateway, BOB).await.status, 200);
+    let (_, metrics) = gateway.get_with("/metrics", OLGA).await;
+    let line = "mcp_limit_rejections_total{limit=\"two\"} 3";
+    assert!(metrics.contains(line), "{metrics}");
+}
+
+#[tokio::test]
+async fn limits_follow_the_configuration_and_keep_their_counts() {
+    let folder = Folder::new();
+    let limit = |amount: u32| format!("[{{ name: daily, quota: {amount} per day }}]");
+    let gateway = start(&folder, &limit(2)).await;
+    for status in [200, 200, 429] {
+        assert_eq!(echo(&gateway, OLGA).await.status, status);
+    }
+    folder.write("gateway.yaml", &config(&limit(4)));
+    eventually(async || echo(&gateway, OLGA).await.status == 200).await;
+    assert_eq!(echo(&gateway, BOB).await.status, 200);
+    assert_limited(&echo(&gateway, BOB).await, "daily");
+    folder.write("gateway.yaml", &config("[]"));
+    eventually(async || echo(&gateway, OLGA).await.status == 200).await;
+}
+
+#[tokio::test]
+async fn a_call_is_in_flight_until_it_is_cancelled() {
+    let folder = Folder::new();
+    let gateway = start(&folder, "[{ name: one, inFlight: 1, per: [user] }]").await;
+    let waiting = gateway.begin("demo__wait", json!({ "seconds": 60 })).await;
+    assert_limited(&echo(&gateway, OLGA).await, "one");
+    assert_eq!(echo(&gateway, BOB).await.status, 200);
+    drop(waiting);
+    eventually(async || echo(&gateway, OLGA).await.status == 200).await;
+}
+
+/// Starts a replica that counts in `database`.
+async fn replica(folder: &Folder, database: &str, amount: u32) -> Gateway {
+    let text = config(&format!("[{{ name: monthly, quota: {amount} per month }}]"));
+    let text = text.replace("store: memory", "store: { postgres: { env: DATABASE } }");
+    let key = "sessionKey: { env: KEY }";
+    let file = folder.write("gateway.yaml", &format!("{text}{key}\n"));
+    let key = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+    let env = [
+        ("MCP_GATEWAY_TOKEN", OLGA),
+        ("BOB", BOB),
+        ("DATABASE", database),
+        ("KEY", key),
+    ];
+    Gateway::serve_with(&file, &env).await
+}
+
+/// Calls from `callers` callers at once, `each` times, and returns the number of calls that were
+/// permitted.
+async fn storm(gateways: &[Gateway], callers: usize, each: usize) -> usize {
+    let mut tasks = JoinSet::new();
+    for number in 0..callers {
+        let wire = gateways[number % gateways.len()].wire_with(Some(OLGA));
+        tasks.spawn(async move {
+            let mut permitted = 0;
+            for _ in 0..each {
+                let reply = wire
+                    .call("demo__echo", json!({ "message": "a" }))
+                    .await
+                    .unwrap();
+                match reply.status.as_u16() {
+                    200 => permitted += 1,
+                    429 => {}
+                    status => panic!("{status}: {}", reply.body),
+                }
+            }
+            permitted
+        });
+    }
+    tasks.join_all().await.into_iter().sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quota_of_two_replicas_is_never_exceeded() {
+    let database = Postgres::shared().await.unwrap().database().await.unwrap();
+    let folders = [Folder::new(), Folder::new()];
+    let mut replicas = Vec::new();
+    for folder in &folders {
+        replicas.push(replica(folder, &database, 1000).await);
+    }
+    let permitted = storm(&replicas, 200, 8).await;
+    println!("permitted: {permitted} of 1600 calls");
+    assert!((1000 - 64..=1000).contains(&permitted), "{permitted}");
+
+    // A replica that ends in order returns its share, and the next one makes the rest of the calls.
+    for replica in &mut replicas {
+        replica.signal(Signal::TERM);
+        assert!(replica.finish().await.success());
+    }
+    let folder = Folder::new();
+    let last = [replica(&folder, &database, 1000).await];
+    let rest = storm(&last, 1, 100).await;
+    assert_eq!(permitted + rest, 1000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_replica_loses_one_share() {
+    let database = Postgres::shared().await.unwrap().database().await.unwrap();
+    let folder = Folder::new();
+    let mut killed = [replica(&folder, &database, 2000).await];
+    let before = storm(&killed, 10, 30).await;
+    assert_eq!(before, 300);
+    killed[0].signal(Signal::KILL);
+    killed[0].finish().await;
+    let next = [replica(&folder, &database, 2000).await];
+    let after = storm(&next, 10, 180).await;
+    println!("lost: {} calls", 2000 - before - after);
+    assert!((2000 - 64..=2000).contains(&(before + after)), "{after}");
+}
+
+#[tokio::test]
+async fn mistakes_in_limits_are_found() {
+    let folder = Folder::new();
+    let limits = "
+    - { name: a, rate: 10 per day }
+    - { name: a, quota: 5 per 5 months, burst: 3 }
+    - { name: b, inFlight: 0, per: [users] }
+    - { name: c, rate: 1 per second, quota: 1 per day }
+    - { name: d }
+    - { name: e, quota: 1 per day, gateways: [typo] }";
+    let file = folder.write("gateway.yaml", &config(limits));
+    let done = run(&["check", &file]).await;
+    assert_eq!(done.code, Some(1));
+    for mistake in [
+        "longer ones are quotas",
+        "duplicate limit \"a\"",
+        "must divide a year",
+        "only a limit with a rate has a burst",
+        "must be at least 1",
+        "unknown value \"users\"; did you mean \"user\"?",
+        "only one of these is allowed: rate, quota, inFlight",
+        "missing one of: rate, quota, inFlight",
+    ] {
+        assert!(done.stderr.contains(mistake), "{mistake}\n{}", done.stderr);
+    }
+    let file = folder.write(
+        "gateway.yaml",
+        &config("[{ name: e, quota: 1 per day, gateways: [typo] }]"),
+    );
+    let done = run(&["check", &file]).await;
+    let output = format!("{}{}", done.stdout, done.stderr);
+    for warning in [
+        "no gateway of this file is named \"typo\"",
+        "begins again when the gateway restarts",
+    ] {
+        assert!(output.contains(warning), "{warning}\n{output}");
+    }
+}
