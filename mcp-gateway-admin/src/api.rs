@@ -21,6 +21,7 @@ mod requests;
 mod rule_entry;
 mod secrets;
 mod servers;
+pub(crate) mod taints;
 mod team_gateways;
 pub(crate) mod tokens;
 pub(crate) mod users;
@@ -60,6 +61,7 @@ struct Parts {
     connections: Option<Connections>,
     policy: Option<Arc<dyn PolicyCatalog>>,
     registry: Option<EntryRegistry>,
+    taints: Option<Arc<dyn Store>>,
     trail: AuditTrail,
 }
 
@@ -77,6 +79,7 @@ impl AdminApi {
             connections: None,
             policy: None,
             registry: None,
+            taints: None,
             trail: AuditTrail::default(),
         }))
     }
@@ -128,6 +131,13 @@ impl AdminApi {
     #[must_use]
     pub fn with_registry(mut self, registry: EntryRegistry) -> Self {
         Arc::make_mut(&mut self.0).registry = Some(registry);
+        self
+    }
+
+    /// Adds the taints in `store`.
+    #[must_use]
+    pub fn with_taints(mut self, store: Arc<dyn Store>) -> Self {
+        Arc::make_mut(&mut self.0).taints = Some(store);
         self
     }
 
@@ -220,6 +230,8 @@ fn resources() -> OpenApiRouter<AdminApi> {
         .routes(routes!(approvals::get))
         .routes(routes!(approvals::decide))
         .routes(routes!(audit::list))
+        .routes(routes!(taints::list))
+        .routes(routes!(taints::clear))
         .routes(routes!(entries::list, entries::create))
         .routes(routes!(entries::get, entries::replace, entries::delete))
         .routes(routes!(entries::export))

@@ -15,6 +15,7 @@
 //! | `/entries`, `/imports`, `/requests` | an [`EntryRegistry`] |
 //! | `/approvals` | approvals of calls |
 //! | `/audit` | audit log |
+//! | `/taints` | callers whose context is untrusted |
 //! | `/openapi.json` | OpenAPI 3.1 document |
 //!
 //! Errors are problem documents (RFC 9457). Lists have pages, in a stable order. The command line
@@ -62,6 +63,7 @@ pub use self::api::AdminApi;
 pub use self::api::approvals::{ApprovalDocument, ApproversDocument};
 pub use self::api::clients::ClientDocument;
 pub use self::api::connections::ConnectionDocument;
+pub use self::api::taints::{TAINTS, TaintDocument};
 pub use self::api::tokens::TokenDocument;
 pub use self::api::users::{IdentityDocument, UserDocument};
 pub use self::catalog::{

@@ -16,6 +16,7 @@
 //! | `caller` | map with `subject`, `client`, `teams`, `roles` and `scopes` |
 //! | `arguments` | map |
 //! | `annotations` | map, as in a rule; without it, the tool is not listed |
+//! | `untrusted` | boolean: the context is untrusted |
 
 use mcp_gateway_core::auth::Principal;
 use mcp_gateway_core::policy::Decision;
@@ -154,11 +155,12 @@ impl FromField for PolicyCase {
         let arguments = table.field("arguments");
         let arguments = arguments.map_or_else(|| "{}".to_owned(), |field| field.json().to_string());
         let hints = table.get_with("annotations", annotations);
+        let is_untrusted: bool = table.get("untrusted").unwrap_or_default();
         table.finish();
         let client = ClientInfo::new(ProtocolVersion::LATEST, Capabilities::default());
         let principal = principal.unwrap_or_else(|| Principal::new("somebody"));
         let caller = Caller::new(principal, gateway.as_str(), client);
-        let call = SampleCall::new(caller, target?, arguments);
+        let call = SampleCall::new(caller, target?, arguments).with_untrusted(is_untrusted);
         Some(Self {
             name: name?,
             call: match hints {

@@ -41,6 +41,7 @@ pub struct ClientInfo {
     capabilities: Capabilities,
     info: Option<Arc<str>>,
     session: Option<Arc<Session>>,
+    conversation: Option<Arc<str>>,
 }
 
 impl Caller {
@@ -156,6 +157,7 @@ impl ClientInfo {
             capabilities,
             info: None,
             session: None,
+            conversation: None,
         }
     }
 
@@ -173,7 +175,24 @@ impl ClientInfo {
             capabilities: session.capabilities().clone(),
             info: session.client_info().cloned(),
             session: Some(session),
+            conversation: None,
         }
+    }
+
+    /// Sets the conversation that the client names.
+    #[must_use]
+    pub fn with_conversation(self, conversation: Option<Arc<str>>) -> Self {
+        Self {
+            conversation,
+            ..self
+        }
+    }
+
+    /// Returns the conversation that a client without a session names in its request, under
+    /// [`CONVERSATION`](meta::CONVERSATION) or the key of its vendor.
+    #[must_use]
+    pub fn conversation(&self) -> Option<&Arc<str>> {
+        self.conversation.as_ref()
     }
 
     /// Returns the protocol version of the client.

@@ -50,6 +50,9 @@ pub(crate) fn api(
             .with_administration(administration)
             .with_connections(connections);
     }
+    if let Some(store) = &services.store {
+        api = api.with_taints(Arc::clone(store));
+    }
     if let (Some(_), Some(store)) = (&services.audit, &services.store) {
         api = api.with_audit(Arc::clone(store));
     }

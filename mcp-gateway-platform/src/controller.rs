@@ -4,6 +4,7 @@ mod apply;
 mod client_state;
 mod gateway;
 mod limits;
+mod parts;
 mod restricted;
 
 use std::sync::Arc;
@@ -23,7 +24,6 @@ use mcp_gateway_core::host_policy::HostPolicy;
 use mcp_gateway_core::layer::dispatch::Implementation;
 use mcp_gateway_core::script::ScriptRunner;
 use mcp_gateway_core::session::Sessions;
-use mcp_gateway_core::upstream::ServerPool;
 use mcp_gateway_core::{Drain, Gateway};
 use mcp_gateway_policy::{Rules, result::ResultRules};
 use url::Url;
@@ -43,14 +43,15 @@ use crate::http::hidden::HiddenGateways;
 use crate::http::router::{HttpRouter, ManagementEndpoints, MetricsService, RouteTable};
 use crate::reload::generations::Generations;
 use crate::reload::pins::ReloadablePins;
-use crate::reload::policy::ReloadablePolicy;
 use crate::reload::results::GovernResultsLayer;
 use crate::reload::tool_names::ReloadableToolNames;
+use crate::reload::trust::ReadTaintsLayer;
 use crate::reload::verifier::{ReloadableVerifier, VerifierFactory};
 use crate::servers::{Builtins, CredentialFactory, ServerFactory, ServerSet, SharedHttpClient};
 use crate::spec::{Assignment, Auth, DynamicSpec, Metrics as Published, PlatformSpec};
 use crate::state::StateStore;
 use crate::status::ServerStatus;
+use crate::taints::Taints;
 
 /// Owner of the running servers, gateways and sessions.
 #[derive(Debug)]
@@ -79,6 +80,8 @@ pub(crate) struct Controller {
     scripts: Option<Arc<dyn ScriptRunner>>,
     /// Rules about the calls of all gateways.
     rules: Option<Arc<Rules>>,
+    /// Taints of callers.
+    taints: Arc<Taints>,
     /// Rules about results of all gateways.
     results: Option<Arc<ResultRules>>,
     /// Limits on calls.
@@ -180,6 +183,7 @@ impl Controller {
             rules: None,
             results: None,
             limits: RunningLimits::new(foundation.store.clone()),
+            taints: Taints::new(foundation.store.clone(), fixed.sessions.lifetime()),
             gateways: Vec::new(),
             parked_calls,
             routes: Arc::default(),
@@ -244,8 +248,9 @@ impl Controller {
             builder = builder.with_protected_resource(protected.clone());
         }
         // The router and the sessions are set, so that nothing is missing.
-        let results = GovernResultsLayer::new(&parts.results, self.servers.pool());
+        let results = GovernResultsLayer::new(&parts.results, self.servers.pool(), &self.taints);
         builder
+            .on_routed(ReadTaintsLayer::new(&parts.policy, &self.taints))
             .on_permitted(results)
             .on_permitted(parts.limit_layer(self.servers.pool()))
             .build()
@@ -368,18 +373,6 @@ impl Controller {
         let mut members = self.servers.members().iter();
         let found = members.find(|member| **member.name() == *name)?;
         Some(found.status())
-    }
-
-    /// Returns the policy of the gateway with the identifier `id`.
-    pub(crate) fn policy_of(&self, id: &str) -> Option<&ReloadablePolicy> {
-        let mut gateways = self.gateways.iter();
-        let running = gateways.find(|running| *running.traits.id == *id)?;
-        Some(&running.parts.policy)
-    }
-
-    /// Returns the pool of the running servers.
-    pub(crate) fn pool(&self) -> &ServerPool {
-        self.servers.pool()
     }
 
     /// Returns the client sessions of all gateways.

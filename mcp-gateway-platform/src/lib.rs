@@ -40,6 +40,7 @@ pub mod source;
 pub mod spec;
 pub mod state;
 pub mod status;
+mod taints;
 mod telemetry;
 
 pub use self::auth::InitialAccount;

@@ -154,6 +154,8 @@ impl PlatformBuilder {
         };
         let mut background = background(foundation.authority, foundation.audit.clone());
         background.spawn(approvals::follow(foundation.approvals));
+        let taints = Arc::clone(running.state().controller.taints());
+        background.spawn(async move { taints.follow().await });
         let followed = Arc::clone(&running);
         background.spawn(async move { followed.follow().await });
         background.spawn(async move { limiter.run().await });

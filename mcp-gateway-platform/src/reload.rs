@@ -12,4 +12,5 @@ pub(crate) mod results;
 pub(crate) mod router;
 mod token_verifiers;
 pub(crate) mod tool_names;
+pub(crate) mod trust;
 pub(crate) mod verifier;

@@ -16,6 +16,7 @@ pub(crate) struct Attributes<'a> {
     gateway: &'a str,
     request: &'a PolicyRequest<'a>,
     now: SystemTime,
+    is_untrusted: Option<&'a dyn Fn() -> bool>,
     hints: OnceCell<Option<Hints>>,
 }
 
@@ -38,8 +39,20 @@ impl<'a> Attributes<'a> {
             gateway,
             request,
             now,
+            is_untrusted: None,
             hints: OnceCell::new(),
         }
+    }
+
+    /// Sets the function that returns `true` if the context is untrusted. Default: it is trusted.
+    pub(crate) fn in_context(mut self, is_untrusted: Option<&'a dyn Fn() -> bool>) -> Self {
+        self.is_untrusted = is_untrusted;
+        self
+    }
+
+    /// Returns `true` if the context is untrusted.
+    pub(crate) fn is_untrusted(&self) -> bool {
+        self.is_untrusted.is_some_and(|is_untrusted| is_untrusted())
     }
 
     /// Returns the annotation `hint`, or its default.
@@ -100,6 +113,7 @@ impl Facts for Attributes<'_> {
             Fact::ToolOpenWorld => self.hint(Hint::OpenWorld).map(Value::Bool),
             Fact::ContextGateway => Ok(Value::text(self.gateway)),
             Fact::ContextProtocolVersion => Ok(Value::text(caller.client().version().as_str())),
+            Fact::ContextUntrusted => Ok(Value::Bool(self.is_untrusted())),
             Fact::ResultText
             | Fact::ResultStructuredContent
             | Fact::ResultIsError

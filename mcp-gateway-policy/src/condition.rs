@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `caller` | `subject`, `name`, `client`, `teams`, `roles`, `scopes` |
 //! | `tool` | `server`, `name`; of the listed tool: `readOnly`, `destructive`, `idempotent`, `openWorld` |
-//! | `context` | `gateway`, `protocolVersion`, `time` (UTC) |
+//! | `context` | `gateway`, `protocolVersion`, `time` (UTC), `untrusted` |
 //! | `arguments` | the arguments of the call |
 //! | `result` | in rules about results: `text`, `structuredContent`, `isError`, `size` |
 //!
@@ -149,6 +149,11 @@ impl Condition {
     #[must_use]
     pub fn reads_arguments(&self) -> bool {
         self.reads_arguments
+    }
+
+    /// Returns `true` if the condition depends on the trust in the context.
+    pub(crate) fn reads_trust(&self) -> bool {
+        self.facts.contains(&Fact::ContextUntrusted)
     }
 
     /// Returns `true` if the condition depends on the tool.

@@ -41,6 +41,8 @@ pub enum Finding {
     OtherCallers,
     /// The rule is for tools with other annotations.
     OtherAnnotations,
+    /// The rule is for a context of another trust.
+    OtherTrust,
     /// The condition is false.
     ConditionFalse,
     /// The condition depends on arguments, which an entry of a list does not have.
@@ -56,6 +58,7 @@ impl fmt::Display for Finding {
             Self::DryRun => f.write_str("applies, but only logs"),
             Self::OtherCallers => f.write_str("is for other callers"),
             Self::OtherAnnotations => f.write_str("is for tools with other annotations"),
+            Self::OtherTrust => f.write_str("is for contexts of another trust"),
             Self::ConditionFalse => f.write_str("has a condition that is false"),
             Self::DependsOnArguments => f.write_str("depends on arguments"),
             Self::Failed(error) => write!(f, "fails: {error}"),

@@ -12,10 +12,12 @@ mod mask;
 mod masker;
 mod rule;
 mod rules;
+mod taint;
 
 pub use self::mask::{MaskError, ResultMask};
 pub use self::rule::{ResultEffect, ResultRule};
 pub use self::rules::{MAX_BYTES, ResultRules};
+pub use self::taint::{Taint, TaintRecorder};
 
 #[cfg(test)]
 mod tests;

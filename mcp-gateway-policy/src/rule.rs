@@ -38,6 +38,7 @@ pub struct Rule {
     effect: Effect,
     is_dry_run: bool,
     scope: Scope,
+    untrusted: Option<bool>,
     condition: Option<Condition>,
 }
 
@@ -73,6 +74,7 @@ impl Rule {
             effect,
             is_dry_run: false,
             scope: Scope::new(),
+            untrusted: None,
             condition: None,
         }
     }
@@ -125,6 +127,12 @@ impl Rule {
         self
     }
 
+    /// Restricts the rule to calls in an untrusted context, or in a trusted one.
+    pub fn with_untrusted(mut self, untrusted: bool) -> Self {
+        self.untrusted = Some(untrusted);
+        self
+    }
+
     /// Restricts the rule to calls for which `condition` holds.
     pub fn with_condition(mut self, condition: Condition) -> Self {
         self.condition = Some(condition);
@@ -166,6 +174,18 @@ impl Rule {
         &self.scope
     }
 
+    /// Returns the trust in the context that the rule requires: `true` for an untrusted one.
+    #[must_use]
+    pub fn untrusted(&self) -> Option<bool> {
+        self.untrusted
+    }
+
+    /// Returns `true` if the rule depends on the trust in the context.
+    pub(crate) fn reads_trust(&self) -> bool {
+        let condition = self.condition.as_ref();
+        self.untrusted.is_some() || condition.is_some_and(Condition::reads_trust)
+    }
+
     /// Returns `true` if the rule concerns tools alone.
     pub(crate) fn is_of_tools(&self) -> bool {
         let reads_tool = |condition: &Condition| condition.reads_tool();
@@ -177,7 +197,9 @@ impl Rule {
     /// Returns `true` if the rule does not differ between callers, and not with the time.
     pub(crate) fn is_uniform(&self) -> bool {
         let condition = self.condition.as_ref();
-        self.scope.is_uniform() && !condition.is_some_and(Condition::is_personal)
+        self.scope.is_uniform()
+            && self.untrusted.is_none()
+            && !condition.is_some_and(Condition::is_personal)
     }
 
     /// Returns `true` if the rule rejects what it concerns.

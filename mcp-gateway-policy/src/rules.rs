@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use mcp_gateway_core::approval::ApprovalTerms;
 use mcp_gateway_core::policy::{Action, Decision, Policy, PolicyRequest};
 use mcp_gateway_core::protocol::ListKind;
-use mcp_gateway_core::route::Feature;
+use mcp_gateway_core::route::{Feature, Target};
 
 use crate::attributes::Attributes;
 use crate::candidates::Candidates;
@@ -56,6 +56,8 @@ pub struct Rules {
     /// Terms of the rules that require approval, by their positions, with the version of all rules.
     terms: Vec<Option<Arc<ApprovalTerms>>>,
     denies_by_default: bool,
+    /// Set if a rule depends on the trust in the context.
+    reads_trust: bool,
     candidates: Candidates,
 }
 
@@ -80,6 +82,7 @@ impl Rules {
         let rules: Arc<[Rule]> = rules.into_iter().collect();
         Self {
             terms: terms(&rules),
+            reads_trust: rules.iter().any(Rule::reads_trust),
             rules,
             denies_by_default: false,
             candidates: Candidates::default(),
@@ -90,6 +93,24 @@ impl Rules {
     pub fn denying_by_default(mut self) -> Self {
         self.denies_by_default = true;
         self
+    }
+
+    /// Returns `true` if a rule depends on the trust in the context.
+    #[must_use]
+    pub fn reads_any_trust(&self) -> bool {
+        self.reads_trust
+    }
+
+    /// Returns `true` if decisions about `target` at `gateway` may depend on the trust in the context.
+    #[must_use]
+    pub fn reads_trust(&self, gateway: &str, target: &Target) -> bool {
+        let reads = |index: &usize| self.rules[*index].reads_trust();
+        self.reads_trust
+            && self
+                .candidates
+                .of(&self.rules, gateway, target)
+                .iter()
+                .any(reads)
     }
 
     /// Returns the rules in their order.
@@ -103,8 +124,23 @@ impl Rules {
     /// [`decide`](Policy::decide) is the same.
     #[must_use]
     pub fn decide_at(&self, gateway: &str, request: &PolicyRequest<'_>) -> Decision {
+        self.decide_in((gateway, None), request)
+    }
+
+    /// Decides about `request` at a gateway, as [`decide_at`](Self::decide_at), in a context that is
+    /// untrusted if a function returns `true`.
+    ///
+    /// The function is called only if the decision depends on it. Without one, the context is trusted.
+    #[must_use]
+    pub fn decide_in(
+        &self,
+        (gateway, is_untrusted): (&str, Option<&dyn Fn() -> bool>),
+        request: &PolicyRequest<'_>,
+    ) -> Decision {
         let principal = request.caller().principal().subject();
-        self.evaluate((gateway, request), SystemTime::now(), |rule, finding| {
+        let attributes = Attributes::new((gateway, request), SystemTime::now());
+        let attributes = attributes.in_context(is_untrusted);
+        self.evaluate((gateway, request), &attributes, |rule, finding| {
             let rule = &**rule.name();
             match finding {
                 Finding::Failed(error) => {
@@ -130,8 +166,21 @@ impl Rules {
         request: &PolicyRequest<'_>,
         now: SystemTime,
     ) -> Explanation {
+        self.explain_in((gateway, false), request, now)
+    }
+
+    /// Explains the decision of [`decide_in`](Self::decide_in) in a context that is untrusted if
+    /// `is_untrusted`.
+    pub fn explain_in(
+        &self,
+        (gateway, is_untrusted): (&str, bool),
+        request: &PolicyRequest<'_>,
+        now: SystemTime,
+    ) -> Explanation {
         let mut steps = Vec::new();
-        let decision = self.evaluate((gateway, request), now, |rule, finding| {
+        let is_untrusted = || is_untrusted;
+        let attributes = Attributes::new((gateway, request), now).in_context(Some(&is_untrusted));
+        let decision = self.evaluate((gateway, request), &attributes, |rule, finding| {
             let rule = Arc::clone(rule.name());
             steps.push(Step { rule, finding });
         });
@@ -142,14 +191,13 @@ impl Rules {
     fn evaluate(
         &self,
         (gateway, request): (&str, &PolicyRequest<'_>),
-        now: SystemTime,
+        attributes: &Attributes<'_>,
         mut report: impl FnMut(&Rule, Finding),
     ) -> Decision {
         let target = request.target();
-        let attributes = Attributes::new((gateway, request), now);
         for index in &*self.candidates.of(&self.rules, gateway, target) {
             let rule = &self.rules[*index];
-            let finding = match outcome(rule, request, &attributes) {
+            let finding = match outcome(rule, request, attributes) {
                 Outcome::Passed(finding) => finding,
                 Outcome::Undecided => {
                     report(rule, Finding::DependsOnArguments);
@@ -234,6 +282,11 @@ fn outcome(rule: &Rule, request: &PolicyRequest<'_>, attributes: &Attributes<'_>
             Ok(_) => return Outcome::Passed(Finding::OtherAnnotations),
             Err(error) => return Outcome::Failed(error),
         }
+    }
+    if let Some(untrusted) = rule.untrusted()
+        && attributes.is_untrusted() != untrusted
+    {
+        return Outcome::Passed(Finding::OtherTrust);
     }
     let Some(condition) = rule.condition() else {
         return Outcome::Concerns;

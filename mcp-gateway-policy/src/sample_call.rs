@@ -40,6 +40,7 @@ pub struct SampleCall {
     target: Target,
     arguments: String,
     entry: Option<CatalogEntry>,
+    is_untrusted: bool,
 }
 
 impl SampleCall {
@@ -51,12 +52,19 @@ impl SampleCall {
             target,
             arguments: arguments.into(),
             entry: None,
+            is_untrusted: false,
         }
     }
 
     /// Lists the tool with the annotations `hints`.
     pub fn with_hints(mut self, hints: &[(Hint, bool)]) -> Self {
         self.entry = listed(&self.target, hints);
+        self
+    }
+
+    /// Sets whether the context is untrusted.
+    pub fn with_untrusted(mut self, is_untrusted: bool) -> Self {
+        self.is_untrusted = is_untrusted;
         self
     }
 
@@ -79,7 +87,11 @@ impl SampleCall {
     /// Returns the decision of `rules` at the gateway that they name `gateway`, and how they come to
     /// it.
     pub fn explain(&self, rules: &Rules, gateway: &str) -> Explanation {
-        rules.explain_at(gateway, &self.request(), SystemTime::now())
+        rules.explain_in(
+            (gateway, self.is_untrusted),
+            &self.request(),
+            SystemTime::now(),
+        )
     }
 }
 

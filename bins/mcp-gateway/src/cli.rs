@@ -21,6 +21,7 @@ mod serve;
 mod server;
 mod state;
 mod table;
+mod taint;
 mod target;
 mod token;
 mod tools;
@@ -52,6 +53,7 @@ use self::program_state::ProgramStateArgs;
 use self::request::RequestArgs;
 use self::serve::{ServeArgs, ServeCommand};
 use self::server::ServerArgs;
+use self::taint::TaintArgs;
 use self::target::TargetArgs;
 use self::token::TokenArgs;
 use self::tools::ToolsArgs;
@@ -97,6 +99,8 @@ enum Command {
     Connect(ConnectArgs),
     /// List, make and end connections of users, teams and the organization
     Connection(ConnectionArgs),
+    /// List and clear the taints of callers who have received untrusted results
+    Taint(TaintArgs),
     /// Serve the built-in demonstration server over stdio
     #[cfg(feature = "demo")]
     Demo,
@@ -171,6 +175,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Connect(args) => connect::run(&args),
         Command::Connection(args) => connection::run(&args),
+        Command::Taint(args) => taint::run(&args),
         #[cfg(feature = "demo")]
         Command::Demo => {
             let runtime = runtime()?;

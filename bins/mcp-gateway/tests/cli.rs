@@ -52,6 +52,8 @@ mod policy;
 mod recorded;
 #[path = "cli/registry.rs"]
 mod registry;
+#[path = "cli/results.rs"]
+mod results;
 #[path = "cli/revoked.rs"]
 mod revoked;
 #[path = "cli/rules.rs"]

@@ -9,6 +9,7 @@
 //! | `visibility` | `organization`, `{ teams: [..] }` or `{ user: SUBJECT }` |
 //! | `forwardHeaders` | list of header names |
 //! | `pageSize` | positive number |
+//! | `untrusted` | boolean: the context of all its callers is untrusted |
 //! | `exposure` | `list`, `search` or `code` |
 //! | `visibleTools` | list of patterns, with `exposure: search` or `code` |
 //! | `maxToolName` | number from 48 to 128 |
@@ -80,6 +81,7 @@ pub(crate) fn read(field: &Field<'_>, servers: KnownServers<'_>) -> Option<Gatew
     gateway.forward_headers = table
         .get_with("forwardHeaders", forward_headers)
         .unwrap_or_default();
+    gateway.is_untrusted = table.get("untrusted").unwrap_or_default();
     gateway.page_size = table.get("pageSize").map(|Count(count)| count);
     gateway.tool_search = tool_search(&mut table);
     gateway.max_tool_name = table.get_with("maxToolName", max_tool_name);

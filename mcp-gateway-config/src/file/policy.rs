@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `default` | `allow` or `deny`: calls that no rule concerns |
 //! | `rules` | list of rules, of which the first that concerns a call decides |
+//! | `taint` | map with `duration` |
 //! | `results` | list of rules about results, all of which apply |
 //!
 //! Of a rule:
@@ -19,6 +20,7 @@
 //! | `gateways`, `servers`, `tools`, `clients` | lists of patterns |
 //! | `teams`, `roles` | lists of strings |
 //! | `annotations` | map from `readOnly`, `destructive`, `idempotent` and `openWorld` to booleans |
+//! | `untrusted` | boolean: in an untrusted context, or in a trusted one |
 //! | `when` | condition in CEL |
 //!
 //! The rules about results are in [`results`].
@@ -48,6 +50,12 @@ impl FromField for PolicySpec {
         policy.results = table
             .get_with("results", results::rules)
             .unwrap_or_default();
+        policy.taint_duration = table.get_with("taint", |field| {
+            let mut table = field.table()?;
+            let duration = table.get("duration");
+            table.finish();
+            duration
+        });
         table.finish();
         for field in rules.and_then(|field| field.items()).unwrap_or_default() {
             let Some(rule) = rule(&field) else { continue };
@@ -70,6 +78,9 @@ pub(crate) fn rule(field: &Field<'_>) -> Option<Rule> {
         rule = rule.dry_run();
     }
     rule = rule.with_scope(scope(&mut table));
+    if let Some(untrusted) = table.get("untrusted") {
+        rule = rule.with_untrusted(untrusted);
+    }
     if let Some(condition) = table.get_with("when", condition) {
         rule = rule.with_condition(condition);
     }

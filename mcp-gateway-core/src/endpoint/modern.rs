@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use http::HeaderMap;
 use http::request::Parts;
@@ -151,7 +152,18 @@ pub(super) fn check_body(request: &Request) -> Result<ClientInfo, Error> {
         return Err(RouteError::UnknownMethod { method }.into());
     }
     let info = request.meta(meta::CLIENT_INFO).map(Into::into);
-    Ok(ClientInfo::new(version, capabilities).with_info(info))
+    let client = ClientInfo::new(version, capabilities).with_info(info);
+    Ok(client.with_conversation(conversation(request)))
+}
+
+/// Returns the conversation that `request` names. A longer name than [`MAX_CONVERSATION`] is none.
+fn conversation(request: &Request) -> Option<Arc<str>> {
+    let named = request.meta(meta::CONVERSATION);
+    let named = named.or_else(|| request.meta(meta::CONVERSATION_OF_OPENAI))?;
+    let name = crate::json::string(named)?;
+    (1..=MAX_CONVERSATION)
+        .contains(&name.len())
+        .then(|| name.into())
 }
 
 /// Returns the protocol version with the name `requested`, if it is a supported one of the modern
@@ -245,6 +257,9 @@ fn check_mirrored_headers(
         detail: detail.into(),
     })
 }
+
+/// Maximum length of the name of a conversation, in bytes.
+const MAX_CONVERSATION: usize = 256;
 
 /// Log levels of the specification, which are those of RFC 5424.
 const LEVELS: [&str; 8] = [

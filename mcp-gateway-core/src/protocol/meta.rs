@@ -9,6 +9,13 @@ pub const CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilitie
 /// Name and version of the client.
 pub const CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
 
+/// Conversation to which a request belongs, as the client names it: a string. A key of the gateway
+/// itself, for clients without a session.
+pub const CONVERSATION: &str = "mcp-gateway/conversation";
+
+/// The same key of clients that name conversations on their own.
+pub(crate) const CONVERSATION_OF_OPENAI: &str = "openai/session";
+
 /// Minimum level of the log messages that the server sends during the request.
 pub const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
 

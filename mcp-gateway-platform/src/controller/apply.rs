@@ -197,7 +197,7 @@ impl Controller {
         ReloadableParts {
             access: ReloadableVerifier::new(rules),
             routing: ReloadableRouter::new(router, Arc::clone(&self.tool_names)),
-            policy: Arc::new(ReloadablePolicy::new(&self.generations)),
+            policy: Arc::new(ReloadablePolicy::new(&self.generations).with_taints(&self.taints)),
             results: Arc::default(),
             limits: ActiveLimits::default(),
         }
@@ -296,6 +296,7 @@ impl Controller {
             });
             authority.accounts.events.replace_gateways(gateways);
         }
+        self.follow_taints(&spec.policy);
         self.access
             .replace(self.issuers.rules(&spec.auth, None, &resources.gateways));
         self.admin_access

@@ -14,6 +14,7 @@ use mcp_gateway_policy::{Explanation, Rules, SampleCall};
 use super::generations::Generations;
 use super::grants::Grants;
 use crate::spec::{DynamicSpec, GatewaySpec};
+use crate::taints::Taints;
 
 /// Policy of a gateway, replaceable while calls are in flight.
 #[derive(Debug, Default)]
@@ -21,6 +22,8 @@ pub(crate) struct ReloadablePolicy {
     policy: ArcSwap<GatewayPolicy>,
     /// Generations of the running state, which refers to this policy.
     generations: Weak<Generations>,
+    /// Taints of callers.
+    taints: Option<Arc<Taints>>,
 }
 
 /// Policy of a gateway. The rules are those of all gateways, and shared by them.
@@ -30,6 +33,8 @@ struct GatewayPolicy {
     gateway: Arc<str>,
     grants: Grants,
     rules: Option<Arc<Rules>>,
+    /// Set if the context of all calls is untrusted.
+    is_untrusted: bool,
 }
 
 impl ReloadablePolicy {
@@ -52,6 +57,7 @@ impl ReloadablePolicy {
             gateway: Arc::clone(&gateway.name),
             grants: Grants::of(spec, gateway),
             rules,
+            is_untrusted: gateway.is_untrusted,
         }));
     }
 
@@ -66,6 +72,27 @@ impl ReloadablePolicy {
         }
         let rules = policy.rules.as_ref().map(Arc::clone).unwrap_or_default();
         Some(rules.explain_at(&policy.gateway, &request, SystemTime::now()))
+    }
+
+    /// Sets the taints of callers.
+    pub(crate) fn with_taints(mut self, taints: &Arc<Taints>) -> Self {
+        self.taints = Some(Arc::clone(taints));
+        self
+    }
+
+    /// Returns `true` if decisions may depend on taints.
+    pub(crate) fn reads_any_taint(&self) -> bool {
+        let policy = self.policy.load();
+        let rules = policy.rules.as_ref();
+        !policy.is_untrusted && rules.is_some_and(|rules| rules.reads_any_trust())
+    }
+
+    /// Returns `true` if the decision about a call of `target` depends on taints.
+    pub(crate) fn reads_taints(&self, target: &Target) -> bool {
+        let policy = self.policy.load();
+        let rules = policy.rules.as_ref();
+        !policy.is_untrusted
+            && rules.is_some_and(|rules| rules.reads_trust(&policy.gateway, target))
     }
 
     /// Returns `true` if `caller` may send requests of any method to `target`.
@@ -84,7 +111,12 @@ impl Policy for ReloadablePolicy {
             return Decision::deny(rule);
         }
         match &policy.rules {
-            Some(rules) => rules.decide_at(&policy.gateway, request),
+            Some(rules) => {
+                let taints = self.taints.as_ref();
+                let is_tainted = || taints.is_some_and(|one| one.is_tainted(request.caller()));
+                let is_untrusted = || policy.is_untrusted || is_tainted();
+                rules.decide_in((&policy.gateway, Some(&is_untrusted)), request)
+            }
             None => Decision::Allow,
         }
     }

@@ -7,9 +7,11 @@ use arc_swap::ArcSwapOption;
 use mcp_gateway_core::Call;
 use mcp_gateway_core::call::Permitted;
 use mcp_gateway_core::upstream::ServerPool;
-use mcp_gateway_policy::result::ResultRules;
+use mcp_gateway_policy::result::{ResultRules, TaintRecorder};
 use tower_layer::Layer;
 use tower_service::Service;
+
+use crate::taints::Taints;
 
 /// Rules about the results of a gateway, replaceable while calls are in flight.
 ///
@@ -39,14 +41,20 @@ impl ReloadableResults {
 pub(crate) struct GovernResultsLayer {
     results: Arc<ReloadableResults>,
     pool: ServerPool,
+    taints: Arc<dyn TaintRecorder>,
 }
 
 impl GovernResultsLayer {
     /// Creates a layer that finds annotations of tools in the lists of the servers in `pool`.
-    pub(crate) fn new(results: &Arc<ReloadableResults>, pool: &ServerPool) -> Self {
+    pub(crate) fn new(
+        results: &Arc<ReloadableResults>,
+        pool: &ServerPool,
+        taints: &Arc<Taints>,
+    ) -> Self {
         Self {
             results: Arc::clone(results),
             pool: pool.clone(),
+            taints: Arc::clone(taints) as _,
         }
     }
 }
@@ -77,11 +85,12 @@ impl<S: Service<Call<Permitted>>> Service<Call<Permitted>> for GovernResults<S> 
     }
 
     fn call(&mut self, mut call: Call<Permitted>) -> Self::Future {
-        let GovernResultsLayer { results, pool } = &self.layer;
-        let results = results.0.load();
-        let filter = results
-            .as_ref()
-            .and_then(|results| results.rules.filter(&results.gateway, &call, pool));
+        let layer = &self.layer;
+        let results = layer.results.0.load();
+        let filter = results.as_ref().and_then(|results| {
+            let parts = (&layer.pool, &layer.taints);
+            results.rules.filter(&results.gateway, &call, parts)
+        });
         if let Some(filter) = filter {
             call.extensions_mut().insert(filter);
         }

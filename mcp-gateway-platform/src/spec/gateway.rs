@@ -59,6 +59,8 @@ pub struct GatewaySpec {
     pub visibility: Visibility,
     /// Set if tokens that are not bound to a key (RFC 9449) are rejected.
     pub requires_bound_tokens: bool,
+    /// Set if the context of all its callers is untrusted.
+    pub is_untrusted: bool,
 }
 
 impl GatewaySpec {
@@ -82,6 +84,7 @@ impl GatewaySpec {
             compatibility: Compatibility::default(),
             visibility: Visibility::default(),
             requires_bound_tokens: false,
+            is_untrusted: false,
         }
     }
 

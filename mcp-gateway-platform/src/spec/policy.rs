@@ -1,6 +1,7 @@
 //! Policy of all gateways.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mcp_gateway_policy::result::{ResultRule, ResultRules};
 use mcp_gateway_policy::{Rule, Rules};
@@ -29,6 +30,8 @@ pub struct PolicySpec {
     pub denies_by_default: bool,
     /// Rules about results, all of which apply.
     pub results: Vec<ResultRule>,
+    /// Duration of the taint of a caller without a session; 30 minutes if `None`.
+    pub taint_duration: Option<Duration>,
 }
 
 impl PolicySpec {

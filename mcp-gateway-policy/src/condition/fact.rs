@@ -22,6 +22,7 @@ pub(crate) enum Fact {
     ContextGateway,
     ContextProtocolVersion,
     ContextTime,
+    ContextUntrusted,
     ResultText,
     ResultStructuredContent,
     ResultIsError,
@@ -41,7 +42,7 @@ pub(crate) trait Facts {
 pub(super) const RESULT: &str = "result";
 
 /// Variable with fields, name of the field, and its fact.
-const FACTS: [(&str, &str, Fact); 19] = [
+const FACTS: [(&str, &str, Fact); 20] = [
     ("caller", "subject", Fact::CallerSubject),
     ("caller", "name", Fact::CallerName),
     ("caller", "client", Fact::CallerClient),
@@ -57,6 +58,7 @@ const FACTS: [(&str, &str, Fact); 19] = [
     ("context", "gateway", Fact::ContextGateway),
     ("context", "protocolVersion", Fact::ContextProtocolVersion),
     ("context", "time", Fact::ContextTime),
+    ("context", "untrusted", Fact::ContextUntrusted),
     (RESULT, "text", Fact::ResultText),
     (RESULT, "structuredContent", Fact::ResultStructuredContent),
     (RESULT, "isError", Fact::ResultIsError),
@@ -86,6 +88,7 @@ impl Fact {
             | Self::ToolDestructive
             | Self::ToolIdempotent
             | Self::ToolOpenWorld
+            | Self::ContextUntrusted
             | Self::ResultIsError => Type::Bool,
             Self::ResultSize => Type::Int,
             Self::ResultStructuredContent => Type::Dynamic,
@@ -112,6 +115,7 @@ impl Fact {
                 | Self::CallerRoles
                 | Self::CallerScopes
                 | Self::ContextProtocolVersion
+                | Self::ContextUntrusted
         )
     }
 

@@ -1,6 +1,7 @@
 //! Filters of replies that apply rules about results.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use async_trait::async_trait;
@@ -15,7 +16,7 @@ use mcp_gateway_core::{Call, Caller};
 
 use super::facts::ResultFacts;
 use super::masker::{MaskFailure, mask};
-use super::{MAX_BYTES, ResultEffect, ResultMask, ResultRule, ResultRules};
+use super::{MAX_BYTES, ResultEffect, ResultMask, ResultRule, ResultRules, Taint, TaintRecorder};
 use crate::attributes::Attributes;
 
 /// Filter of the reply to one call.
@@ -29,6 +30,9 @@ pub(super) struct RuleFilter {
     target: Target,
     request: Request,
     entry: Option<CatalogEntry>,
+    recorder: Arc<dyn TaintRecorder>,
+    /// Set once the taint is recorded.
+    is_recorded: AtomicBool,
 }
 
 /// Filter of a list of tools whose results may be changed.
@@ -44,6 +48,8 @@ pub(super) struct SchemaFilter {
 struct Verdict<'a> {
     masks: Vec<&'a ResultMask>,
     max_bytes: Option<usize>,
+    /// Trust, and the rule that decides about it.
+    trust: Option<(bool, &'a ResultRule)>,
 }
 
 impl RuleFilter {
@@ -52,6 +58,7 @@ impl RuleFilter {
         (rules, concerned): (Arc<ResultRules>, Vec<usize>),
         (gateway, call): (Arc<str>, &Call<Permitted>),
         entry: Option<CatalogEntry>,
+        recorder: &Arc<dyn TaintRecorder>,
     ) -> Self {
         Self {
             rules,
@@ -61,6 +68,8 @@ impl RuleFilter {
             target: call.target().clone(),
             request: call.request().clone(),
             entry,
+            recorder: Arc::clone(recorder),
+            is_recorded: AtomicBool::new(false),
         }
     }
 
@@ -78,7 +87,9 @@ impl RuleFilter {
         if let Some(entry) = &self.entry {
             request = request.with_entry(entry);
         }
+        let is_untrusted = || self.recorder.is_untrusted(&self.caller);
         let attributes = Attributes::new((&self.gateway, &request), SystemTime::now());
+        let attributes = attributes.in_context(Some(&is_untrusted));
         let facts = ResultFacts::new(&attributes, outcome);
         let mut verdict = Verdict::default();
         for rule in self.concerned() {
@@ -114,9 +125,40 @@ impl RuleFilter {
                 let before = verdict.max_bytes.unwrap_or(usize::MAX);
                 verdict.max_bytes = Some(before.min(*max_bytes));
             }
+            ResultEffect::Distrust => {
+                verdict.trust.get_or_insert((false, rule));
+            }
             ResultEffect::Mask(mask) => verdict.masks.push(mask),
+            ResultEffect::Trust => {
+                verdict.trust.get_or_insert((true, rule));
+            }
         }
         Ok(())
+    }
+
+    /// Records that the context is untrusted because of `rule`, once.
+    async fn taint(&self, rule: &ResultRule) -> Result<(), Withheld> {
+        if self.is_recorded.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let taint = Taint {
+            caller: &self.caller,
+            target: &self.target,
+            rule: rule.name(),
+        };
+        match self.recorder.record(taint).await {
+            Ok(()) => {
+                self.is_recorded.store(true, Ordering::Release);
+                self.log(rule, "context untrusted");
+                Ok(())
+            }
+            Err(error) => {
+                let error = mcp_gateway_core::error_chain(&*error);
+                tracing::error!(rule = &**rule.name(), error, "taint not recorded");
+                let reason = "that it is untrusted could not be recorded; try again later";
+                Err(Withheld::new(reason))
+            }
+        }
     }
 
     fn log(&self, rule: &ResultRule, message: &'static str) {
@@ -144,14 +186,25 @@ impl ReplyFilter for RuleFilter {
     /// Conditions on the result cannot be evaluated yet: every mask applies.
     async fn message(&self, params: &str) -> Result<Option<String>, Withheld> {
         let mut masks = Vec::new();
+        let mut trust = None;
         for rule in self.concerned().filter(|rule| !rule.is_dry_run()) {
             match rule.effect() {
                 ResultEffect::Block { .. } if rule.condition().is_none() => {
                     return Err(Withheld::new("a rule does not permit it"));
                 }
                 ResultEffect::Mask(mask) => masks.push(mask),
+                ResultEffect::Distrust | ResultEffect::Trust => {
+                    trust.get_or_insert(rule);
+                }
                 ResultEffect::Block { .. } | ResultEffect::Cap { .. } => {}
             }
+        }
+        // A condition on the result is not known yet.
+        if let Some(rule) = trust
+            && *rule.effect() == ResultEffect::Distrust
+            && rule.condition().is_none()
+        {
+            self.taint(rule).await?;
         }
         match masks.is_empty() {
             true => Ok(None),
@@ -174,6 +227,9 @@ impl ReplyFilter for RuleFilter {
                 let too_large = || Withheld::new(format!("it exceeds {max} bytes"));
                 text = Some(capped(whole, max).ok_or_else(too_large)?);
             }
+        }
+        if let Some((false, rule)) = verdict.trust {
+            self.taint(rule).await?;
         }
         match text {
             Some(text) => {

@@ -56,8 +56,12 @@ pub enum ResultEffect {
         /// Maximum size of its JSON text, in bytes.
         max_bytes: usize,
     },
+    /// What follows the result is in an untrusted context, unless an earlier rule trusts it.
+    Distrust,
     /// Parts of the result are replaced.
     Mask(ResultMask),
+    /// The result is trusted, whatever later rules say.
+    Trust,
 }
 
 impl ResultRule {
@@ -145,6 +149,12 @@ impl Named for ResultRule {
         match &target.feature {
             Feature::Tool(_) | Feature::Prompt(_) => self.scope.names(gateway, target),
             Feature::Resource(uri) if !is_reserved(uri) => self.scope.names(gateway, target),
+            // Trust must be certain.
+            Feature::Resource(_) | Feature::Task(_)
+                if self.effect == ResultEffect::Trust && self.scope.is_of_tools() =>
+            {
+                false
+            }
             Feature::Resource(_) | Feature::Task(_) => {
                 self.scope.names_gateway(gateway) && self.scope.names_server(&target.server)
             }

@@ -12,8 +12,8 @@ use mcp_gateway_core::reply::FilteredBy;
 use mcp_gateway_core::route::Feature;
 use mcp_gateway_core::upstream::ServerPool;
 
-use super::ResultRule;
 use super::filter::{RuleFilter, SchemaFilter};
+use super::{ResultRule, TaintRecorder};
 use crate::attributes::Attributes;
 use crate::candidates::Candidates;
 
@@ -59,13 +59,13 @@ impl ResultRules {
     /// refer to it; `None` if no rule concerns the reply.
     ///
     /// Annotations of tools are found in the lists of the servers in `pool`. A rule on annotations
-    /// concerns the results of tools that are in no list.
+    /// concerns the results of tools that are in no list. Taints are recorded by `recorder`.
     #[must_use]
     pub fn filter(
         self: &Arc<Self>,
         gateway: &Arc<str>,
         call: &Call<Permitted>,
-        pool: &ServerPool,
+        (pool, recorder): (&ServerPool, &Arc<dyn TaintRecorder>),
     ) -> Option<FilteredBy> {
         let target = call.target();
         if call.request().method() == &Method::SubscriptionsListen {
@@ -98,7 +98,8 @@ impl ResultRules {
             false => None,
         };
         let gateway = Arc::clone(gateway);
-        Some(RuleFilter::new((Arc::clone(self), rules), (gateway, call), entry).into())
+        let rules = (Arc::clone(self), rules);
+        Some(RuleFilter::new(rules, (gateway, call), entry, recorder).into())
     }
 }
 

@@ -1,6 +1,8 @@
 //! Tests of rules about results: effects, encodings, failures, and what no rule concerns.
 
-use std::sync::Arc;
+mod masks;
+
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use futures_util::StreamExt;
@@ -18,13 +20,11 @@ use mcp_gateway_core::protocol::{Capabilities, Method, ProtocolVersion};
 use mcp_gateway_core::reply::{ReplyEvent, ReplyStream};
 use mcp_gateway_core::route::PrefixRouter;
 use mcp_gateway_core::upstream::{ServerPool, Upstream, UpstreamError};
-use mcp_gateway_core::{Call, Caller, ClientInfo, Error, Reply};
-use proptest::prelude::*;
+use mcp_gateway_core::{BoxError, Call, Caller, ClientInfo, Error, Reply};
 use serde_json::{Value, json};
 use tower::util::MapRequestLayer;
 use tower::{ServiceBuilder, ServiceExt};
 
-use super::masker::mask;
 use super::*;
 use crate::Scope;
 use crate::condition::Condition;
@@ -46,12 +46,47 @@ impl Upstream for Answering {
     }
 }
 
+/// Rules whose taints are recorded, unless the recorder is broken.
+#[derive(Debug, Default)]
+struct Recorder {
+    is_broken: bool,
+    rules: Mutex<Vec<Arc<str>>>,
+}
+
+#[async_trait]
+impl TaintRecorder for Recorder {
+    async fn record(&self, taint: Taint<'_>) -> Result<(), BoxError> {
+        assert_eq!(taint.caller.principal().subject(), "alice");
+        if self.is_broken {
+            return Err("broken".into());
+        }
+        self.rules.lock().unwrap().push(Arc::clone(taint.rule));
+        Ok(())
+    }
+
+    fn is_untrusted(&self, _: &Caller) -> bool {
+        !self.rules.lock().unwrap().is_empty()
+    }
+}
+
 /// Returns the response of a client that sends `method` with `params`.
-fn answer(rules: &Arc<ResultRules>, (method, params): (&Method, &str), server: Answering) -> Value {
+fn answer(rules: &Arc<ResultRules>, call: (&Method, &str), server: Answering) -> Value {
+    recorded(rules, call, server, &Arc::default())
+}
+
+/// Returns the same, with the recorder of taints.
+fn recorded(
+    rules: &Arc<ResultRules>,
+    (method, params): (&Method, &str),
+    server: Answering,
+    recorder: &Arc<Recorder>,
+) -> Value {
+    let recorder = Arc::clone(recorder);
     let pool = ServerPool::new().with("files", Arc::new(server));
     let (rules, servers) = (Arc::clone(rules), pool.clone());
     let attach = MapRequestLayer::new(move |mut call: Call<Permitted>| {
-        if let Some(filter) = rules.filter(&"main".into(), &call, &servers) {
+        let recorder: Arc<dyn TaintRecorder> = Arc::clone(&recorder) as _;
+        if let Some(filter) = rules.filter(&"main".into(), &call, (&servers, &recorder)) {
             call.extensions_mut().insert(filter);
         }
         call
@@ -147,28 +182,6 @@ fn category_masked_value_is_replaced_in_structured_content_and_in_texts() {
 }
 
 #[test]
-fn category_masked_value_is_found_behind_escapes() {
-    let mask_of = ResultMask::new(&["$.key"], &["secret"]).unwrap();
-    let text = r#"{"structuredContent":{"k\u0065y":"\u0073esame-1","n":12345678901234567890.50},
-        "content":[{"type":"text","t\u0065xt":"\u0073ecret {\"a\":\"\\u0073esame-1\"}"},
-                   {"type":"text","text":"{\"a\":\"\\u0073esame-1 s\\u0065cret\"}"}]}"#;
-    let masked = mask(text, &[&mask_of]).unwrap();
-    let value: Value = serde_json::from_str(&masked).unwrap();
-    assert!(masked.contains("12345678901234567890.50"), "{masked}");
-    assert!(!value.to_string().contains("sesame-1") && !value.to_string().contains("secret"));
-    assert_eq!(value["structuredContent"]["key"], "***");
-    assert_eq!(value["content"][1]["text"], r#"{"a":"*** ***"}"#);
-}
-
-#[test]
-fn numbers_are_matched_by_patterns() {
-    let mask_of = ResultMask::new(&[], &[r"^\d{16}$"]).unwrap();
-    let text = r#"{"structuredContent":{"card":4111111111111111,"id":7.10}}"#;
-    let expected = r#"{"structuredContent":{"card":"***","id":7.10}}"#;
-    assert_eq!(mask(text, &[&mask_of]).unwrap(), expected);
-}
-
-#[test]
 fn what_cannot_be_read_is_withheld() {
     let rules = rules([masking(&["$.key"], &[])]);
     for text in [
@@ -216,6 +229,48 @@ fn a_blocked_result_is_an_error_with_the_reason() {
         let dry = rules([blocking("true").dry_run()]);
         assert_eq!(called(&dry, &result)["result"], result);
     }
+}
+
+#[test]
+fn a_result_is_delivered_after_its_taint_is_recorded() {
+    let rule = |name: &str, effect| ResultRule::new(name, effect);
+    let scope = || Scope::new().with_tools(["read"]);
+    let result = json!({ "content": [{ "type": "text", "text": "from a page" }] });
+    let call = || (&Method::ToolsCall, r#"{"name":"files__read"}"#);
+    let server = || Answering(result.to_string(), true);
+    let distrusting = rules([
+        rule("pages", ResultEffect::Distrust),
+        rule("t", ResultEffect::Trust),
+    ]);
+    let recorder = Arc::<Recorder>::default();
+    assert_eq!(
+        recorded(&distrusting, call(), server(), &recorder)["result"],
+        result
+    );
+    assert_eq!(*recorder.rules.lock().unwrap(), ["pages".into()]);
+    // The first rule about trust decides.
+    let trusting = rules([
+        rule("t", ResultEffect::Trust).with_scope(scope()),
+        rule("pages", ResultEffect::Distrust),
+    ]);
+    let recorder = Arc::<Recorder>::default();
+    assert_eq!(
+        recorded(&trusting, call(), server(), &recorder)["result"],
+        result
+    );
+    assert!(recorder.rules.lock().unwrap().is_empty());
+    // Of a task, it is not known that its tool is trusted.
+    let task = (&Method::TasksResult, r#"{"taskId":"files__t"}"#);
+    recorded(&trusting, task, server(), &recorder);
+    assert_eq!(recorder.rules.lock().unwrap().len(), 1);
+
+    let broken = Arc::new(Recorder {
+        is_broken: true,
+        ..Recorder::default()
+    });
+    let answer = recorded(&distrusting, call(), server(), &broken);
+    assert_eq!(answer["result"]["isError"], true);
+    assert!(!answer.to_string().contains("page"), "{answer}");
 }
 
 #[test]
@@ -291,61 +346,4 @@ fn results_that_no_rule_concerns_are_not_read() {
     let text = r#"{"content":[],"a":"b"}"#;
     let answer = answer(&rules, call, Answering(text.to_owned(), false));
     assert_eq!(answer["result"], json!({ "content": [], "a": "b" }));
-}
-
-/// Any JSON value, whose strings may have the value of the masked member.
-fn values() -> impl Strategy<Value = Value> {
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<i64>().prop_map(Value::from),
-        "[a-z\"\\\\{}\\[\\]:é😀\n ]{0,12}".prop_map(Value::from),
-        Just(json!("before pass\"w0rd-ä1 after")),
-        Just(json!({ "secret": "pass\"w0rd-ä1" }).to_string().into()),
-        Just(
-            json!({ "x": json!(["pass\"w0rd-ä1"]).to_string() })
-                .to_string()
-                .into()
-        ),
-    ];
-    leaf.prop_recursive(4, 32, 4, |inner| {
-        let key = prop_oneof![
-            "[a-z]{1,4}",
-            Just("secret".to_owned()),
-            Just("pass\"w0rd-ä1".to_owned())
-        ];
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::btree_map(key, inner, 0..4)
-                .prop_map(|members| Value::Object(members.into_iter().collect())),
-        ]
-    })
-}
-
-proptest! {
-    #[test]
-    fn category_masked_value_is_in_no_byte_of_a_reply(
-        structured in values(),
-        texts in prop::collection::vec(values(), 0..3),
-        meta in values(),
-    ) {
-        let text = |value: &Value| {
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            json!({ "type": "text", "text": text })
-        };
-        let content: Vec<_> = texts.iter().map(text).collect();
-        let result = json!({
-            "content": content,
-            "structuredContent": { "secret": "pass\"w0rd-ä1", "other": structured },
-            "_meta": { "m": meta },
-        });
-        let mask_of = ResultMask::new(&["$..secret"], &[]).unwrap();
-        match mask(&result.to_string(), &[&mask_of]) {
-            Ok(masked) => {
-                prop_assert!(!masked.contains("w0rd-ä1"), "{masked}");
-                prop_assert!(serde_json::from_str::<Value>(&masked).is_ok(), "{masked}");
-            }
-            // What only looks like JSON is withheld.
-            Err(failure) => prop_assert_eq!(failure, masker::MaskFailure::Unreadable),
-        }
-    }
 }

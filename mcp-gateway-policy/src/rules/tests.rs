@@ -1,5 +1,7 @@
 //! Tests of rules: order, lists, failures, and what is denied by default.
 
+mod trust;
+
 use futures_util::FutureExt;
 use mcp_gateway_core::auth::Principal;
 use mcp_gateway_core::call::Permitted;

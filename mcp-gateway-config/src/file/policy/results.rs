@@ -4,7 +4,7 @@
 //!
 //! | Key | Type |
 //! |---|---|
-//! | `effect` | `block`, `cap` or `mask`, required |
+//! | `effect` | `block`, `cap`, `distrust`, `mask` or `trust`, required |
 //! | `reason` | string: shown to the client; with `effect: block` |
 //! | `maxBytes` | size, required with `effect: cap` |
 //! | `paths` | list of JSON paths; with `effect: mask` |
@@ -23,7 +23,9 @@ use crate::document::{Bytes, Field, Table};
 enum Kind {
     Block,
     Cap,
+    Distrust,
     Mask,
+    Trust,
 }
 
 /// Reads the rules.
@@ -62,7 +64,9 @@ fn effect(table: &mut Table<'_>) -> Option<ResultEffect> {
     let kinds = [
         ("block", Kind::Block),
         ("cap", Kind::Cap),
+        ("distrust", Kind::Distrust),
         ("mask", Kind::Mask),
+        ("trust", Kind::Trust),
     ];
     let kind = table.required("effect", |field| field.choice(&kinds));
     let mut of = |key, owner: Kind, effect: &str| {
@@ -92,6 +96,8 @@ fn effect(table: &mut Table<'_>) -> Option<ResultEffect> {
                 None
             }
         },
+        Kind::Distrust => Some(ResultEffect::Distrust),
+        Kind::Trust => Some(ResultEffect::Trust),
         Kind::Mask if paths.is_none() && patterns.is_none() => {
             table.whole().error("effect: mask needs paths or patterns");
             None
