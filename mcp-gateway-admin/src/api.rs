@@ -13,6 +13,7 @@ mod installation;
 mod label;
 mod openapi;
 mod page;
+mod pins;
 mod policy;
 mod policy_test;
 mod problem;
@@ -42,7 +43,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::problem::ApiError;
-use crate::{Administration, AuditTrail, Catalog, Connections, EntryRegistry, PolicyCatalog};
+use crate::{
+    Administration, AuditTrail, Catalog, Connections, EntryRegistry, PinRegistry, PolicyCatalog,
+};
 
 /// The admin API of a gateway.
 ///
@@ -60,6 +63,7 @@ struct Parts {
     catalog: Option<Arc<dyn Catalog>>,
     connections: Option<Connections>,
     policy: Option<Arc<dyn PolicyCatalog>>,
+    pins: Option<Arc<dyn PinRegistry>>,
     registry: Option<EntryRegistry>,
     taints: Option<Arc<dyn Store>>,
     trail: AuditTrail,
@@ -78,6 +82,7 @@ impl AdminApi {
             catalog: None,
             connections: None,
             policy: None,
+            pins: None,
             registry: None,
             taints: None,
             trail: AuditTrail::default(),
@@ -124,6 +129,13 @@ impl AdminApi {
     #[must_use]
     pub fn with_policy(mut self, policy: Arc<dyn PolicyCatalog>) -> Self {
         Arc::make_mut(&mut self.0).policy = Some(policy);
+        self
+    }
+
+    /// Adds the approved definitions of servers.
+    #[must_use]
+    pub fn with_pins(mut self, pins: Arc<dyn PinRegistry>) -> Self {
+        Arc::make_mut(&mut self.0).pins = Some(pins);
         self
     }
 
@@ -196,6 +208,12 @@ impl AdminApi {
         self.0.policy.as_deref().ok_or(absent)
     }
 
+    /// Returns the approved definitions of servers.
+    fn pins(&self) -> Result<&dyn PinRegistry, ApiError> {
+        let absent = ApiError::Absent("the gateway has no pinned servers");
+        self.0.pins.as_deref().ok_or(absent)
+    }
+
     /// Returns the registry.
     fn registry(&self) -> Result<&EntryRegistry, ApiError> {
         let absent = ApiError::Absent("the gateway has no store for entries");
@@ -245,6 +263,8 @@ fn resources() -> OpenApiRouter<AdminApi> {
         .routes(routes!(requests::get))
         .routes(routes!(requests::approve))
         .routes(routes!(requests::deny))
+        .routes(routes!(pins::list))
+        .routes(routes!(pins::approve))
         .routes(routes!(servers::list, servers::create))
         .routes(routes!(servers::get, servers::replace, servers::delete))
         .routes(routes!(gateways::list, gateways::create))

@@ -55,6 +55,7 @@ mod catalog;
 mod connections;
 mod entry_registry;
 mod new_client;
+mod pins;
 mod policy;
 mod trail;
 
@@ -73,6 +74,7 @@ pub use self::catalog::{
 pub use self::connections::Connections;
 pub use self::entry_registry::EntryRegistry;
 pub use self::new_client::{ClientError, NewClient, is_identifier};
+pub use self::pins::{PendingDocument, PinRegistry, PinnedServerDocument};
 pub use self::policy::{
     PolicyAnnotations, PolicyCall, PolicyCaller, PolicyCatalog, PolicyExplanation, PolicyStep,
     RuleDocument, RuleOrder,

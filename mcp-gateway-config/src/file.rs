@@ -15,6 +15,7 @@
 //! | `store` | `storage` |
 //! | `audit` | `audit` |
 //! | `policy` | `policy` |
+//! | `pins` | `pins` |
 //! | `registry` | `registry` |
 //! | `metrics` | `metrics` |
 //! | `log` | `log` |
@@ -24,6 +25,7 @@ mod assignment;
 mod audit;
 mod auth;
 mod call_limits;
+mod checks;
 mod client;
 mod client_credentials;
 mod forward;
@@ -36,6 +38,7 @@ mod login;
 mod metrics;
 mod network;
 mod oauth;
+mod pins;
 pub(crate) mod policy;
 mod process;
 mod registry;
@@ -50,16 +53,14 @@ mod workload;
 
 use std::collections::HashMap;
 
-use mcp_gateway_auth::accounts::RESERVED_NAMES;
-use mcp_gateway_platform::spec::{
-    DynamicSpec, GatewaySpec, PlatformSpec, ServerSpec, StaticSpec, Storage,
-};
+use mcp_gateway_platform::spec::{DynamicSpec, GatewaySpec, PlatformSpec, ServerSpec, StaticSpec};
 
 use self::auth::AuthSection;
 use self::gateway::KnownServers;
 use self::limits::LimitsSection;
 use self::metrics::MetricsSection;
 use self::network::Network;
+use self::pins::PinsSection;
 use self::serving::DEFAULT_SHUTDOWN_TIMEOUT;
 use crate::document::{
     DiagnosticSink, Environment, Field, FromField, LookupScope, NoEnvironment, suggestion, yaml,
@@ -69,6 +70,7 @@ pub use self::auth::open_to_all;
 pub use self::log::{Log, LogFormat, directives};
 pub use self::network::{listen_address, web_url};
 pub use self::oauth::grant_type;
+pub use self::pins::LockSource;
 pub use self::remote::header_value;
 pub(crate) use self::server::is_name_char;
 pub use self::serving::Serving;
@@ -82,6 +84,8 @@ pub struct Config {
     pub platform: PlatformSpec,
     /// Settings of the process that serves it.
     pub serving: Serving,
+    /// Lock file with the approved definitions of pinned servers; `None` if no server needs it.
+    pub lock: Option<LockSource>,
 }
 
 /// Reads a configuration without lookups in the environment or in other files.
@@ -226,12 +230,15 @@ impl FromField for Config {
         let policy = table.field("policy");
         dynamic.policy = policy.as_ref().and_then(Field::read).unwrap_or_default();
         dynamic.registry = table.get("registry").unwrap_or_default();
+        let pins = table.get("pins");
+        let lock = PinsSection::assign(pins, &mut dynamic.servers, servers.as_ref());
         (dynamic.metrics, serving.metrics) = (metrics.audience, metrics.listen);
         network.assign(&mut fixed, &mut dynamic, &mut serving);
         limits.assign(&mut fixed, &mut dynamic, &mut serving);
         let mut config = Self {
             platform: PlatformSpec::new(fixed, dynamic),
             serving,
+            lock,
         };
         config.check_replicas(field, has_key);
         if let Some(address) = config.anonymous_address() {
@@ -259,43 +266,6 @@ impl FromField for Config {
 }
 
 impl Config {
-    /// Records an error if replicas have no common key.
-    fn check_replicas(&self, field: &Field<'_>, has_key: bool) {
-        let fixed = &self.platform.fixed;
-        if fixed.replica_url.is_some() && !has_key {
-            field.error("replicaUrl requires a sessionKey, common to all replicas");
-        }
-        if let Storage::Postgres(_) = fixed.store
-            && !has_key
-        {
-            field.error("store.postgres requires a sessionKey, common to all replicas");
-        }
-    }
-
-    /// Records errors of servers that are called with the accounts of callers.
-    fn check_accounts(&self, servers: &Field<'_>) {
-        let PlatformSpec { fixed, dynamic, .. } = &self.platform;
-        for field in servers.items().unwrap_or_default() {
-            let server = name_of(&field).and_then(|name| dynamic.server(name));
-            let Some(server) = server.filter(|server| server.is_connected_by_callers()) else {
-                continue;
-            };
-            let key = match server.inputs.is_empty() {
-                true => "auth.oauth",
-                false => "inputs",
-            };
-            if fixed.auth.oauth.is_none() {
-                field.error(format!("{key} requires users who log in; add auth.login"));
-            }
-            if RESERVED_NAMES.contains(&&*server.name) {
-                let name = &server.name;
-                field.error(format!(
-                    "the name {name:?} is reserved for servers with auth"
-                ));
-            }
-        }
-    }
-
     /// Reads the gateways; without the key, one over all servers.
     fn read_gateways(&mut self, field: Option<&Field<'_>>, servers: &[&str]) {
         let Some(field) = field else {

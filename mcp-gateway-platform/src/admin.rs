@@ -5,6 +5,7 @@
 //! the store is awaited: the version of the document orders concurrent writes.
 
 mod gateways;
+mod pins;
 mod policy;
 
 use std::ops::Bound;
@@ -38,7 +39,8 @@ pub(crate) fn api(
     let catalog = Arc::clone(running) as _;
     let mut api = AdminApi::new(access)
         .with_catalog(catalog, trail.clone())
-        .with_policy(Arc::clone(running) as _);
+        .with_policy(Arc::clone(running) as _)
+        .with_pins(Arc::clone(running) as _);
     if let Some(authority) = &services.authority {
         let (users, server) = (authority.users.clone(), authority.server.clone());
         let accounts = &authority.accounts;

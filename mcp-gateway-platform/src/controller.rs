@@ -3,6 +3,7 @@
 mod apply;
 mod client_state;
 mod gateway;
+mod held;
 mod limits;
 mod parts;
 mod restricted;

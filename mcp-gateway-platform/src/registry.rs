@@ -9,6 +9,7 @@
 mod documents;
 mod gateways;
 mod merge;
+mod pins;
 mod retired;
 mod rules;
 mod sealing;
@@ -28,6 +29,7 @@ pub use mcp_gateway_admin::Violation;
 use self::documents::Documents;
 pub(crate) use self::gateways::{ListedGateway, StoredGateway};
 pub(crate) use self::merge::{Listed, Merged};
+use self::pins::StoredPins;
 pub use self::retired::{RetiredEntry, retired_entries};
 pub(crate) use self::rules::{MAX_RULES, StoredRule};
 pub(crate) use self::sealing::SecretError;
@@ -79,6 +81,8 @@ pub(crate) struct Registry {
     gateways: Documents<StoredGateway>,
     /// Rules by name.
     rules: Documents<StoredRule>,
+    /// Approved definitions by server.
+    pins: Documents<StoredPins>,
 }
 
 impl Registry {
@@ -93,6 +97,7 @@ impl Registry {
             StoredServer::read(name, document, &keys, &*entries)
         });
         let entries = Arc::clone(&reader);
+        let pins = Documents::new(Arc::clone(&store), pins::PREFIX, StoredPins::read);
         let gateways = Documents::new(Arc::clone(&store), gateways::PREFIX, move |id, document| {
             StoredGateway::read(id, document, &*entries)
         });
@@ -107,6 +112,7 @@ impl Registry {
             servers,
             gateways,
             rules,
+            pins,
         }
     }
 
@@ -121,7 +127,8 @@ impl Registry {
     /// Returns the changes of the documents, by all replicas.
     pub(crate) fn watch(&self) -> impl Stream<Item = WatchEvent> + Send + Unpin + use<> {
         let entries = stream::select(self.servers.watch(), self.gateways.watch());
-        stream::select(entries, self.rules.watch())
+        let others = stream::select(self.rules.watch(), self.pins.watch());
+        stream::select(entries, others)
     }
 
     /// Follows a change of the documents.
@@ -132,7 +139,8 @@ impl Registry {
     pub(crate) async fn follow(&self, event: &WatchEvent) -> Result<(), StoreError> {
         self.servers.follow(event).await?;
         self.gateways.follow(event).await?;
-        self.rules.follow(event).await
+        self.rules.follow(event).await?;
+        self.pins.follow(event).await
     }
 
     /// Reads all documents.
@@ -143,7 +151,8 @@ impl Registry {
     pub(crate) async fn load(&self) -> Result<(), StoreError> {
         self.servers.load().await?;
         self.gateways.load().await?;
-        self.rules.load().await
+        self.rules.load().await?;
+        self.pins.load().await
     }
 
     /// Returns the server `name` of the store.
@@ -158,7 +167,8 @@ impl Registry {
     pub(crate) fn merge(&self, spec: &DynamicSpec) -> Merged {
         let merged = Merged::new(spec, &self.servers.entries(), self.has_accounts);
         let merged = merged.with_gateways(&self.gateways.entries());
-        merged.with_rules(&self.rules.entries())
+        let merged = merged.with_rules(&self.rules.entries());
+        merged.with_pins(&self.pins.entries())
     }
 
     /// Returns the violations of the configuration `entry`, whose secrets are in the clear.

@@ -27,6 +27,7 @@ mod limits;
 mod login;
 mod metrics;
 mod oauth;
+mod pin_source;
 mod placeholder;
 mod policy;
 mod process;
@@ -64,6 +65,7 @@ pub use self::metrics::Metrics;
 pub use self::oauth::{
     AssertionIssuer, MetadataDocuments, OAuth, OAuthClients, RateLimits, Registration,
 };
+pub use self::pin_source::PinSource;
 pub use self::placeholder::{PLACEHOLDERS, input_of, placeholders, url_template};
 pub(crate) use self::placeholder::{Piece, pieces};
 pub use self::policy::PolicySpec;

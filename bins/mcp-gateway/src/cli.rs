@@ -13,6 +13,7 @@ mod entry;
 mod files;
 mod gateway;
 mod login;
+mod pins;
 mod policy;
 mod program_state;
 mod request;
@@ -48,6 +49,7 @@ use self::connection::ConnectionArgs;
 use self::entry::EntryArgs;
 use self::gateway::NamedGatewayArgs;
 use self::login::LoginArgs;
+use self::pins::{ApproveArgs, DiffArgs, PinArgs, ScanArgs};
 use self::policy::PolicyArgs;
 use self::program_state::ProgramStateArgs;
 use self::request::RequestArgs;
@@ -84,6 +86,8 @@ enum Command {
     Approval(ApprovalArgs),
     /// List and verify the audit log
     Audit(AuditArgs),
+    /// Approve definitions of pinned servers
+    Approve(ApproveArgs),
     /// Call a tool
     Call(CallArgs),
     /// Validate configuration files and report all errors
@@ -104,12 +108,16 @@ enum Command {
     /// Serve the built-in demonstration server over stdio
     #[cfg(feature = "demo")]
     Demo,
+    /// Print definitions of pinned servers that differ from the approved ones
+    Diff(DiffArgs),
     /// Add, list, change and remove gateways of a running process
     Gateway(NamedGatewayArgs),
     /// List, import and export entries of the registry of a running gateway
     Entry(EntryArgs),
     /// Log in to a gateway as an MCP client, and report each step
     Login(LoginArgs),
+    /// Approve all definitions that pinned servers have now, in the lock file
+    Pin(PinArgs),
     /// Test the policy of a configuration, and explain its decisions
     Policy(PolicyArgs),
     /// Request entries of the registry, and decide requests
@@ -118,6 +126,8 @@ enum Command {
     #[cfg(feature = "code-mode")]
     #[command(hide = true)]
     RunScript,
+    /// Report what hides in the definitions of servers
+    Scan(ScanArgs),
     /// Serve the gateway
     Serve(ServeCommand),
     /// List and remove the files that programs keep for callers
@@ -163,6 +173,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
         Command::Add(args) => add::run(&args),
         Command::Approval(args) => approval::run(&args),
         Command::Audit(args) => audit::run(args),
+        Command::Approve(args) => pins::approve(&args),
         Command::Call(args) => with_servers(&args.target, &[], async |servers| {
             call::run(&args, servers).await
         }),
@@ -184,13 +195,16 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             runtime.shutdown_background();
             Ok(ExitCode::SUCCESS)
         }
+        Command::Diff(args) => pins::diff(&args),
         Command::Gateway(args) => gateway::run(args),
         Command::Entry(args) => entry::run(&args),
         Command::Login(args) => login::run(&args),
+        Command::Pin(args) => pins::pin(&args),
         Command::Policy(args) => policy::run(&args),
         Command::Request(args) => request::run(&args),
         #[cfg(feature = "code-mode")]
         Command::RunScript => Ok(mcp_gateway_code::run_child()),
+        Command::Scan(args) => pins::scan(&args),
         Command::Serve(args) => serve::run(args),
         Command::State(args) => program_state::run(args),
         Command::Server(args) => server::run(&args),

@@ -1,5 +1,6 @@
 //! MCP client of the command line.
 
+pub(crate) mod definitions;
 mod exchange;
 
 use std::borrow::Cow;

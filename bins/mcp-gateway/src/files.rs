@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use mcp_gateway_config::document::{Environment, LookupScope};
 use mcp_gateway_config::file::{Config, Diagnostics};
 use mcp_gateway_config::import;
-use mcp_gateway_platform::spec::{ServerRuntime, ServerSpec};
+use mcp_gateway_platform::spec::{PinSource, ServerRuntime, ServerSpec};
 
 use crate::builtins::DEMO;
 
@@ -119,6 +119,12 @@ impl ConfigFiles {
                 }
             }
         }
+        let lock = config.as_ref().and_then(|config| config.lock.as_ref());
+        if lock.is_some_and(|lock| lock.is_default) {
+            for server in &mut servers {
+                server.pinned = Some(PinSource::File);
+            }
+        }
         let loaded = match config {
             Some(mut config) => {
                 config.platform.dynamic.add_servers(servers);
@@ -171,7 +177,7 @@ impl FileDiagnostics {
         value
     }
 
-    fn add(&mut self, path: &Path, problems: Diagnostics) {
+    pub(crate) fn add(&mut self, path: &Path, problems: Diagnostics) {
         if !problems.is_empty() {
             self.0.push((path.display().to_string(), problems));
         }

@@ -19,6 +19,7 @@ mod client;
 #[cfg(feature = "demo")]
 mod demo;
 mod files;
+mod lock;
 mod logging;
 mod output;
 mod serve;

@@ -60,7 +60,8 @@ impl ConfigSource {
     }
 
     fn read(&self, system: &SystemEnvironment) -> Result<ResolvedConfig, FileDiagnostics> {
-        let loaded = self.files.load(system)?;
+        let mut loaded = self.files.load(system)?;
+        loaded.read_lock(&self.files, Some(system))?;
         let mut config = loaded.config;
         if let Some(listen) = self.listen {
             config.serving.listen = listen;

@@ -28,6 +28,13 @@ impl SystemEnvironment {
         files.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Records that the file at `path` is about to be read.
+    pub(crate) fn record(&self, path: &Path) {
+        let files = self.files.lock();
+        let mut files = files.unwrap_or_else(PoisonError::into_inner);
+        files.push(FileStamp::read(path));
+    }
+
     /// Returns the variables that were looked up as secrets so far.
     pub(crate) fn secrets(&self) -> Vec<String> {
         self.system.secrets()
@@ -48,10 +55,7 @@ impl Environment for SystemEnvironment {
     }
 
     fn file(&self, path: &Path) -> Result<Lookup, io::Error> {
-        let files = self.files.lock();
-        let mut files = files.unwrap_or_else(PoisonError::into_inner);
-        files.push(FileStamp::read(path));
-        drop(files);
+        self.record(path);
         self.system.file(path)
     }
 }

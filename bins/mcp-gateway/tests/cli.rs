@@ -44,6 +44,8 @@ mod login;
 mod managers;
 #[path = "cli/output.rs"]
 mod output;
+#[path = "cli/pins.rs"]
+mod pins;
 #[path = "cli/plain.rs"]
 mod plain;
 #[path = "cli/policy.rs"]

@@ -86,6 +86,12 @@ impl Diagnostics {
         }])
     }
 
+    /// Creates a single warning for the whole file.
+    #[must_use]
+    pub fn warning(message: impl Into<String>) -> Self {
+        Self::of_file(message).into_warnings()
+    }
+
     /// Iterates over the diagnostics.
     pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
         self.0.iter()

@@ -11,6 +11,7 @@
 //! | `sessions` | `shared`, `principal` or `session` |
 //! | `roots` | `off`, `on` or a list of directories |
 //! | `tools` | `allow`, `deny`: lists of tools, in which `*` stands for any characters; `rename`: map of tools to aliases |
+//! | `pinned` | boolean, `file` or `store`: only approved definitions are offered |
 //! | `lint` | `report`, `adapt` or `hold-back` |
 //! | `results` | [`ResultBudgets`](mcp_gateway_core::results::ResultBudgets) |
 //! | `limits` | [`ServerLimits`](mcp_gateway_platform::spec::ServerLimits) |
@@ -30,7 +31,7 @@ use mcp_gateway_core::upstream::{RootsPolicy, SessionPolicy};
 use mcp_gateway_platform::spec::{Input, Process, ServerRuntime, ServerSpec, ToolFilter, input_of};
 use mcp_gateway_registry::EntryReference;
 
-use super::input;
+use super::{input, pins};
 use crate::document::{Field, FromField};
 
 impl FromField for ServerSpec {
@@ -53,6 +54,7 @@ impl FromField for ServerSpec {
         let program = !matches!(transport, Some(ServerRuntime::Remote(_)) | None);
         let roots = table.get_with("roots", |field| roots(field, program));
         let tools: ToolKeys = table.get("tools").unwrap_or_default();
+        let pinned = table.get_with("pinned", pins::pinned);
         let lint = table.get_with("lint", |field| field.choice(&LINT));
         let results = table.get("results").unwrap_or_default();
         let limits = table.get("limits").unwrap_or_default();
@@ -84,6 +86,7 @@ impl FromField for ServerSpec {
         server.roots = roots;
         server.tools = tools.filter;
         server.tool_aliases = tools.aliases;
+        server.pinned = pinned.unwrap_or_default();
         server.lint = lint.unwrap_or_default();
         server.results = results;
         server.limits = limits;

@@ -329,10 +329,18 @@ impl Upstream for UpstreamServer {
     }
 
     fn recent_entry(&self, call: &Call<Prepared>) -> Option<CatalogEntry> {
+        let hidden = *self.connector.roots() == roots::RootsPolicy::Off
+            && call.client().capabilities().roots();
+        // The view is that of the call as it is sent.
+        let confined = hidden.then(|| {
+            let request = call.request().clone();
+            let caller = Arc::new(call.caller().without_roots());
+            call.derive_for_server(request.clone())
+                .confined(caller, request)
+        });
+        let key = self.key(confined.as_ref().unwrap_or(call));
         let views = self.views.read().unwrap_or_else(PoisonError::into_inner);
-        views
-            .get(&self.key(call))?
-            .recent_entry(&call.target().feature)
+        views.get(&key)?.recent_entry(&call.target().feature)
     }
 
     async fn close(&self) {

@@ -3,9 +3,11 @@
 use std::io;
 use std::sync::Arc;
 
+use mcp_gateway_core::catalog::Definition;
 use mcp_gateway_core::error_chain;
 use mcp_gateway_core::results::KeptResults;
 use mcp_gateway_core::upstream::{PooledServer, UpstreamServer};
+use mcp_gateway_pins::{HeldDefinitions, PinnedDefinitions};
 
 use super::ServerFactory;
 use super::credentials::{CredentialFactory, ServerCredentials};
@@ -22,7 +24,9 @@ pub(crate) struct ManagedServer {
     pub(super) server: Arc<UpstreamServer>,
     /// Credentials for the server.
     pub(super) credentials: Arc<ServerCredentials>,
-    /// The server with its credentials, limits and result budgets.
+    /// Definitions that are held back.
+    pub(super) held: Arc<HeldDefinitions>,
+    /// The server with its credentials, limits, result budgets and approved definitions.
     pub(super) pooled: Arc<PooledServer>,
 }
 
@@ -35,10 +39,12 @@ impl ManagedServer {
     ) -> io::Result<Self> {
         let server = factory.build(definition)?;
         let credentials = credentials.create(definition);
-        let parts = (&server, &credentials);
+        let held = Arc::new(HeldDefinitions::new(Arc::clone(&definition.name)));
+        let parts = (&server, &credentials, &held);
         Ok(Self {
             definition: definition.clone(),
             pooled: Arc::new(pooled(parts, definition, &factory.kept_results)),
+            held,
             credentials,
             server,
         })
@@ -51,9 +57,11 @@ impl ManagedServer {
         kept_results: &KeptResults,
     ) -> Self {
         let before = &self.definition;
-        let is_same =
-            before.limits.calls == definition.limits.calls && before.results == definition.results;
-        let parts = (&self.server, &self.credentials);
+        let is_same = before.limits.calls == definition.limits.calls
+            && before.results == definition.results
+            && before.pinned == definition.pinned
+            && before.pins == definition.pins;
+        let parts = (&self.server, &self.credentials, &self.held);
         let pooled = match is_same {
             true => Arc::clone(&self.pooled),
             false => Arc::new(pooled(parts, definition, kept_results)),
@@ -62,8 +70,23 @@ impl ManagedServer {
             definition: definition.clone(),
             credentials: Arc::clone(&self.credentials),
             server: Arc::clone(&self.server),
+            held: Arc::clone(&self.held),
             pooled,
         }
+    }
+
+    /// Returns the definitions that are held back, as far as they are still not approved.
+    pub(crate) fn held(&self) -> Vec<Definition> {
+        if self.definition.pinned.is_none() {
+            return Vec::new();
+        }
+        let pins = &self.definition.pins;
+        let is_approved = |it: &Definition| {
+            let digest = it.digest();
+            digest.is_some_and(|digest| pins.approves(it.kind(), it.name(), &digest))
+        };
+        self.held.forget(is_approved);
+        self.held.all()
     }
 
     /// Returns the name of the server.
@@ -107,15 +130,24 @@ impl ManagedServer {
     }
 }
 
-/// Returns a server with its credentials, and the limits and the result budgets of `definition`.
+/// Returns a server with its credentials, and the limits, the result budgets and the approved
+/// definitions of `definition`.
 fn pooled(
-    (server, credentials): (&Arc<UpstreamServer>, &Arc<ServerCredentials>),
+    (server, credentials, held): (
+        &Arc<UpstreamServer>,
+        &Arc<ServerCredentials>,
+        &Arc<HeldDefinitions>,
+    ),
     definition: &spec::ServerSpec,
     kept_results: &KeptResults,
 ) -> PooledServer {
-    let pooled = PooledServer::new(Arc::clone(server) as _, definition.limits.calls.clone())
+    let mut pooled = PooledServer::new(Arc::clone(server) as _, definition.limits.calls.clone())
         .with_credentials(Arc::clone(credentials) as _)
         .with_results(definition.results.clone(), kept_results.clone());
+    if definition.pinned.is_some() {
+        let pinned = PinnedDefinitions::new(Arc::clone(&definition.pins), Arc::clone(held));
+        pooled = pooled.with_definitions(Arc::new(pinned));
+    }
     match definition.turns() {
         Some(turns) => pooled.with_turns(turns),
         None => pooled,

@@ -7,10 +7,11 @@ use std::time::Duration;
 use mcp_gateway_core::catalog::lint::LintPolicy;
 use mcp_gateway_core::results::ResultBudgets;
 use mcp_gateway_core::upstream::{RootsPolicy, SessionPolicy, Turns, UpstreamProtocol};
+use mcp_gateway_pins::Pins;
 
 use super::{
-    Input, Process, Remote, RemoteAuth, RemoteTokenExchange, ServerLimits, SubjectSource,
-    ToolFilter,
+    Input, PinSource, Process, Remote, RemoteAuth, RemoteTokenExchange, ServerLimits,
+    SubjectSource, ToolFilter,
 };
 
 /// MCP server behind the gateways.
@@ -45,6 +46,10 @@ pub struct ServerSpec {
     pub tools: ToolFilter,
     /// Aliases of tools by their names; gateways add the prefix to an alias, too.
     pub tool_aliases: BTreeMap<Arc<str>, Arc<str>>,
+    /// Place of its approved definitions; `None` if all are approved.
+    pub pinned: Option<PinSource>,
+    /// Its approved definitions, if it is pinned.
+    pub pins: Arc<Pins>,
     /// Treatment of tools that the interfaces of models reject.
     pub lint: LintPolicy,
     /// Limits.
@@ -85,6 +90,8 @@ impl ServerSpec {
             roots: None,
             tools: ToolFilter::default(),
             tool_aliases: BTreeMap::new(),
+            pinned: None,
+            pins: Arc::default(),
             lint: LintPolicy::default(),
             limits: ServerLimits::default(),
             results: ResultBudgets::default(),
@@ -103,6 +110,8 @@ impl ServerSpec {
             prefix: Arc::clone(&self.prefix),
             tools: self.tools.clone(),
             tool_aliases: self.tool_aliases.clone(),
+            pinned: self.pinned,
+            pins: Arc::clone(&self.pins),
             results: self.results.clone(),
             entry: self.entry.clone(),
             limits: ServerLimits {

@@ -14,6 +14,7 @@ use mcp_gateway_platform::registry::retired_entries;
 use mcp_gateway_platform::spec::{DynamicSpec, PlatformSpec};
 
 use super::files::FileOptions;
+use super::pins::Configured;
 use super::tools::name_findings;
 use crate::client::{McpClient, ToolList};
 use crate::logging;
@@ -33,6 +34,9 @@ pub(super) struct CheckArgs {
     /// Start the servers, and check their tools
     #[arg(long)]
     connect: bool,
+    /// Start the pinned servers, and fail if anything differs from the lock file
+    #[arg(long, conflicts_with = "without_secrets")]
+    frozen: bool,
     /// Start the servers, and check their tools against the limits of this client
     #[arg(long, value_name = "CLIENT")]
     client: Option<McpClientApp>,
@@ -50,7 +54,13 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
         true => &NoEnvironment,
         false => &system,
     };
-    let (findings, config) = match files.load(environment) {
+    let loaded = files.load(environment).and_then(|mut loaded| {
+        if !args.without_secrets {
+            loaded.read_lock(&files, None)?;
+        }
+        Ok(loaded)
+    });
+    let (findings, config) = match loaded {
         Ok(loaded) => (loaded.warnings, Some(loaded.config.platform)),
         Err(findings) => (findings, None),
     };
@@ -60,6 +70,11 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     match config {
         Some(config) => {
             print_line(describe(&config.dynamic))?;
+            if args.frozen
+                && super::pins::frozen(&Configured::of(&files)?, &[])? != ExitCode::SUCCESS
+            {
+                return Ok(ExitCode::FAILURE);
+            }
             match args.connect || args.client.is_some() {
                 true => check_tools(&config, &system.secrets(), args.client),
                 false => Ok(ExitCode::SUCCESS),
