@@ -47,6 +47,8 @@ pub enum Issue {
     },
     /// Markup that claims authority, such as `<IMPORTANT>`.
     Markup,
+    /// A name with letters of several scripts.
+    MixedScripts,
     /// A tool of another server in a text.
     Mention {
         /// Other tool.
@@ -90,6 +92,7 @@ impl Issue {
             | Self::Lookalike { .. }
             | Self::Markup
             | Self::Mention { .. }
+            | Self::MixedScripts
             | Self::Override
             | Self::Prose => Severity::Warning,
         }
@@ -132,6 +135,7 @@ impl fmt::Display for Issue {
             Self::Mention { tool, server } => {
                 write!(f, "mentions {} of {server}", printable(tool))
             }
+            Self::MixedScripts => f.write_str("the name has letters of several scripts"),
             Self::Override => f.write_str("instructions to override others"),
             Self::Prose => f.write_str("sentences in a value that no person sees"),
             Self::SimilarName { tool, server } => {

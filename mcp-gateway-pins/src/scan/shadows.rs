@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use mcp_gateway_core::catalog::{Definition, DefinitionKind};
+use unicode_security::MixedScript as _;
+use unicode_security::confusable_detection::skeleton;
 
 use super::{Issue, ServerDefinitions};
 
@@ -56,7 +58,8 @@ impl<'a> ToolNames<'a> {
                 false => Issue::Lookalike { tool, server },
             }
         });
-        same.chain(alike).collect()
+        let mixed = (!name.is_single_script()).then_some(Issue::MixedScripts);
+        mixed.into_iter().chain(same).chain(alike).collect()
     }
 
     /// Returns the tools of other servers that `text` of `server` mentions.
@@ -96,21 +99,22 @@ fn is_distinctive(word: &str) -> bool {
 }
 
 /// Returns the look of a name: equal for names that a person could take for each other.
+///
+/// It is the skeleton of UTS 39, in which letters of all scripts, and pairs such as `rn`, are the same
+/// as those that they look like; and without the difference of `i` and `l`.
 fn look(name: &str) -> String {
-    let letters = letters(name);
-    let letters = letters.chars().map(|c| match c {
-        '0' => 'o',
-        '1' | 'i' | '|' => 'l',
-        c => c,
-    });
-    let look: String = letters.collect();
-    look.replace("rn", "m").replace("vv", "w")
+    let look: String = skeleton(&without_separators(name)).collect();
+    look.to_lowercase().replace('i', "l")
 }
 
 /// Returns the letters of a name, without separators and case.
 fn letters(name: &str) -> String {
-    let letters = name.chars().filter(|c| !matches!(c, '_' | '-' | '.' | ' '));
-    letters.flat_map(char::to_lowercase).collect()
+    without_separators(name).to_lowercase()
+}
+
+/// Returns a name without separators.
+fn without_separators(name: &str) -> String {
+    name.replace(['_', '-', '.', ' '], "")
 }
 
 /// Minimum length of a name that is recognized in a text.
