@@ -25,7 +25,7 @@ use mcp_gateway_core::policy::AllowAll;
 use mcp_gateway_core::protocol::{Capabilities, Method, ProtocolVersion};
 use mcp_gateway_core::route::PrefixRouter;
 use mcp_gateway_core::upstream::{PooledServer, ServerPool, Upstream, UpstreamError};
-use mcp_gateway_core::{Call, Caller, ClientInfo, Reply};
+use mcp_gateway_core::{Call, Caller, ClientInfo, Reply, error_chain};
 use mcp_gateway_pins::{HeldDefinitions, PinnedDefinitions, Pins};
 use proptest::prelude::*;
 use tower::{ServiceBuilder, ServiceExt as _};
@@ -90,7 +90,7 @@ async fn send(pool: &ServerPool, search: bool, method: Method, params: &str) -> 
             String::from_utf8(body.to_vec()).unwrap()
         }
         Ok(Reply::Events(_)) => panic!("a stream"),
-        Err(error) => error.to_string(),
+        Err(error) => error_chain(&error),
     }
 }
 

@@ -298,8 +298,10 @@ mod tests {
             let called = send(&forward, Method::ToolsCall, tool("changed")).await;
             assert_eq!(called.is_ok(), is_approved);
             if let Err(error) = called {
-                assert!(matches!(error, Error::Route(_)));
-                assert_eq!(error.to_string(), r#"unknown tool "s__changed""#);
+                let Error::Route(unknown) = error else {
+                    panic!("{error}");
+                };
+                assert_eq!(unknown.to_string(), r#"unknown tool "s__changed""#);
             }
             let list = Feature::List(ListKind::Tools);
             let listed = send(&forward, Method::ToolsList, list).await.unwrap();
