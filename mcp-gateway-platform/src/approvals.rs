@@ -1,4 +1,7 @@
 //! Approvals of calls, in the state store or in memory.
+//!
+//! Replicas share those in the store: a decision at one of them resumes a call that waits at another.
+//! Those in memory end with the process, and so do the calls that wait for them.
 
 use std::sync::Arc;
 

@@ -132,12 +132,7 @@ impl Controller {
     ) -> Result<Self, PlatformError> {
         let (fixed, dynamic) = (&spec.fixed, &spec.dynamic);
         let web = SharedHttpClient::default();
-        let ClientState {
-            sessions,
-            parked_calls,
-            kept_results,
-            replica_service,
-        } = ClientState::new(fixed, foundation.key.as_ref(), &web)?;
+        let clients = ClientState::new(fixed, foundation.key.as_ref(), &web)?;
         let authority = foundation.authority.clone();
         let networks = &fixed.auth.allowed_networks;
         let identities = foundation.caller_identities(fixed);
@@ -149,9 +144,9 @@ impl Controller {
         let factory = ServerFactory::new(builtins, Vec::new())
             .with_web(web)
             .with_egress(client_policy(networks))
-            .with_parked_calls(parked_calls.clone())
+            .with_parked_calls(clients.parked_calls.clone())
             .with_protocols(foundation.protocols.clone())
-            .with_kept_results(kept_results)
+            .with_kept_results(clients.kept_results)
             .with_audit(foundation.audit.clone())
             .with_data_folder(StateStore::folder_of(&fixed.store));
         let metrics = approvals::counted(foundation.approvals.as_ref());
@@ -166,9 +161,9 @@ impl Controller {
                 admin_access: Arc::clone(&admin_access),
                 drain: Drain::new(),
                 metrics,
-                sessions,
+                sessions: clients.sessions,
             }),
-            replica_service,
+            replica_service: clients.replica_service,
             access,
             admin_access,
             issuers,
@@ -186,7 +181,7 @@ impl Controller {
             limits: RunningLimits::new(foundation.store.clone()),
             taints: Taints::new(foundation.store.clone(), fixed.sessions.lifetime()),
             gateways: Vec::new(),
-            parked_calls,
+            parked_calls: clients.parked_calls,
             routes: Arc::default(),
         };
         controller.apply(dynamic)?;

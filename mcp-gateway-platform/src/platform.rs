@@ -129,7 +129,6 @@ impl PlatformBuilder {
         let whole = PlatformSpec::new(spec.fixed.clone(), merged.spec.clone());
         let controller = Controller::new(&whole, builtins, &foundation)?;
         let (front, metrics) = (controller.front(), controller.metrics_front());
-        let limiter = Arc::clone(controller.limiter());
         let (access, drain) = (
             Arc::clone(controller.admin_access()),
             controller.drain().clone(),
@@ -154,11 +153,7 @@ impl PlatformBuilder {
         };
         let mut background = background(foundation.authority, foundation.audit.clone());
         background.spawn(approvals::follow(foundation.approvals));
-        let taints = Arc::clone(running.state().controller.taints());
-        background.spawn(async move { taints.follow().await });
-        let followed = Arc::clone(&running);
-        background.spawn(async move { followed.follow().await });
-        background.spawn(async move { limiter.run().await });
+        follow(&running, &mut background);
         Ok(Platform {
             front: front
                 .with_admin(admin.router(), published)
@@ -370,6 +365,23 @@ fn background(
         background.spawn(async move { audit.run().await });
     }
     background
+}
+
+/// Starts the work of what runs: it follows the changes that replicas make in the store, and gives
+/// unused shares of quotas back.
+fn follow(running: &Arc<Running>, background: &mut JoinSet<()>) {
+    let (taints, limiter) = {
+        let state = running.state();
+        let controller = &state.controller;
+        (
+            Arc::clone(controller.taints()),
+            Arc::clone(controller.limiter()),
+        )
+    };
+    background.spawn(async move { taints.follow().await });
+    background.spawn(async move { limiter.run().await });
+    let running = Arc::clone(running);
+    background.spawn(async move { running.follow().await });
 }
 
 /// Rejects a spec with [`Anonymous::Local`](crate::spec::Anonymous::Local) that other machines

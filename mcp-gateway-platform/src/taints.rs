@@ -4,6 +4,13 @@
 //! is delivered. A call whose decision depends on taints is decided after those of its caller have
 //! been read from the store; lists are filtered by what the replica has in memory, which follows the
 //! store by its watch.
+//!
+//! The key of a document is that of its owner and of the context, so that those of one caller are one
+//! range of the store. A caller has at most [`MAX_CONTEXTS`] of them; beyond, the caller as a whole is
+//! untrusted, because contexts are claims of the client and cost memory.
+//!
+//! A replica changes its memory in three ways: by what it writes, by what the watch reports, and by
+//! what it reads before a decision. A counter of changes keeps a slow read from undoing a newer one.
 
 mod caller_key;
 
@@ -141,6 +148,8 @@ impl Taints {
         }
     }
 
+    /// Applies a change in the store. After a reset, everything is read again until that succeeds,
+    /// because a missed taint would let a call through.
     async fn process(&self, event: &WatchEvent) {
         match event {
             WatchEvent::Put(listed) => {
@@ -169,7 +178,14 @@ impl Taints {
         }
     }
 
-    /// Replaces the taints in memory by those in the store.
+    /// Replaces the taints in memory by those in the store, page by page.
+    ///
+    /// Owners that are not in the store any more are removed only if nothing has changed in the
+    /// meantime: a taint that was written during the read may not be in it.
+    ///
+    /// # Errors
+    ///
+    /// [`DocumentError`] if the store is unavailable.
     async fn load(&self) -> Result<(), DocumentError> {
         let (mut all, mut after) = (HashMap::<Box<str>, Vec<Mark>>::new(), None::<String>);
         let before = self.changes.load(Ordering::Acquire);
@@ -222,7 +238,7 @@ impl Taints {
         self.notify(&notified);
     }
 
-    /// Removes the taints that have ended.
+    /// Removes the taints that have ended. The store removes their documents by itself.
     fn expire(&self) {
         let now = SystemTime::now();
         let marks = self.marks.load_full();
@@ -242,6 +258,7 @@ impl Taints {
         left.unwrap_or(MAX_SLEEP).clamp(MIN_SLEEP, MAX_SLEEP)
     }
 
+    /// Notifies the clients of `gateways` that their lists have changed.
     fn notify(&self, gateways: &[Arc<str>]) {
         let notifiers = self.notifiers();
         for notifier in gateways.iter().filter_map(|gateway| notifiers.get(gateway)) {
@@ -249,6 +266,7 @@ impl Taints {
         }
     }
 
+    /// Returns the signals of gateways. A panic elsewhere leaves them as they were.
     fn notifiers(&self) -> MutexGuard<'_, HashMap<Arc<str>, watch::Sender<()>>> {
         self.notifiers
             .lock()
@@ -287,12 +305,14 @@ impl TaintRecorder for Taints {
         Ok(())
     }
 
+    /// Returns `true` if a taint of the caller is known, without a read of the store.
     fn is_untrusted(&self, caller: &Caller) -> bool {
         self.is_tainted(caller)
     }
 }
 
-/// Returns the document of a taint.
+/// Returns the document of a taint, which administrators read: it names the rule and the tool, and has
+/// nothing of the result.
 fn document(
     key: &CallerKey,
     taint: Taint<'_>,
@@ -315,11 +335,13 @@ fn document(
     }
 }
 
+/// Returns the time since 1970; none for an earlier one.
 fn since_epoch(time: SystemTime) -> Duration {
     time.duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default()
 }
 
+/// Returns `duration` in whole milliseconds, at most [`u64::MAX`].
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
@@ -329,7 +351,7 @@ fn whole_second(time: SystemTime) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(since_epoch(time).as_secs() + 1)
 }
 
-/// Returns the owner and the taint of the document `id`.
+/// Returns the owner and the taint of the document `id`; `None` for an identifier of another form.
 fn mark(id: &str, document: &TaintDocument) -> Option<(Box<str>, Mark)> {
     let (owner, context) = id.split_once('-')?;
     let mark = Mark {

@@ -240,6 +240,7 @@ fn to_f64(bytes: u64) -> f64 {
 }
 
 impl CallMetrics {
+    /// Registers the metrics of calls. Their names are those of the documentation, and stay.
     fn new(registry: &mut Registry) -> Self {
         let durations: Buckets = || Histogram::new(SECONDS);
         let sizes: Buckets = || Histogram::new(BYTES);
@@ -277,6 +278,7 @@ impl CallMetrics {
         calls
     }
 
+    /// Returns the series of a tool, so that a call looks its labels up once.
     fn series(&self, tool: ToolRef<'_>) -> Series {
         let labels = ToolLabels {
             gateway: tool.gateway.to_owned(),

@@ -1,4 +1,8 @@
 //! Approved definitions of the admin API.
+//!
+//! Servers whose definitions are approved in a lock file are listed, and cannot be changed here: the
+//! file is reviewed with the configuration. Those with definitions in the store are approved here,
+//! in one batch with the audit record.
 
 use std::sync::Arc;
 
@@ -15,6 +19,9 @@ use crate::spec::{PinSource, ServerSpec};
 
 #[async_trait]
 impl PinRegistry for Running {
+    /// Returns the pinned servers, ordered by name, with the definitions that are held back.
+    ///
+    /// A server that has not been asked for its lists has nothing that is held back yet.
     fn pinned(&self) -> Vec<PinnedServerDocument> {
         let state = self.state();
         let servers = state.merged.spec.servers.iter();
@@ -24,6 +31,8 @@ impl PinRegistry for Running {
         pinned
     }
 
+    /// Approves `definition`, which the request repeats as it was shown: what an administrator has not
+    /// seen is never approved, even if the server has changed it since then.
     async fn approve(
         &self,
         server: &str,
@@ -76,7 +85,7 @@ fn pinned(server: &ServerSpec, state: &State) -> Option<PinnedServerDocument> {
     })
 }
 
-/// Returns the document of a definition that is held back.
+/// Returns the document of a definition that is held back; `None` for one that the server has removed.
 fn pending(change: &Change) -> Option<PendingDocument> {
     let definition = change.current()?;
     Some(PendingDocument {

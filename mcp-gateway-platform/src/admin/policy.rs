@@ -1,4 +1,9 @@
 //! Rules of the admin API.
+//!
+//! The rules of the configuration file come first and cannot be changed here: they are listed with
+//! their position, so that the order in force is visible. Those of the store follow. Each change is
+//! one batch with its audit record, and is applied before it is acknowledged, so that the caller who
+//! made it finds it in force at this replica. Other replicas follow by the watch of the store.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,6 +27,7 @@ use crate::running::{Running, State};
 
 #[async_trait]
 impl PolicyCatalog for Running {
+    /// Returns the rules in the order in which they decide.
     fn rules(&self) -> Vec<RuleDocument> {
         self.state().rule_documents()
     }
@@ -70,6 +76,7 @@ impl PolicyCatalog for Running {
         Err(CatalogError::Changed)
     }
 
+    /// Replaces the entry of the rule, whose place stays. The name is that of the path.
     async fn replace_rule(
         &self,
         name: &str,
@@ -87,6 +94,7 @@ impl PolicyCatalog for Running {
         self.applied_rule(&*replaced.ok_or(CatalogError::Changed)?)
     }
 
+    /// Deletes the rule. One that cannot be read can be deleted, too.
     async fn delete_rule(
         &self,
         name: &str,
@@ -103,10 +111,14 @@ impl PolicyCatalog for Running {
         }
     }
 
+    /// Returns the names of the rules of the store in their order.
     fn rule_order(&self) -> RuleOrder {
         order(&self.state().merged.rules)
     }
 
+    /// Orders the rules of the store, all of which must be named.
+    ///
+    /// The version is that of the order: another request may have added a rule in the meantime.
     async fn order_rules(
         &self,
         order: &RuleOrder,
@@ -128,6 +140,11 @@ impl PolicyCatalog for Running {
         }
     }
 
+    /// Explains the decision about a call that is not made, with the annotations in the cached list of
+    /// its server unless the request has some.
+    ///
+    /// A tool that the gateway does not offer is explained as such, not as unknown: administrators may
+    /// see all of them.
     fn explain(&self, call: &PolicyCall) -> Result<PolicyExplanation, CatalogError> {
         let state = self.state();
         let spec = &state.merged.spec;
@@ -200,6 +217,10 @@ impl Running {
 }
 
 /// Validates `entry` as that of the rule `name`.
+///
+/// # Errors
+///
+/// [`CatalogError::Invalid`] with all violations, in the words of the configuration file.
 fn check(registry: &Registry, name: &str, entry: &Value) -> Result<(), CatalogError> {
     let violations = registry.check_rule(name, entry);
     match violations.is_empty() {
@@ -302,7 +323,7 @@ fn sample(call: &PolicyCall, gateway: &Arc<str>) -> Result<SampleCall, CatalogEr
     })
 }
 
-/// Returns the caller of `call`.
+/// Returns the caller of `call`, who has nothing but what the request names.
 fn principal(call: &PolicyCall) -> Principal {
     let caller = &call.caller;
     let subject = caller.subject.as_deref().unwrap_or("somebody");
@@ -322,6 +343,9 @@ fn principal(call: &PolicyCall) -> Principal {
 }
 
 /// Returns the document of an explanation.
+///
+/// A rule that fails to evaluate decides like one that concerns the call. Without either, the default
+/// of the policy decides.
 fn explained(explanation: Explanation) -> PolicyExplanation {
     let last = explanation.steps.last();
     let decisive =

@@ -1,4 +1,7 @@
 //! Login methods of a spec.
+//!
+//! Providers are asked for their metadata when somebody logs in, so that one that is down neither keeps
+//! the gateway from starting nor the other methods from working.
 
 use mcp_gateway_auth::Keyring;
 use mcp_gateway_auth::egress::Egress;

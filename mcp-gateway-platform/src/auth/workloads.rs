@@ -1,4 +1,8 @@
 //! Issuers of workloads.
+//!
+//! A workload authenticates with a token of its platform, such as one of a Kubernetes service account,
+//! and receives a token of the gateway for it. The rules of the configuration decide which subjects of
+//! an issuer are accepted, and what they are.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -132,6 +136,8 @@ impl WorkloadAudit {
 }
 
 impl WorkloadObserver for WorkloadAudit {
+    /// Returns the record of the exchange, which is written with the token. It has the issuer and the
+    /// subject that the rule has matched, and nothing else of the presented token.
     fn attachment(&self, exchange: &WorkloadExchange<'_>) -> Attachment {
         let issuer = format!("issuer {}", exchange.issuer);
         let subject = format!("subject {}", exchange.subject);

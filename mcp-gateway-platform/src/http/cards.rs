@@ -115,6 +115,7 @@ impl ServerCards {
 }
 
 impl Document {
+    /// Renders a document, and the entity tag that follows from its text.
     fn new(media_type: &'static str, document: &Value) -> Self {
         let body = Bytes::from(document.to_string());
         let mut hasher = DefaultHasher::new();
@@ -127,6 +128,7 @@ impl Document {
         }
     }
 
+    /// Returns the response to a request of any origin: cards are public, and have no secrets.
     fn response(&self, request: &Parts) -> Response<Body> {
         let is_current = request.headers.get(IF_NONE_MATCH) == Some(&self.tag);
         let (status, body) = match request.method {

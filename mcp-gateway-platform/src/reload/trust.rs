@@ -1,4 +1,8 @@
 //! Layer that reads the taints of a caller before a call is decided that depends on them.
+//!
+//! A replica learns of a taint by the watch, which may be late. A call that a rule about trust concerns
+//! therefore waits for one read of the store, and is rejected if that fails. Any other call passes
+//! without a lookup.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -19,6 +23,7 @@ type Boxed = std::pin::Pin<Box<dyn Future<Output = Result<Reply, Error>> + Send>
 #[derive(Clone, Debug)]
 pub(crate) struct ReadTaintsLayer(Arc<Shared>);
 
+/// Parts of the layer, shared by its services.
 #[derive(Debug)]
 struct Shared {
     policy: Arc<ReloadablePolicy>,

@@ -1,4 +1,7 @@
 //! A running server.
+//!
+//! Changes of its settings that do not concern the connection are applied while it runs; any other
+//! change replaces it. Its held definitions live as long as it does: they are what it says now.
 
 use std::io;
 use std::sync::Arc;

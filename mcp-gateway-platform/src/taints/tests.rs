@@ -67,7 +67,8 @@ async fn replicas_follow_the_store_and_notify_gateways() {
     let mut changed = signal.subscribe();
     there.replace_notifiers([("main".into(), signal)].into_iter());
     let following = Arc::clone(&there);
-    let following = tokio::spawn(async move { following.follow().await });
+    let mut background = tokio::task::JoinSet::new();
+    background.spawn(async move { following.follow().await });
     let alice = caller("alice", None);
     here.set_duration(Some(Duration::from_millis(1)));
     record(&here, &alice).await.unwrap();
@@ -75,7 +76,6 @@ async fn replicas_follow_the_store_and_notify_gateways() {
     // It ends within two seconds, and clients are notified again.
     changed.changed().await.unwrap();
     assert!(!there.is_tainted(&alice));
-    following.abort();
 }
 
 /// A store that is unavailable.

@@ -43,7 +43,7 @@ pub(super) struct SchemaFilter {
     server: Arc<str>,
 }
 
-/// What rules have decided about a result.
+/// Decision of the rules about a result.
 #[derive(Default)]
 struct Verdict<'a> {
     masks: Vec<&'a ResultMask>,

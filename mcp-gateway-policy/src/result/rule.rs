@@ -56,7 +56,7 @@ pub enum ResultEffect {
         /// Maximum size of its JSON text, in bytes.
         max_bytes: usize,
     },
-    /// What follows the result is in an untrusted context, unless an earlier rule trusts it.
+    /// The context of the caller is untrusted from the result on, unless an earlier rule trusts it.
     Distrust,
     /// Parts of the result are replaced.
     Mask(ResultMask),

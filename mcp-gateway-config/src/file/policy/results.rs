@@ -10,6 +10,10 @@
 //! | `paths` | list of JSON paths; with `effect: mask` |
 //! | `patterns` | list of regular expressions; with `effect: mask` |
 //! | `replacement` | string: in the place of what is masked; with `effect: mask` |
+//!
+//! A key of another effect is a mistake: it would change nothing, and look as if it did.
+//! Paths and patterns are compiled when the file is read, so that an invalid one is reported with its
+//! place.
 
 use mcp_gateway_core::results::ResultBudget;
 use mcp_gateway_policy::condition::Condition;
