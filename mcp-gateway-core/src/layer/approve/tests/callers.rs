@@ -22,7 +22,7 @@ async fn category_consent_is_for_exactly_what_runs_and_once() {
 
     let end = gateway.result(retry(&asked, "accept")).await;
     assert_eq!(end["content"], json!([]));
-    let expected = json!({ "name": "delete", "arguments": { "path": "a", "key": 1 } });
+    let expected = json!({ "name": "files__delete", "arguments": { "path": "a", "key": 1 } });
     assert_eq!(*gateway.received.lock().unwrap(), [expected]);
     assert_eq!(gateway.reports(), [""]);
 
