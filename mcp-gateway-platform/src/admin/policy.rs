@@ -230,6 +230,8 @@ fn check(registry: &Registry, name: &str, entry: &Value) -> Result<(), CatalogEr
 }
 
 /// Returns the document of `rule`, which is that of the spec unless it is `stored`.
+///
+/// Rules of the file have no entry: it may refer to the environment.
 fn described(position: usize, rule: &Rule, stored: Option<&Arc<StoredRule>>) -> RuleDocument {
     RuleDocument {
         name: rule.name().to_string(),
@@ -249,7 +251,9 @@ fn described(position: usize, rule: &Rule, stored: Option<&Arc<StoredRule>>) -> 
     }
 }
 
-/// Returns the order of `rules`.
+/// Returns the order of `rules`, whose version follows from the names alone.
+///
+/// A replaced rule leaves it as it is: a reorder need not be repeated for it.
 fn order(rules: &[Arc<StoredRule>]) -> RuleOrder {
     let names = rules.iter().map(|rule| rule.name.to_string());
     RuleOrder {

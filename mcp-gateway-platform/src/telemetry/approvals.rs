@@ -1,4 +1,7 @@
 //! Metrics of approvals.
+//!
+//! The gauge is of the store, so that each replica shows the same; events are those that this process
+//! has written, so that their sum over the replicas counts each once. Nothing in them names a caller.
 
 use mcp_gateway_approval::{ApprovalEvent, ApprovalObserver};
 use prometheus_client::encoding::EncodeLabelSet;
@@ -22,10 +25,12 @@ pub(super) struct ApprovalMetrics {
 /// Labels of the number of changes.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct EventLabels {
+    /// Kind of change, one of a fixed set.
     event: &'static str,
 }
 
 impl ApprovalMetrics {
+    /// Registers the metrics.
     pub(super) fn new(registry: &mut Registry) -> Self {
         let metrics = Self {
             pending: Gauge::default(),
