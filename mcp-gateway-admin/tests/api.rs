@@ -50,7 +50,9 @@ async fn r1_every_operation_is_for_administrators_only() {
             for (token, status) in [(None, 401), (Some("guessed"), 401), (Some(MEMBER), member)] {
                 let response = site.send(method, &path, token, Some(json!({}))).await;
                 assert_eq!(response.status, status, "{method} {path} {token:?}");
-                assert_eq!(response.body["status"], status, "{method} {path}");
+                if status >= 400 {
+                    assert_eq!(response.body["status"], status, "{method} {path}");
+                }
             }
             let response = site.send(method, &path, Some(ADMIN), Some(json!({}))).await;
             assert!(

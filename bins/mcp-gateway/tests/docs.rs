@@ -259,7 +259,9 @@ impl Reader {
         let mut shell = self.desk.shell(command);
         let words: Vec<_> = command.split(' ').collect();
         let has = |word: &&str| words.contains(word);
-        let words_of_clients = ["tools", "call", "server", "gateway", "entry", "request"];
+        let words_of_clients = [
+            "approval", "call", "entry", "gateway", "policy", "request", "server", "tools",
+        ];
         let reaches = words_of_clients.iter().any(has);
         if reaches && !["--config", "--mcp-config"].iter().any(has) {
             let (_, url) = self.running.as_ref().unwrap();

@@ -304,12 +304,19 @@ mod tests {
             masked,
             r#"{"jsonrpc":"2.0","id":1,"result":{"a":"***","b":1.50}}"#
         );
-        let error = filtered(r#"{"id":1,"error":{"code":-7,"message":"secret"}}"#).await;
-        assert_eq!(error, r#"{"id":1,"error":{"code":-7,"message":"***"}}"#);
-        let blocked = filtered(r#"{"id":1,"result":{"a":"blocked"}}"#).await;
+        let error =
+            filtered(r#"{"jsonrpc":"2.0","id":1,"error":{"code":-7,"message":"secret"}}"#).await;
+        assert_eq!(
+            error,
+            r#"{"jsonrpc":"2.0","id":1,"error":{"code":-7,"message":"***"}}"#
+        );
+        let blocked = filtered(r#"{"jsonrpc":"2.0","id":1,"result":{"a":"blocked"}}"#).await;
         assert!(blocked.contains(r#""isError":true"#), "{blocked}");
         assert!(blocked.contains("result_withheld") && blocked.contains("withheld: blocked"));
-        let large = format!(r#"{{"id":1,"result":{{"a":"{}"}}}}"#, "x".repeat(200));
+        let large = format!(
+            r#"{{"jsonrpc":"2.0","id":1,"result":{{"a":"{}"}}}}"#,
+            "x".repeat(200)
+        );
         let large = filtered(&large).await;
         assert!(large.contains("exceeds 200 bytes"), "{large}");
     }

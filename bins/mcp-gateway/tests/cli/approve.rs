@@ -52,7 +52,7 @@ async fn a_confirmed_call_runs_once_by_both_routes() {
     let direct = json!({ "name": "demo__add", "arguments": arguments });
     let run = json!({ "tool_name": "demo__add", "tool_args": arguments });
     let run = json!({ "name": "run_tool", "arguments": run });
-    for (path, call) in [("/mcp", direct), ("/mcp/found", run)] {
+    for (path, call) in [("/mcp", direct), ("/v1/mcp/found", run)] {
         let asked = ask(&gateway, path, call.clone(), &json!({})).await;
         let question = &asked["inputRequests"]["approve"]["params"]["message"];
         let question = question.as_str().unwrap_or_else(|| panic!("{asked}"));

@@ -162,6 +162,8 @@ async fn scripts_of_a_caller_are_bounded_and_end_with_the_gateway() {
     eventually(async || text(&gateway, "return 1").await == "1").await;
     let children = gateway.children();
     gateway.signal(rustix::process::Signal::TERM);
+    // Two signals at once are one.
+    eventually(async || gateway.stderr().contains("shutting down")).await;
     gateway.signal(rustix::process::Signal::TERM);
     gateway.finish().await;
     eventually(async || children.iter().all(|child| !child.lives())).await;

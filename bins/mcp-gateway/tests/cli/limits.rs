@@ -227,7 +227,7 @@ async fn mistakes_in_limits_are_found() {
         "only one of these is allowed: rate, quota, inFlight",
         "missing one of: rate, quota, inFlight",
     ] {
-        assert!(done.stderr.contains(mistake), "{mistake}\n{}", done.stderr);
+        assert!(done.stdout.contains(mistake), "{mistake}\n{}", done.stdout);
     }
     let file = folder.write(
         "gateway.yaml",

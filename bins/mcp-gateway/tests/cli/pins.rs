@@ -73,7 +73,8 @@ auth:
 
     /// Runs a command with the configuration.
     async fn run(&self, args: &[&str]) -> Done {
-        run(&[args, &["--config", &self.config]].concat()).await
+        let args = [args, &["--config", &self.config]].concat();
+        run_with_env(&args, &[("MCP_GATEWAY_TOKEN", TOKEN)]).await
     }
 }
 

@@ -9,6 +9,7 @@ use crate::harness::{Done, Folder, Gateway, eventually, run_with_env};
 
 const ADMIN: &str = "the-token-of-the-admin-is-this";
 const BOB: &str = "the-token-of-bob-is-this";
+const KEY: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 const RULES: &str = "
 policy:
@@ -19,7 +20,7 @@ policy:
 /// Starts a gateway with an administrator and a member of a team; `store` is YAML.
 async fn serve(folder: &Folder, store: &str, database: &str) -> Gateway {
     let config = format!(
-        "store: {store}\naudit: {{}}\nservers: [{{ name: demo, builtin: demo }}]\n\
+        "store: {store}\nsessionKey: {{ env: KEY }}\naudit: {{}}\nservers: [{{ name: demo, builtin: demo }}]\n\
          auth:\n  tokens:\n\
          \x20   - {{ name: root, token: {{ env: MCP_GATEWAY_TOKEN }}, admin: true }}\n\
          \x20   - {{ name: bob, token: {{ env: BOB }}, teams: [ops] }}\n{RULES}"
@@ -29,6 +30,7 @@ async fn serve(folder: &Folder, store: &str, database: &str) -> Gateway {
         ("MCP_GATEWAY_TOKEN", ADMIN),
         ("BOB", BOB),
         ("DATABASE", database),
+        ("KEY", KEY),
     ];
     Gateway::serve_with(&config, &env).await
 }
@@ -131,19 +133,20 @@ async fn a_rule_of_the_store_is_replaced_by_its_version() {
     assert_eq!(deleted.status, 204);
     assert!(permits(&gateway, "demo__echo", json!({ "text": "secret" })).await);
 
-    let records = api(&gateway, "GET", "/audit?limit=100", Value::Null)
-        .await
-        .body
-        .to_string();
-    for expected in [
-        "rule.create",
-        "rule.replace",
-        "rule.delete",
-        "rule/no echo",
-        "before: sha256:",
-    ] {
-        assert!(records.contains(expected), "{expected} {records}");
-    }
+    // Records are appended in the background.
+    eventually(async || {
+        let records = api(&gateway, "GET", "/audit?limit=100", Value::Null).await;
+        let records = records.body.to_string();
+        let expected = [
+            "rule.create",
+            "rule.replace",
+            "rule.delete",
+            "rule/no echo",
+            "before: sha256:",
+        ];
+        expected.iter().all(|expected| records.contains(expected))
+    })
+    .await;
 }
 
 fn deny(name: &str) -> Value {

@@ -165,14 +165,17 @@ fn filled(path: &str, id: &str) -> String {
 }
 
 /// Operations for everybody who is authenticated, without an identifier.
-const SHARED: [(&str, &str); 3] = [
+const SHARED: [(&str, &str); 4] = [
+    ("get", "/approvals"),
     ("get", "/entries"),
     ("get", "/requests"),
     ("post", "/requests"),
 ];
 
 /// Operations for everybody who is authenticated, with an identifier that does not exist for others.
-const HIDDEN: [(&str, &str); 3] = [
+const HIDDEN: [(&str, &str); 5] = [
+    ("get", "/approvals/{id}"),
+    ("post", "/approvals/{id}/decision"),
     ("get", "/entries/{name}"),
     ("get", "/entries/{name}/server.json"),
     ("get", "/requests/{id}"),

@@ -358,7 +358,7 @@ fn an_approval_has_approvers_and_bounded_times() {
             "effect: approve, approvers: { users: [ada] }",
             "unknown key \"users\"",
         ),
-        ("effect: approve, timeout: 0s", "must be between 1s and 7d"),
+        ("effect: approve, timeout: 0s", "must be positive"),
         ("effect: approve, validFor: 8d", "must be between 1s and 7d"),
         (
             "effect: deny, timeout: 1h",

@@ -67,22 +67,26 @@ impl RunningArgs {
                 let server = pinned["server"].as_str().unwrap_or_default();
                 let pending = pinned["pending"].as_array().into_iter().flatten();
                 let selected: Vec<_> = pending
-                    .filter(|it| kind(it).is_some_and(|kind| selection.takes(server, kind, name(it))))
+                    .filter(|it| {
+                        kind(it).is_some_and(|kind| selection.takes(server, kind, name(it)))
+                    })
                     .collect();
                 if selected.is_empty() {
                     continue;
                 }
                 if pinned["source"] == "file" {
-                    bail!("the definitions of {server:?} are approved in the lock file of the gateway");
+                    bail!(
+                        "the definitions of {server:?} are approved in the lock file of the gateway"
+                    );
                 }
-                let definitions = selected.iter().map(|it| {
-                    json!({ "kind": it["kind"], "name": it["name"], "definition": it["definition"] })
-                });
-                let body = json!({ "definitions": definitions.collect::<Vec<_>>() });
                 let path = ["pins", server, "approvals"];
-                let sent = client.send(Method::POST, &path, Some(&body)).await;
-                sent.with_context(|| format!("cannot approve definitions of {server:?}"))?;
                 for pending in selected {
+                    let body = json!({
+                        "kind": pending["kind"], "name": pending["name"],
+                        "definition": pending["definition"],
+                    });
+                    let sent = client.send(Method::POST, &path, Some(&body)).await;
+                    sent.with_context(|| format!("cannot approve a definition of {server:?}"))?;
                     print_pending(server, pending)?;
                 }
             }
