@@ -10,6 +10,8 @@
 mod accounts;
 #[path = "cli/api.rs"]
 mod api;
+#[path = "cli/approvals.rs"]
+mod approvals;
 #[path = "cli/approve.rs"]
 mod approve;
 #[path = "cli/audit.rs"]

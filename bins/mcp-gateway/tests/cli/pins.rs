@@ -5,7 +5,7 @@ use std::path::Path;
 use mcp_gateway_tests::environment::Environment;
 use serde_json::{Value, json};
 
-use super::harness::{Done, Folder, Gateway, eventually, run, run_with_env};
+use super::harness::{Done, Folder, Gateway, eventually, run_with_env};
 
 /// Server of the TypeScript SDK, whose tool says what is in a file, and which notifies its clients.
 const SERVER: &str = r#"
