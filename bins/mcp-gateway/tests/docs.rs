@@ -268,7 +268,8 @@ impl Reader {
             shell.env("MORE", format!("--url {url}"));
         }
         let output = timeout(SOON, shell.kill_on_drop(true).output()).await;
-        let output = output.unwrap().unwrap();
+        let output = output.unwrap_or_else(|_| panic!("{place}: {command} does not end"));
+        let output = output.unwrap();
         self.said = String::from_utf8_lossy(&output.stdout).into_owned();
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(
