@@ -22,7 +22,7 @@ pub(crate) struct StoredRule {
     pub(crate) version: DocumentVersion,
     /// Entry; [`Value::Null`] if the document has none.
     pub(crate) entry: Value,
-    /// Rule that is in force: that of the entry, or a [substitute](substitute).
+    /// Rule that is in force: that of the entry, or a [substitute].
     pub(crate) rule: Rule,
     /// Violations for which a substitute is in force.
     pub(crate) violations: Vec<Violation>,

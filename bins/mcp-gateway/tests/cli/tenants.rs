@@ -168,18 +168,19 @@ fn filled(path: &str, id: &str) -> String {
     segments.join("/")
 }
 
-/// Operations for everybody who is authenticated, without an identifier.
-const SHARED: [(&str, &str); 4] = [
+/// Operations for everybody who is authenticated, without an identifier, or with a body that is
+/// validated first.
+const SHARED: [(&str, &str); 5] = [
     ("get", "/approvals"),
+    ("post", "/approvals/{id}/decision"),
     ("get", "/entries"),
     ("get", "/requests"),
     ("post", "/requests"),
 ];
 
 /// Operations for everybody who is authenticated, with an identifier that does not exist for others.
-const HIDDEN: [(&str, &str); 5] = [
+const HIDDEN: [(&str, &str); 4] = [
     ("get", "/approvals/{id}"),
-    ("post", "/approvals/{id}/decision"),
     ("get", "/entries/{name}"),
     ("get", "/entries/{name}/server.json"),
     ("get", "/requests/{id}"),
