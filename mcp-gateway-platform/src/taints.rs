@@ -13,6 +13,7 @@
 //! what it reads before a decision. A counter of changes keeps a slow read from undoing a newer one.
 
 mod caller_key;
+mod mark;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -31,6 +32,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use self::caller_key::{CallerKey, EVERYTHING};
+use self::mark::{Mark, add, differing, document, mark, millis, whole_second};
 
 /// Taints of all gateways.
 pub(crate) struct Taints {
@@ -45,16 +47,6 @@ pub(crate) struct Taints {
     session: Duration,
     /// Signals upon which clients are notified of changed lists, by gateway.
     notifiers: Mutex<HashMap<Arc<str>, watch::Sender<()>>>,
-}
-
-/// A taint in memory.
-#[derive(Clone, Debug, Eq, PartialEq)]
-struct Mark {
-    /// Session or conversation, or everything.
-    context: Box<str>,
-    /// Identifier of the gateway.
-    gateway: Arc<str>,
-    expires: SystemTime,
 }
 
 impl Taints {
@@ -309,74 +301,6 @@ impl TaintRecorder for Taints {
     fn is_untrusted(&self, caller: &Caller) -> bool {
         self.is_tainted(caller)
     }
-}
-
-/// Returns the document of a taint, which administrators read: it names the rule and the tool, and has
-/// nothing of the result.
-fn document(
-    key: &CallerKey,
-    taint: Taint<'_>,
-    (now, expires): (SystemTime, SystemTime),
-) -> TaintDocument {
-    let (caller, target) = (taint.caller, taint.target);
-    let seconds = |time| since_epoch(time).as_secs();
-    TaintDocument {
-        id: key.id(),
-        gateway: caller.gateway().to_owned(),
-        subject: caller.principal().subject().to_owned(),
-        client: caller.principal().client().map(str::to_owned),
-        kind: key.kind().to_owned(),
-        conversation: caller.client().conversation().map(|name| name.to_string()),
-        rule: taint.rule.to_string(),
-        server: target.server.to_string(),
-        tool: target.feature.name().map(str::to_owned),
-        since: seconds(now),
-        expires: seconds(expires),
-    }
-}
-
-/// Returns the time since 1970; none for an earlier one.
-fn since_epoch(time: SystemTime) -> Duration {
-    time.duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default()
-}
-
-/// Returns `duration` in whole milliseconds, at most [`u64::MAX`].
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// Returns the end of the second of `time`, because documents have whole seconds.
-fn whole_second(time: SystemTime) -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_secs(since_epoch(time).as_secs() + 1)
-}
-
-/// Returns the owner and the taint of the document `id`; `None` for an identifier of another form.
-fn mark(id: &str, document: &TaintDocument) -> Option<(Box<str>, Mark)> {
-    let (owner, context) = id.split_once('-')?;
-    let mark = Mark {
-        context: context.into(),
-        gateway: document.gateway.as_str().into(),
-        expires: SystemTime::UNIX_EPOCH + Duration::from_secs(document.expires),
-    };
-    Some((owner.into(), mark))
-}
-
-/// Adds `mark`, in the place of an earlier one of the same context.
-fn add(marks: &mut Vec<Mark>, mark: Mark) {
-    marks.retain(|other| other.context != mark.context);
-    marks.push(mark);
-}
-
-/// Returns the gateways of the contexts that are in one of both alone.
-fn differing(before: &[Mark], after: &[Mark]) -> Vec<Arc<str>> {
-    let is_in = |mark: &Mark, marks: &[Mark]| marks.iter().any(|one| one.context == mark.context);
-    let ended = before.iter().filter(|mark| !is_in(mark, after));
-    let begun = after.iter().filter(|mark| !is_in(mark, before));
-    ended
-        .chain(begun)
-        .map(|mark| Arc::clone(&mark.gateway))
-        .collect()
 }
 
 impl fmt::Debug for Taints {

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// What happens to an approval.
+/// Change of an approval.
 #[derive(Clone, Copy, Debug)]
 enum Event {
     Decide(bool),
