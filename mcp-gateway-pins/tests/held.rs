@@ -1,4 +1,4 @@
-//! What is held back is neither listed nor found nor called, whatever a server does.
+//! Held definitions are neither listed nor found nor called, whatever a server does.
 
 #![expect(
     clippy::panic,

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header::{ETAG, LOCATION};
+use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use mcp_gateway_audit::Change;
@@ -17,7 +17,7 @@ use super::access::{Admin, Member};
 use super::extract::{Body, Filter, Id};
 use super::page::{Page, check_length, valid_cursor, valid_limit};
 use super::problem::{ApiError, Problem};
-use super::version::{Expected, expected, tag};
+use super::version::{Expected, expected, versioned};
 use super::{AdminApi, BASE, installation};
 
 /// Selection of entries.
@@ -226,11 +226,7 @@ fn is_changed(before: &Entry, after: &Entry) -> bool {
 
 /// Returns the response with an entry.
 fn shown(found: FoundEntry) -> Response {
-    let body = Json(found.document);
-    match found.tag {
-        Some(version) => ([(ETAG, tag(version))], body).into_response(),
-        None => body.into_response(),
-    }
+    versioned(found.document, found.tag)
 }
 
 /// Returns the record of `action` on an entry.

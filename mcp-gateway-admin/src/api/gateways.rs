@@ -2,9 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header::{ETAG, LOCATION};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use mcp_gateway_audit::Change;
 use mcp_gateway_store::Attachment;
 use serde_json::Value;
@@ -13,7 +12,7 @@ use super::access::Manager;
 use super::extract::{Body, Filter, Id};
 use super::page::{Page, PageQuery};
 use super::problem::{ApiError, Problem};
-use super::version::{Expected, expected, tag};
+use super::version::{Expected, created, expected, versioned};
 use super::{AdminApi, BASE, team_gateways};
 use crate::Violation;
 use crate::catalog::GatewayDocument;
@@ -99,11 +98,10 @@ pub(super) async fn create(
     check_texts(&entry)?;
     manager.check(&api, &entry, None)?;
     let record = record(&api, &manager, "gateway.create");
-    let created = api.catalog()?.create_gateway(entry, &record).await;
-    let (gateway, version) = created?;
+    let added = api.catalog()?.create_gateway(entry, &record).await;
+    let (gateway, version) = added?;
     let location = format!("{BASE}/gateways/{}", gateway.id);
-    let headers = [(LOCATION, location), (ETAG, tag(version))];
-    Ok((StatusCode::CREATED, headers, Json(gateway)).into_response())
+    Ok(created(location, gateway, version))
 }
 
 /// Returns a gateway by its identifier or name. `ETag` is the version of its entry in the store.
@@ -117,10 +115,7 @@ pub(super) async fn get(
     Id(id): Id,
 ) -> Result<Response, ApiError> {
     let (gateway, version) = manager.gateway(&api, &id)?;
-    Ok(match version {
-        Some(version) => ([(ETAG, tag(version))], Json(gateway)).into_response(),
-        None => Json(gateway).into_response(),
-    })
+    Ok(versioned(gateway, version))
 }
 
 /// Replaces the entry of a gateway, if it has the version in `If-Match`. The identifier stays when
@@ -145,7 +140,7 @@ pub(super) async fn replace(
     let record = record(&api, &manager, "gateway.replace");
     let replaced = catalog.replace_gateway(&id, entry, version.number(), &record);
     let (gateway, version) = replaced.await?;
-    Ok(([(ETAG, tag(version))], Json(gateway)).into_response())
+    Ok(versioned(gateway, Some(version)))
 }
 
 /// Removes a gateway of the store. In-flight calls finish, open streams end.

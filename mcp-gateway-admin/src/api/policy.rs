@@ -5,9 +5,8 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header::{ETAG, LOCATION};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::Value;
@@ -18,7 +17,7 @@ use super::label::check_name;
 use super::page::{Page, PageQuery};
 use super::problem::{ApiError, Problem};
 use super::rule_entry::{RuleEntry, check_texts, record};
-use super::version::{Expected, expected, tag};
+use super::version::{Expected, created, expected, versioned};
 use super::{AdminApi, BASE};
 use crate::policy::{PolicyCall, PolicyExplanation, RuleDocument, RuleOrder};
 
@@ -65,14 +64,13 @@ pub(super) async fn create(
     check_texts(&entry)?;
     check_name("name", entry["name"].as_str().unwrap_or_default())?;
     let record = record(&api, &admin, ("rule.create", "rule"), (None, Some(&entry)));
-    let created = api
+    let added = api
         .policy()?
         .create_rule(entry, place.before.as_deref(), &record);
-    let (rule, version) = created.await?;
+    let (rule, version) = added.await?;
     let segment = utf8_percent_encode(&rule.name, NON_ALPHANUMERIC);
     let location = format!("{BASE}/policy/rules/{segment}");
-    let headers = [(LOCATION, location), (ETAG, tag(version))];
-    Ok((StatusCode::CREATED, headers, Json(rule)).into_response())
+    Ok(created(location, rule, version))
 }
 
 /// Returns a rule. `ETag` is the version of its entry in the store.
@@ -86,10 +84,7 @@ pub(super) async fn get(
     Id(name): Id,
 ) -> Result<Response, ApiError> {
     let (rule, version) = api.policy()?.rule(&name).ok_or(ApiError::NotFound)?;
-    Ok(match version {
-        Some(version) => ([(ETAG, tag(version))], Json(rule)).into_response(),
-        None => Json(rule).into_response(),
-    })
+    Ok(versioned(rule, version))
 }
 
 /// Replaces the entry of a rule, if it has the version in `If-Match`. Name and place stay.
@@ -114,7 +109,7 @@ pub(super) async fn replace(
     let version = version.number().or(current);
     let replaced = policy.replace_rule(&name, entry, version, &record);
     let (rule, version) = replaced.await?;
-    Ok(([(ETAG, tag(version))], Json(rule)).into_response())
+    Ok(versioned(rule, Some(version)))
 }
 
 /// Removes a rule of the store.
@@ -195,5 +190,6 @@ pub(super) async fn explain(
 
 /// Returns the response with an order.
 fn ordered(order: RuleOrder) -> Response {
-    ([(ETAG, tag(order.version()))], Json(order)).into_response()
+    let version = order.version();
+    versioned(order, Some(version))
 }

@@ -2,9 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header::{ETAG, LOCATION};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use mcp_gateway_audit::{Actor, Change};
 use mcp_gateway_store::Attachment;
 use serde_json::Value;
@@ -14,7 +13,7 @@ use super::extract::{Body, Filter, Id};
 use super::installation;
 use super::page::{Page, PageQuery};
 use super::problem::{ApiError, Problem};
-use super::version::{Expected, expected, tag};
+use super::version::{Expected, created, expected, versioned};
 use super::{AdminApi, BASE, secrets};
 use crate::catalog::ServerDocument;
 
@@ -75,8 +74,7 @@ pub(super) async fn create(
     let (server, version) = api.catalog()?.create_server(entry, &record).await?;
     let server = installation::shown(&api, server).await?;
     let location = format!("{BASE}/servers/{}", server.name);
-    let headers = [(LOCATION, location), (ETAG, tag(version))];
-    Ok((StatusCode::CREATED, headers, Json(server)).into_response())
+    Ok(created(location, server, version))
 }
 
 /// Returns a server. `ETag` is the version of its entry in the store.
@@ -88,10 +86,7 @@ pub(super) async fn get(State(api): State<AdminApi>, Id(name): Id) -> Result<Res
     let found = api.catalog()?.server(&name).ok_or(ApiError::NotFound)?;
     let (server, version) = found;
     let server = installation::shown(&api, server).await?;
-    Ok(match version {
-        Some(version) => ([(ETAG, tag(version))], Json(server)).into_response(),
-        None => Json(server).into_response(),
-    })
+    Ok(versioned(server, version))
 }
 
 /// Replaces the entry of a server, if it has the version in `If-Match`. A secret `true` stays as it
@@ -117,7 +112,7 @@ pub(super) async fn replace(
         .replace_server(&name, entry, version.number(), &record)
         .await?;
     let server = installation::shown(&api, server).await?;
-    Ok(([(ETAG, tag(version))], Json(server)).into_response())
+    Ok(versioned(server, Some(version)))
 }
 
 /// Removes a server of the store. In-flight calls finish.

@@ -1,7 +1,10 @@
 //! Versions of entries in the store, as entity tags (RFC 9110, section 8.8.3).
 
-use axum::http::HeaderMap;
-use axum::http::header::IF_MATCH;
+use axum::Json;
+use axum::http::header::{ETAG, IF_MATCH, LOCATION};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use serde::Serialize;
 
 use super::problem::ApiError;
 
@@ -46,4 +49,18 @@ pub(super) fn expected(headers: &HeaderMap) -> Result<Option<Expected>, ApiError
 /// Returns the entity tag of `version`.
 pub(super) fn tag(version: u64) -> String {
     format!("\"{version}\"")
+}
+
+/// Returns the response with `document`, and with the version of its entry if the store has one.
+pub(super) fn versioned(document: impl Serialize, version: Option<u64>) -> Response {
+    match version {
+        Some(version) => ([(ETAG, tag(version))], Json(document)).into_response(),
+        None => Json(document).into_response(),
+    }
+}
+
+/// Returns the response with the created `document`, which is at `location`.
+pub(super) fn created(location: String, document: impl Serialize, version: u64) -> Response {
+    let headers = [(LOCATION, location), (ETAG, tag(version))];
+    (StatusCode::CREATED, headers, Json(document)).into_response()
 }

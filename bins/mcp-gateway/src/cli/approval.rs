@@ -9,7 +9,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::admin::AdminArgs;
-use super::table::{abbreviated, relative, show, timestamp};
+use super::table::{abbreviated, relative, show_list, timestamp};
 use crate::admin_client::AdminClient;
 use crate::output::{print_json, print_line};
 
@@ -117,10 +117,7 @@ fn decide(args: &DecisionArgs, decision: &str) -> anyhow::Result<ExitCode> {
 
 async fn list(args: &ListArgs, client: &AdminClient) -> anyhow::Result<()> {
     let approvals = args.find(client).await?;
-    match args.json {
-        true => print_json(format_args!("{:#}", Value::Array(approvals)))?,
-        false => show(&table(&approvals))?,
-    }
+    show_list(approvals, args.json, table)?;
     Ok(())
 }
 

@@ -12,8 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::admin::AdminArgs;
 use super::secret::read_secret;
-use super::table::{relative, show};
-use crate::output::print_json;
+use super::table::{relative, show_list};
 
 #[derive(Debug, Args)]
 pub(super) struct ConnectionArgs {
@@ -72,10 +71,7 @@ pub(super) fn run(args: &ConnectionArgs) -> anyhow::Result<ExitCode> {
     match &args.command {
         Command::List { json, gateway } => gateway.with(async |client| {
             let connections = client.list(&["connections"]).await?;
-            match json {
-                true => print_json(format_args!("{:#}", Value::Array(connections)))?,
-                false => show(&table(&connections))?,
-            }
+            show_list(connections, *json, table)?;
             Ok(())
         }),
         Command::Set(args) => {

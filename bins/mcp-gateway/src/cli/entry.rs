@@ -10,7 +10,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::admin::AdminArgs;
-use super::table::show;
+use super::table::show_list;
 use crate::admin_client::AdminClient;
 use crate::output::{eprint_line, print_json, print_line};
 
@@ -128,10 +128,7 @@ pub(super) fn run(args: &EntryArgs) -> anyhow::Result<ExitCode> {
             let query = [("search", search.as_deref()), ("status", status.as_deref())];
             let query = [query.as_slice(), &[("limit", Some("500"))]].concat();
             let entries = client.list_by(&["entries"], &query).await?;
-            match json {
-                true => print_json(format_args!("{:#}", Value::Array(entries)))?,
-                false => show(&table(&entries))?,
-            }
+            show_list(entries, *json, table)?;
             Ok(())
         }),
         Command::Remove { entry, gateway } => gateway.with(async |client| {

@@ -8,8 +8,8 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::admin::AdminArgs;
-use super::table::show;
-use crate::output::{eprint_line, print_json, print_line};
+use super::table::show_list;
+use crate::output::{eprint_line, print_line};
 
 #[derive(Debug, Args)]
 pub(super) struct NamedGatewayArgs {
@@ -218,10 +218,7 @@ fn list(gateway: &AdminArgs, json: bool) -> anyhow::Result<ExitCode> {
     gateway.with(async |client| {
         let mut gateways = client.list(&["gateways"]).await?;
         gateways.sort_by_key(|gateway| gateway["name"].as_str().map(str::to_owned));
-        match json {
-            true => print_json(format_args!("{:#}", Value::Array(gateways)))?,
-            false => show(&table(&gateways))?,
-        }
+        show_list(gateways, json, table)?;
         Ok(())
     })
 }

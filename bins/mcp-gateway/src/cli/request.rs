@@ -8,9 +8,9 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::admin::AdminArgs;
-use super::table::{relative, show};
+use super::table::{relative, show_list};
 use super::values::ValueArgs;
-use crate::output::{print_json, print_line};
+use crate::output::print_line;
 
 #[derive(Debug, Args)]
 pub(super) struct RequestArgs {
@@ -110,10 +110,7 @@ pub(super) fn run(args: &RequestArgs) -> anyhow::Result<ExitCode> {
         }),
         Command::List { json, gateway } => gateway.with(async |client| {
             let requests = client.list(&["requests"]).await?;
-            match json {
-                true => print_json(format_args!("{:#}", Value::Array(requests)))?,
-                false => show(&table(&requests))?,
-            }
+            show_list(requests, *json, table)?;
             Ok(())
         }),
     }

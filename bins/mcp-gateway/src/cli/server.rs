@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 
 use super::admin::AdminArgs;
 use super::secret::read_secret;
-use super::table::show;
+use super::table::show_list;
 use super::values::ValueArgs;
-use crate::output::{print_json, print_line};
+use crate::output::print_line;
 
 #[derive(Debug, Args)]
 pub(super) struct ServerArgs {
@@ -85,10 +85,7 @@ pub(super) fn run(args: &ServerArgs) -> anyhow::Result<ExitCode> {
         }
         Command::List { json, gateway } => gateway.with(async |client| {
             let servers = client.list(&["servers"]).await?;
-            match json {
-                true => print_json(format_args!("{:#}", Value::Array(servers)))?,
-                false => show(&table(&servers))?,
-            }
+            show_list(servers, *json, table)?;
             Ok(())
         }),
         Command::Remove { name, gateway } => gateway.with(async |client| {

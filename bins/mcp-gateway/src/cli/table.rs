@@ -3,8 +3,25 @@
 use std::io;
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::Value;
 
-use crate::output::print_line;
+use crate::output::{print_json, print_line};
+
+/// Prints `documents` as JSON, or as the rows of `table`.
+///
+/// # Errors
+///
+/// Fails if the output is closed.
+pub(super) fn show_list<const N: usize>(
+    documents: Vec<Value>,
+    json: bool,
+    table: impl FnOnce(&[Value]) -> Vec<[String; N]>,
+) -> io::Result<()> {
+    match json {
+        true => print_json(format_args!("{:#}", Value::Array(documents))),
+        false => show(&table(&documents)),
+    }
+}
 
 /// Prints rows with aligned columns; the first row is the heading.
 ///

@@ -8,8 +8,7 @@ use mcp_gateway_auth::Clock;
 use serde_json::Value;
 
 use super::admin::AdminArgs;
-use super::table::{relative, show};
-use crate::output::print_json;
+use super::table::{relative, show_list};
 
 #[derive(Debug, Args)]
 pub(super) struct TaintArgs {
@@ -45,10 +44,7 @@ pub(super) fn run(args: &TaintArgs) -> anyhow::Result<ExitCode> {
     match &args.command {
         Command::List { json, gateway } => gateway.with(async |client| {
             let taints = client.list(&["taints"]).await?;
-            match json {
-                true => print_json(format_args!("{:#}", Value::Array(taints)))?,
-                false => show(&table(&taints))?,
-            }
+            show_list(taints, *json, table)?;
             Ok(())
         }),
         Command::Clear { id, gateway } => gateway.with(async |client| {

@@ -8,7 +8,7 @@ use http::Method;
 use serde_json::{Map, Value, json};
 
 use super::super::admin::AdminArgs;
-use super::super::table::show as show_table;
+use super::super::table::show_list;
 use super::ANNOTATIONS;
 use crate::output::{print_json, print_line};
 
@@ -120,10 +120,7 @@ pub(super) fn add(args: &AddArgs) -> anyhow::Result<ExitCode> {
 pub(super) fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {
     args.gateway.with(async |client| {
         let rules = client.list(&["policy", "rules"]).await?;
-        match args.json {
-            true => print_json(format_args!("{:#}", Value::Array(rules)))?,
-            false => show_table(&table(&rules))?,
-        }
+        show_list(rules, args.json, table)?;
         Ok(())
     })
 }
