@@ -26,13 +26,12 @@ mod modern_to_legacy;
 mod parked_calls;
 mod request_state;
 mod translator;
+mod user_answer;
 
-pub(crate) use self::approval_question::{
-    ApprovalAnswer, ApprovalQuestion, supports_form_elicitation,
-};
+pub(crate) use self::approval_question::{ApprovalQuestion, supports_form_elicitation};
 pub(crate) use self::approval_state::ApprovalState;
 pub(crate) use self::connection_request::{
-    ConnectionAnswer, ConnectionRequest, supports_url_elicitation, without_retry,
+    ConnectionRequest, supports_url_elicitation, without_retry,
 };
 pub(crate) use self::connection_state::ConnectionState;
 pub(crate) use self::input::{is_acceptable, rejection};
@@ -41,3 +40,4 @@ pub(crate) use self::modern_to_legacy::{ModernToLegacy, RetryTarget};
 pub(crate) use self::parked_calls::HeldCall;
 pub use self::parked_calls::{ParkedCallLimits, ParkedCalls};
 pub(crate) use self::request_state::{INPUT_RESPONSES, has_request_state};
+pub(crate) use self::user_answer::UserAnswer;

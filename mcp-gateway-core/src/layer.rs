@@ -77,6 +77,7 @@ pub mod approve;
 pub mod attach_credentials;
 pub mod authenticate;
 pub mod authorize;
+mod call_service;
 pub mod cors;
 pub mod dispatch;
 pub mod drain_body;

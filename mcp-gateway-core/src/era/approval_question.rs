@@ -13,7 +13,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 use super::input::InputRequiredResult;
 use super::modern_to_legacy::InputResponder;
-use super::request_state::INPUT_RESPONSES;
+use super::user_answer::UserAnswer;
 use crate::Call;
 use crate::approval::ApprovalRequest;
 use crate::json::Fields;
@@ -27,19 +27,6 @@ pub(crate) struct ApprovalQuestion {
     /// Identifier of the request to a legacy client.
     id: Id,
     message: String,
-}
-
-/// Answer of a caller.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum ApprovalAnswer {
-    /// The caller confirms the call.
-    Accepted,
-    /// The caller does not.
-    Declined,
-    /// The client cannot ask its user.
-    Failed,
-    /// The client has not answered.
-    Missing,
 }
 
 impl ApprovalQuestion {
@@ -75,6 +62,16 @@ impl ApprovalQuestion {
         (ServerRequest::new(request, responder), answers)
     }
 
+    /// Returns the answer in the retry `request` of a modern client.
+    pub(crate) fn answer_of_retry(request: &Request) -> UserAnswer {
+        UserAnswer::of_retry(request, KEY, accepts)
+    }
+
+    /// Returns the answer in the `response` of a legacy client.
+    pub(crate) fn answer_of_response(response: &Response) -> UserAnswer {
+        UserAnswer::of_response(response, accepts)
+    }
+
     /// Returns the notification that withdraws the question, because it needs no answer any more.
     pub(crate) fn withdrawal(&self) -> Notification {
         let params = format!("{{\"requestId\":{}}}", self.id.to_token());
@@ -99,32 +96,14 @@ impl ApprovalQuestion {
     }
 }
 
-impl ApprovalAnswer {
-    /// Returns the answer in the retry `request` of a modern client.
-    pub(crate) fn of_retry(request: &Request) -> Self {
-        let responses = request.param(INPUT_RESPONSES).unwrap_or("{}");
-        let fields = Fields::parse(responses, 0..responses.len()).unwrap_or_default();
-        fields
-            .raw(responses, KEY)
-            .map_or(Self::Missing, Self::of_result)
-    }
-
-    /// Returns the answer in the `response` of a legacy client.
-    pub(crate) fn of_response(response: &Response) -> Self {
-        response.result().map_or(Self::Failed, Self::of_result)
-    }
-
-    /// Returns the answer in the JSON text of an `ElicitResult`. Only an explicit consent is one.
-    fn of_result(result: &str) -> Self {
-        let fields = Fields::parse(result, 0..result.len()).unwrap_or_default();
-        let content = fields.raw(result, "content").unwrap_or("{}");
-        let answers = Fields::parse(content, 0..content.len()).unwrap_or_default();
-        let is_accepted = fields.string(result, "action").as_deref() == Some("accept");
-        match is_accepted && answers.raw(content, ANSWER) == Some("true") {
-            true => Self::Accepted,
-            false => Self::Declined,
-        }
-    }
+/// Returns `true` for the JSON text of an `ElicitResult` that confirms the call. Only an explicit
+/// consent does.
+fn accepts(result: &str) -> bool {
+    let fields = Fields::parse(result, 0..result.len()).unwrap_or_default();
+    let content = fields.raw(result, "content").unwrap_or("{}");
+    let answers = Fields::parse(content, 0..content.len()).unwrap_or_default();
+    let is_accepted = fields.string(result, "action").as_deref() == Some("accept");
+    is_accepted && answers.raw(content, ANSWER) == Some("true")
 }
 
 /// Returns `true` if the caller of `call` can be asked to confirm it.
@@ -163,9 +142,7 @@ mod tests {
 
     #[test]
     fn only_an_explicit_consent_is_one() {
-        let answer = |result: &str| ApprovalAnswer::of_result(result);
-        let accepted = answer(r#"{"action":"accept","content":{"approve":true}}"#);
-        assert_eq!(accepted, ApprovalAnswer::Accepted);
+        assert!(accepts(r#"{"action":"accept","content":{"approve":true}}"#));
         for result in [
             r#"{"action":"accept","content":{"approve":false}}"#,
             r#"{"action":"accept","content":{"approve":"true"}}"#,
@@ -177,7 +154,7 @@ mod tests {
             "{}",
             "[]",
         ] {
-            assert_eq!(answer(result), ApprovalAnswer::Declined, "{result}");
+            assert!(!accepts(result), "{result}");
         }
     }
 }

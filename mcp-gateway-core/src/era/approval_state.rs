@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::request_state::{REQUEST_STATE, RequestState};
+use super::request_state::{MAX_ROUNDS, REQUEST_STATE, RequestState, open_content, seal_content};
+use crate::Call;
 use crate::approval::{Approval, ApprovalKey};
 use crate::error::{RequestError, UpstreamError};
 use crate::json::Tree;
 use crate::jsonrpc::Response;
 use crate::seal::{SealError, Sealer};
-use crate::{Call, json};
 
 /// Content of the `requestState` of a call that waits for an approval, or continues an approved
 /// call.
@@ -62,20 +62,7 @@ impl ApprovalState {
     ///
     /// [`RequestError::InvalidParams`] if it belongs to another request.
     pub(crate) fn open(call: &Call, sealer: &Sealer) -> Result<Option<Self>, RequestError> {
-        let state = call.request().param(REQUEST_STATE).and_then(json::string);
-        let opened = state.and_then(|state| sealer.open(PURPOSE, &state));
-        let Some(opened) = opened else {
-            return Ok(None);
-        };
-        let invalid = || RequestError::InvalidParams {
-            detail: "requestState is that of another request".into(),
-        };
-        let opened: Self = serde_json::from_slice(&opened).map_err(|_| invalid())?;
-        let expected = RequestState::before_routing(call, opened.request.server(), 0);
-        match expected.is_same_request(&opened.request) {
-            true => Ok(Some(opened)),
-            false => Err(invalid()),
-        }
+        open_content(call, (sealer, PURPOSE), |state: &Self| &state.request)
     }
 
     /// Encrypts the content and returns it as text.
@@ -84,9 +71,7 @@ impl ApprovalState {
     ///
     /// [`SealError`] if the system provides no randomness.
     pub(crate) fn seal(&self, sealer: &Sealer) -> Result<String, SealError> {
-        // Serializing strings and numbers is infallible.
-        let text = serde_json::to_vec(self).unwrap_or_default();
-        sealer.seal(PURPOSE, &text)
+        seal_content(self, (sealer, PURPOSE))
     }
 
     /// Returns the content for the next retry that waits; `None` if clients do not retry any more.
@@ -178,6 +163,3 @@ const INPUT_REQUIRED: &str = "input_required";
 
 /// Purpose to which the cipher binds the text.
 const PURPOSE: &str = "approval-state";
-
-/// Maximum number of retries that wait in vain. SDKs give up after ten results that require input.
-const MAX_ROUNDS: u32 = 8;

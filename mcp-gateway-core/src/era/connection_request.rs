@@ -21,6 +21,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 use super::input::InputRequiredResult;
 use super::modern_to_legacy::InputResponder;
 use super::request_state::{INPUT_RESPONSES, REQUEST_STATE, supports_input_required};
+use super::user_answer::UserAnswer;
 use crate::Call;
 use crate::json::Fields;
 use crate::jsonrpc::{ErrorObject, Id, Notification, Request, Response, code};
@@ -36,19 +37,6 @@ pub(crate) struct ConnectionRequest {
     /// Purpose of the URL, for the user.
     message: String,
     url: Arc<str>,
-}
-
-/// Answer of a client.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum ConnectionAnswer {
-    /// The user opens the URL.
-    Accepted,
-    /// The user does not.
-    Declined,
-    /// The client cannot ask its user.
-    Failed,
-    /// The client has not answered.
-    Missing,
 }
 
 impl ConnectionRequest {
@@ -87,6 +75,16 @@ impl ConnectionRequest {
         (ServerRequest::new(request, responder), answers)
     }
 
+    /// Returns the answer in the retry `request` of a modern client.
+    pub(crate) fn answer_of_retry(request: &Request) -> UserAnswer {
+        UserAnswer::of_retry(request, KEY, accepts)
+    }
+
+    /// Returns the answer in the `response` of a legacy client.
+    pub(crate) fn answer_of_response(response: &Response) -> UserAnswer {
+        UserAnswer::of_response(response, accepts)
+    }
+
     /// Returns the notification that withdraws the request, because it needs no answer any more.
     pub(crate) fn withdrawal(&self) -> Notification {
         let params = format!("{{\"requestId\":{}}}", self.request_id().to_token());
@@ -116,29 +114,10 @@ impl ConnectionRequest {
     }
 }
 
-impl ConnectionAnswer {
-    /// Returns the answer in the retry `request` of a modern client.
-    pub(crate) fn of_retry(request: &Request) -> Self {
-        let responses = request.param(INPUT_RESPONSES).unwrap_or("{}");
-        let fields = Fields::parse(responses, 0..responses.len()).unwrap_or_default();
-        fields
-            .raw(responses, KEY)
-            .map_or(Self::Missing, Self::of_result)
-    }
-
-    /// Returns the answer in the `response` of a legacy client.
-    pub(crate) fn of_response(response: &Response) -> Self {
-        response.result().map_or(Self::Failed, Self::of_result)
-    }
-
-    /// Returns the answer in the JSON text of an `ElicitResult`.
-    fn of_result(result: &str) -> Self {
-        let fields = Fields::parse(result, 0..result.len()).unwrap_or_default();
-        match fields.string(result, "action").as_deref() {
-            Some("accept") => Self::Accepted,
-            _ => Self::Declined,
-        }
-    }
+/// Returns `true` for the JSON text of an `ElicitResult` whose user opens the URL.
+fn accepts(result: &str) -> bool {
+    let fields = Fields::parse(result, 0..result.len()).unwrap_or_default();
+    fields.string(result, "action").as_deref() == Some("accept")
 }
 
 /// Returns `true` if the client of `call` can be asked to open a URL before the call goes on.
@@ -191,36 +170,24 @@ mod tests {
     #[test]
     fn an_answer_is_that_of_the_request() {
         for (responses, expected) in [
-            (
-                r#"{"connect":{"action":"accept"}}"#,
-                ConnectionAnswer::Accepted,
-            ),
-            (
-                r#"{"connect":{"action":"decline"}}"#,
-                ConnectionAnswer::Declined,
-            ),
-            (
-                r#"{"connect":{"action":"cancel"}}"#,
-                ConnectionAnswer::Declined,
-            ),
-            (r#"{"connect":1}"#, ConnectionAnswer::Declined),
-            (
-                r#"{"other":{"action":"accept"}}"#,
-                ConnectionAnswer::Missing,
-            ),
-            ("1", ConnectionAnswer::Missing),
+            (r#"{"connect":{"action":"accept"}}"#, UserAnswer::Accepted),
+            (r#"{"connect":{"action":"decline"}}"#, UserAnswer::Declined),
+            (r#"{"connect":{"action":"cancel"}}"#, UserAnswer::Declined),
+            (r#"{"connect":1}"#, UserAnswer::Declined),
+            (r#"{"other":{"action":"accept"}}"#, UserAnswer::Missing),
+            ("1", UserAnswer::Missing),
         ] {
             let params = format!("{{\"inputResponses\":{responses}}}");
             let request = Request::new(&Id::from(1), &Method::ToolsCall, &params);
             assert_eq!(
-                ConnectionAnswer::of_retry(&request),
+                ConnectionRequest::answer_of_retry(&request),
                 expected,
                 "{responses}"
             );
         }
         let error = ErrorObject::method_not_found();
         let response = Response::from_error(&Id::from(1), &error);
-        let answer = ConnectionAnswer::of_response(&response);
-        assert_eq!(answer, ConnectionAnswer::Failed);
+        let answer = ConnectionRequest::answer_of_response(&response);
+        assert_eq!(answer, UserAnswer::Failed);
     }
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::request_state::{REQUEST_STATE, RequestState};
+use super::request_state::{MAX_ROUNDS, RequestState, open_content, seal_content};
+use crate::Call;
 use crate::error::RequestError;
 use crate::seal::{SealError, Sealer};
-use crate::{Call, json};
 
 /// Content of the `requestState` of a call that waits until its user has connected an account.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -40,20 +40,7 @@ impl ConnectionState {
     ///
     /// [`RequestError::InvalidParams`] if it belongs to another request.
     pub(crate) fn open(call: &Call, sealer: &Sealer) -> Result<Option<Self>, RequestError> {
-        let state = call.request().param(REQUEST_STATE).and_then(json::string);
-        let opened = state.and_then(|state| sealer.open(PURPOSE, &state));
-        let Some(opened) = opened else {
-            return Ok(None);
-        };
-        let invalid = || RequestError::InvalidParams {
-            detail: "requestState is that of another request".into(),
-        };
-        let opened: Self = serde_json::from_slice(&opened).map_err(|_| invalid())?;
-        let expected = RequestState::before_routing(call, opened.server(), 0);
-        match expected.is_same_request(&opened.request) {
-            true => Ok(Some(opened)),
-            false => Err(invalid()),
-        }
+        open_content(call, (sealer, PURPOSE), |state: &Self| &state.request)
     }
 
     /// Encrypts the content and returns it as text.
@@ -62,9 +49,7 @@ impl ConnectionState {
     ///
     /// [`SealError`] if the system provides no randomness.
     pub(crate) fn seal(&self, sealer: &Sealer) -> Result<String, SealError> {
-        // Serializing strings and numbers is infallible.
-        let text = serde_json::to_vec(self).unwrap_or_default();
-        sealer.seal(PURPOSE, &text)
+        seal_content(self, (sealer, PURPOSE))
     }
 
     /// Returns the content for the next retry; `None` if clients do not retry any more.
@@ -91,9 +76,6 @@ impl ConnectionState {
 
 /// Purpose to which the cipher binds the text.
 const PURPOSE: &str = "connection-state";
-
-/// Maximum number of retries that wait in vain. SDKs give up after ten results that require input.
-const MAX_ROUNDS: u32 = 8;
 
 #[cfg(test)]
 mod tests {

@@ -8,10 +8,12 @@ use std::time::Duration;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::call::Prepared;
 use crate::clock::unix_now;
+use crate::error::RequestError;
 use crate::jsonrpc::Request;
 use crate::protocol::Method;
 use crate::seal::{SealError, Sealer};
@@ -106,9 +108,7 @@ impl RequestState {
     ///
     /// [`SealError`] if the system provides no randomness.
     pub(super) fn seal(&self, sealer: &Sealer) -> Result<String, SealError> {
-        // Serializing strings and numbers is infallible.
-        let text = serde_json::to_vec(self).unwrap_or_default();
-        sealer.seal(PURPOSE, &text)
+        seal_content(self, (sealer, PURPOSE))
     }
 
     /// Decrypts the `requestState` of `call`; returns `None` if it is invalid, expired, or belongs
@@ -123,6 +123,51 @@ impl RequestState {
         (is_same && opened.expires > unix_now()).then_some(opened)
     }
 }
+
+/// Returns the content, sealed for `purpose`, of the `requestState` of `call`; `None` if it has none,
+/// or one of another purpose, such as that of its server. `bound` returns what binds it to a request.
+///
+/// One that has expired is returned, too: nobody else knows it.
+///
+/// # Errors
+///
+/// [`RequestError::InvalidParams`] if it belongs to another request.
+pub(super) fn open_content<C: DeserializeOwned>(
+    call: &Call,
+    (sealer, purpose): (&Sealer, &str),
+    bound: fn(&C) -> &RequestState,
+) -> Result<Option<C>, RequestError> {
+    let state = call.request().param(REQUEST_STATE).and_then(json::string);
+    let Some(opened) = state.and_then(|state| sealer.open(purpose, &state)) else {
+        return Ok(None);
+    };
+    let invalid = || RequestError::InvalidParams {
+        detail: "requestState is that of another request".into(),
+    };
+    let opened: C = serde_json::from_slice(&opened).map_err(|_| invalid())?;
+    let request = bound(&opened);
+    match RequestState::before_routing(call, request.server(), 0).is_same_request(request) {
+        true => Ok(Some(opened)),
+        false => Err(invalid()),
+    }
+}
+
+/// Encrypts `content` for `purpose`, and returns it as text.
+///
+/// # Errors
+///
+/// [`SealError`] if the system provides no randomness.
+pub(super) fn seal_content(
+    content: &impl Serialize,
+    (sealer, purpose): (&Sealer, &str),
+) -> Result<String, SealError> {
+    // Serializing strings and numbers is infallible.
+    let text = serde_json::to_vec(content).unwrap_or_default();
+    sealer.seal(purpose, &text)
+}
+
+/// Maximum number of retries that wait in vain. SDKs give up after ten results that require input.
+pub(super) const MAX_ROUNDS: u32 = 8;
 
 /// Returns `true` if `call` is a retry: it has a `requestState`, valid or not.
 pub(crate) fn has_request_state<S>(call: &Call<S>) -> bool {

@@ -152,17 +152,6 @@ pub struct Approve<S> {
     shared: Arc<Shared>,
 }
 
-/// Bounds of the inner service.
-trait CallService:
-    Service<Call, Response = Reply, Error = Error, Future: Send> + Clone + Send + Sync + 'static
-{
-}
-
-impl<S> CallService for S where
-    S: Service<Call, Response = Reply, Error = Error, Future: Send> + Clone + Send + Sync + 'static
-{
-}
-
 impl<S> Service<Call> for Approve<S>
 where
     S: Service<Call, Response = Reply, Error = Error> + Clone + Send + Sync + 'static,

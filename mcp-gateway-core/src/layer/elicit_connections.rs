@@ -85,8 +85,9 @@ use crate::approval::Verdict;
 use crate::credential::ConnectionSignals;
 #[cfg(doc)]
 use crate::credential::CredentialError;
-use crate::era::{self, ConnectionAnswer, ConnectionState, ParkedCalls};
+use crate::era::{self, ConnectionRequest, ConnectionState, ParkedCalls, UserAnswer};
 use crate::error::BoxError;
+use crate::layer::call_service::CallService;
 use crate::protocol::Era;
 use crate::seal::SealError;
 use crate::{Call, Drain, Error, Reply};
@@ -147,17 +148,6 @@ pub struct ElicitConnections<S> {
     shared: Arc<Shared>,
 }
 
-/// Bounds of the inner service.
-trait CallService:
-    Service<Call, Response = Reply, Error = Error, Future: Send> + Clone + Send + Sync + 'static
-{
-}
-
-impl<S> CallService for S where
-    S: Service<Call, Response = Reply, Error = Error, Future: Send> + Clone + Send + Sync + 'static
-{
-}
-
 impl<S> Service<Call> for ElicitConnections<S>
 where
     S: Service<Call, Response = Reply, Error = Error> + Clone + Send + Sync + 'static,
@@ -209,12 +199,12 @@ impl<S: CallService> ElicitedCall<S> {
         let Some(state) = state else {
             return self.send_or_ask().await;
         };
-        let answer = ConnectionAnswer::of_retry(self.call.request());
+        let answer = ConnectionRequest::answer_of_retry(self.call.request());
         self.call = era::without_retry(&self.call);
         match answer {
-            ConnectionAnswer::Missing if state.is_first() => self.send_or_ask().await,
-            ConnectionAnswer::Accepted | ConnectionAnswer::Missing => self.resume(state).await,
-            ConnectionAnswer::Declined | ConnectionAnswer::Failed => self.send().await,
+            UserAnswer::Missing if state.is_first() => self.send_or_ask().await,
+            UserAnswer::Accepted | UserAnswer::Missing => self.resume(state).await,
+            UserAnswer::Declined | UserAnswer::Failed => self.send().await,
         }
     }
 

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use tower::ServiceExt;
 
+use super::Shared;
 use super::waiting::Waiting;
-use super::{CallService, Shared};
 use crate::approval::{
     Approval, ApprovalPass, ApprovalRequest, ApprovalState as State, Unapproved, Verdict,
 };
-use crate::era::{self, ApprovalAnswer, ApprovalQuestion, ApprovalState};
+use crate::era::{self, ApprovalQuestion, ApprovalState, UserAnswer};
 use crate::error::BoxError;
+use crate::layer::call_service::CallService;
 use crate::protocol::Era;
 use crate::seal::SealError;
 use crate::{BoxFuture, Call, Error, Reply};
@@ -33,14 +34,12 @@ impl<S: CallService> UnapprovedCall<S> {
             if state.step() > 0 {
                 return self.continue_call(state).await;
             }
-            let answer = ApprovalAnswer::of_retry(self.call.request());
+            let answer = ApprovalQuestion::answer_of_retry(self.call.request());
             self.call = era::without_retry(&self.call);
             match answer {
-                ApprovalAnswer::Accepted => self.confirmed(&state, true).await,
-                ApprovalAnswer::Declined | ApprovalAnswer::Failed => {
-                    self.confirmed(&state, false).await
-                }
-                ApprovalAnswer::Missing => self.wait_again(state).await,
+                UserAnswer::Accepted => self.confirmed(&state, true).await,
+                UserAnswer::Declined | UserAnswer::Failed => self.confirmed(&state, false).await,
+                UserAnswer::Missing => self.wait_again(state).await,
             }
         })
     }

@@ -9,13 +9,13 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::time::{Instant, sleep_until};
 
-use super::CallService;
 use super::unapproved_call::{UnapprovedCall, no_randomness, pending, refusal};
 use crate::approval::{Approval, ApprovalRequest, ApprovalState as State, Unapproved};
 use crate::auth::AuthenticationWatch;
-use crate::era::{ApprovalAnswer, ApprovalQuestion, ApprovalState, HeldCall};
+use crate::era::{ApprovalQuestion, ApprovalState, HeldCall, UserAnswer};
 use crate::error::AuthError;
 use crate::jsonrpc::{Notification, Response};
+use crate::layer::call_service::CallService;
 use crate::layer::elicit_connections::HOLD;
 use crate::layer::messages;
 use crate::protocol::{Era, Method, meta};
@@ -59,7 +59,7 @@ struct Progress {
 
 /// End of one step of the wait.
 enum Step {
-    Answered(ApprovalAnswer),
+    Answered(UserAnswer),
     /// The record has changed.
     Changed,
     /// Nobody has decided in time, or the gateway is shut down.
@@ -184,7 +184,7 @@ impl<S: CallService> Waiting<S> {
             () = self.watch.revoked() => Step::Revoked,
             Some(()) = self.changes.next() => Step::Changed,
             Some(answer) = self.answers.recv() => {
-                Step::Answered(ApprovalAnswer::of_response(&answer))
+                Step::Answered(ApprovalQuestion::answer_of_response(&answer))
             }
             () = self.of.shared.drain.started() => Step::Expired,
             () = sleep_until(self.deadline) => Step::Expired,
@@ -193,12 +193,12 @@ impl<S: CallService> Waiting<S> {
     }
 
     /// Records the answer of a legacy client. Returns the reply if the call does not run.
-    async fn answered(&mut self, answer: ApprovalAnswer) -> Option<Result<Reply, Error>> {
+    async fn answered(&mut self, answer: UserAnswer) -> Option<Result<Reply, Error>> {
         self.is_answered = true;
         let accept = match answer {
-            ApprovalAnswer::Accepted => true,
-            ApprovalAnswer::Declined => false,
-            ApprovalAnswer::Failed | ApprovalAnswer::Missing => {
+            UserAnswer::Accepted => true,
+            UserAnswer::Declined => false,
+            UserAnswer::Failed | UserAnswer::Missing => {
                 return Some(self.of.reject(self.pending.clone()).await);
             }
         };

@@ -8,12 +8,13 @@ use futures_util::{StreamExt, stream};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::time::{Instant, sleep_until};
 
+use super::ElicitedCall;
 use super::missing::MissingConnection;
-use super::{CallService, ElicitedCall};
 use crate::auth::AuthenticationWatch;
-use crate::era::{ConnectionAnswer, ConnectionRequest, ConnectionState, HeldCall};
+use crate::era::{ConnectionRequest, ConnectionState, HeldCall, UserAnswer};
 use crate::error::AuthError;
 use crate::jsonrpc::Response;
+use crate::layer::call_service::CallService;
 use crate::layer::messages;
 use crate::reply::{ReplyEvent, ReplyStream};
 use crate::task::BackgroundTask;
@@ -34,7 +35,7 @@ pub(super) struct Waiting {
 
 /// End of one step of the wait.
 enum Step {
-    Answered(ConnectionAnswer),
+    Answered(UserAnswer),
     /// A connection has changed.
     Changed,
     /// The user has not connected in time, or the gateway is shut down.
@@ -66,7 +67,7 @@ impl Waiting {
             () = self.watch.revoked() => Step::Revoked,
             Some(()) = self.changes.next() => Step::Changed,
             Some(answer) = self.answers.recv() => {
-                Step::Answered(ConnectionAnswer::of_response(&answer))
+                Step::Answered(ConnectionRequest::answer_of_response(&answer))
             }
             () = self.drain.started() => Step::Expired,
             () = sleep_until(self.deadline) => Step::Expired,
@@ -123,8 +124,8 @@ impl Waiting {
         let (mut before, mut is_answered) = (Vec::new(), false);
         let result = loop {
             match self.step().await {
-                Step::Answered(ConnectionAnswer::Accepted) => is_answered = true,
-                Step::Answered(ConnectionAnswer::Failed) => {
+                Step::Answered(UserAnswer::Accepted) => is_answered = true,
+                Step::Answered(UserAnswer::Failed) => {
                     let response = request
                         .to_error()
                         .to_response(Some(elicited.call.request().id()));
