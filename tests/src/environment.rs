@@ -32,6 +32,8 @@ pub struct Environment {
     pub chromium: PathBuf,
     /// The virtual environment with FastMCP.
     pub fastmcp: PathBuf,
+    /// The folder with the programs `helm` and `kubectl`, of a recent release.
+    pub helm: PathBuf,
     /// The program `node`.
     pub node: PathBuf,
     /// The program `nginx`.
