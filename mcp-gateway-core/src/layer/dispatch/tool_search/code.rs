@@ -3,7 +3,7 @@
 mod calls;
 mod value;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -144,11 +144,13 @@ struct Run<S> {
     place: Place,
 }
 
-/// A call of a script that has ended.
+/// A call of a script.
 struct MadeCall {
+    number: usize,
     /// Function, as the script names it.
     path: String,
-    is_success: bool,
+    /// `None` if the script ended before the call.
+    is_success: Option<bool>,
 }
 
 impl<S: RoutedService> Run<S> {
@@ -158,13 +160,15 @@ impl<S: RoutedService> Run<S> {
         let mut running = self.place.scripts.runner.run(script, calls);
         let (mut waiting, mut made) = (VecDeque::new(), Vec::new());
         let mut in_flight = FuturesUnordered::new();
-        let mut number = 0;
+        // Effects of calls in flight remain, too.
+        let (mut number, mut sent) = (0, BTreeMap::new());
         let outcome = loop {
             tokio::select! {
                 outcome = &mut running => break outcome,
                 Some(call) = requested.recv() => waiting.push_back(call),
                 Some(call) = in_flight.next(), if !in_flight.is_empty() => {
                     self.report_progress(&call, made.len() + 1);
+                    sent.remove(&call.number);
                     made.push(call);
                 }
             }
@@ -172,9 +176,15 @@ impl<S: RoutedService> Run<S> {
                 && let Some(call) = waiting.pop_front()
             {
                 number += 1;
+                sent.insert(number, function_name(&call));
                 in_flight.push(self.serve(number, call));
             }
         };
+        made.extend(sent.into_iter().map(|(number, path)| MadeCall {
+            number,
+            path,
+            is_success: None,
+        }));
         let text = result_text(&self.call, result(outcome, &made));
         let response = Response::new(self.call.request().id(), &text);
         // A client that has gone needs no response.
@@ -183,14 +193,18 @@ impl<S: RoutedService> Run<S> {
 
     /// Answers a call of the script.
     async fn serve(&self, number: usize, call: ScriptCall) -> MadeCall {
-        let path = format!("{}.{}", call.namespace, call.function);
+        let path = function_name(&call);
         let answer = match self.functions.tool(&call.namespace, &call.function) {
             Some(tool) => self.call_tool(number, tool, &call.arguments).await,
             None => Err("there is no such function".to_owned()),
         };
-        let is_success = answer.is_ok();
+        let is_success = Some(answer.is_ok());
         call.answer(answer);
-        MadeCall { path, is_success }
+        MadeCall {
+            number,
+            path,
+            is_success,
+        }
     }
 
     /// Notifies a client that follows the progress of the script.
@@ -205,6 +219,11 @@ impl<S: RoutedService> Run<S> {
         let notification = Notification::new(&method, Some(&params));
         let _ = self.events.send(ReplyEvent::Notification(notification));
     }
+}
+
+/// Returns the function that a script calls, as the script names it.
+fn function_name(call: &ScriptCall) -> String {
+    format!("{}.{}", call.namespace, call.function)
 }
 
 /// Returns the source in the arguments of `run_code`.
@@ -247,8 +266,9 @@ fn result(outcome: ScriptOutcome, made: &[MadeCall]) -> Value {
 
 fn summary(made: &[MadeCall]) -> String {
     let one = |call: &MadeCall| match call.is_success {
-        true => call.path.clone(),
-        false => format!("{} (failed)", call.path),
+        Some(true) => call.path.clone(),
+        Some(false) => format!("{} (failed)", call.path),
+        None => format!("{} (not completed)", call.path),
     };
     let mut names: Vec<_> = made.iter().take(MOST_NAMES).map(one).collect();
     if made.len() > MOST_NAMES {
