@@ -24,10 +24,9 @@ impl Shared {
         inner: S,
         call: Call,
     ) -> Result<Reply, Error> {
-        let Some(request) = target_request(call.request()) else {
-            let message =
-                "Invalid arguments: \"tool_name\" must be a string, and \"tool_args\" an object.";
-            return Ok(failure(&call, message, None));
+        let request = match target_request(call.request()) {
+            Ok(request) => request,
+            Err(message) => return Ok(failure(&call, message, None)),
         };
         let call = call.for_request(request, ());
         trace::rename(&call);
@@ -102,15 +101,41 @@ fn mismatch(call: &Call, entry: &CatalogEntry) -> Option<Reply> {
 }
 
 /// Returns the request of the target of `run_tool`. Its other parameters are those of the target.
-fn target_request(request: &Request) -> Option<Request> {
-    let arguments = request.param("arguments")?;
-    let fields = Fields::parse(arguments, 0..arguments.len()).ok()?;
-    let name = string_json(&fields.string(arguments, "tool_name")?);
-    let given = fields.raw(arguments, "tool_args").unwrap_or("{}");
-    given.starts_with('{').then(|| {
-        request.with_params(
-            request.id(),
-            &[("name", Some(&name)), ("arguments", Some(given))],
-        )
-    })
+///
+/// Models also write objects as text, and nothing as null.
+///
+/// # Errors
+///
+/// A message for the model, which states the arguments that are expected.
+fn target_request(request: &Request) -> Result<Request, &'static str> {
+    let arguments = request.param("arguments").ok_or(WRONG_TYPES)?;
+    let fields = Fields::parse(arguments, 0..arguments.len()).map_err(|_| WRONG_TYPES)?;
+    let mut keys = fields.iter(arguments).map(|(key, _)| key);
+    if keys.any(|key| key != "tool_name" && key != "tool_args") {
+        return Err(MISPLACED);
+    }
+    let name = fields.string(arguments, "tool_name").ok_or(WRONG_TYPES)?;
+    let text = fields.string(arguments, "tool_args");
+    let given = match text.as_deref() {
+        Some(text) if serde_json::from_str::<Value>(text).is_ok() => text.trim(),
+        Some(_) => return Err(WRONG_TYPES),
+        None => fields.raw(arguments, "tool_args").unwrap_or("{}"),
+    };
+    let given = if given == "null" { "{}" } else { given };
+    if !given.starts_with('{') {
+        return Err(WRONG_TYPES);
+    }
+    Ok(request.with_params(
+        request.id(),
+        &[
+            ("name", Some(&string_json(&name))),
+            ("arguments", Some(given)),
+        ],
+    ))
 }
+
+const WRONG_TYPES: &str =
+    "Invalid arguments: \"tool_name\" must be a string, and \"tool_args\" an object.";
+
+const MISPLACED: &str = "Invalid arguments: only \"tool_name\" and \"tool_args\" are possible; the \
+                         arguments of the tool belong in \"tool_args\".";
