@@ -58,8 +58,9 @@ pub(super) fn unapproved(cause: &Unapproved) -> Problem {
 fn pending(id: &str, approvers: &Approvers) -> String {
     match approvers {
         Approvers::Caller => format!(
-            "The call requires approval, and the client cannot ask you for it. Approve {id} with the \
-             command line or the API of the gateway, then send the same call again"
+            "The call requires approval, and the client cannot ask you for it. Approve it with \
+             `mcp-gateway approval approve {id}` or the API of the gateway, then send the same call \
+             again"
         ),
         Approvers::Others { .. } => format!(
             "The call requires approval by {approvers}. Send the same call again once {id} is \
