@@ -218,11 +218,13 @@ impl AdminClient {
 
 /// Returns the error of a problem document.
 fn rejection(status: StatusCode, problem: &Value) -> anyhow::Error {
+    let detail = problem["detail"].as_str().unwrap_or_default();
     match status {
         StatusCode::UNAUTHORIZED => {
             return anyhow!("set {TOKEN_VARIABLE} to a valid token of the gateway, or use --token");
         }
-        StatusCode::FORBIDDEN => {
+        // Other reasons are those of what was asked for, such as the approvers of a call.
+        StatusCode::FORBIDDEN if ["", NOT_ADMIN].contains(&detail) => {
             return anyhow!("the token of --token or {TOKEN_VARIABLE} is not that of an admin");
         }
         _ => {}
@@ -241,3 +243,6 @@ fn rejection(status: StatusCode, problem: &Value) -> anyhow::Error {
     }
     anyhow!(lines.join("\n"))
 }
+
+/// Detail of a response to callers who are no administrators.
+const NOT_ADMIN: &str = "the role admin is required";

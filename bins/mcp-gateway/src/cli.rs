@@ -103,22 +103,20 @@ enum Command {
     Connect(ConnectArgs),
     /// List, make and end connections of users, teams and the organization
     Connection(ConnectionArgs),
-    /// List and clear the taints of callers who have received untrusted results
-    Taint(TaintArgs),
     /// Serve the built-in demonstration server over stdio
     #[cfg(feature = "demo")]
     Demo,
     /// Print definitions of pinned servers that differ from the approved ones
     Diff(DiffArgs),
-    /// Add, list, change and remove gateways of a running process
-    Gateway(NamedGatewayArgs),
     /// List, import and export entries of the registry of a running gateway
     Entry(EntryArgs),
+    /// Add, list, change and remove gateways of a running process
+    Gateway(NamedGatewayArgs),
     /// Log in to a gateway as an MCP client, and report each step
     Login(LoginArgs),
     /// Approve all definitions that pinned servers have now, in the lock file
     Pin(PinArgs),
-    /// Test the policy of a configuration, and explain its decisions
+    /// List, add and order rules, test a policy, and explain its decisions
     Policy(PolicyArgs),
     /// Request entries of the registry, and decide requests
     Request(RequestArgs),
@@ -134,6 +132,8 @@ enum Command {
     State(ProgramStateArgs),
     /// Add, list and remove servers of a running gateway
     Server(ServerArgs),
+    /// List and clear the taints of callers who have received untrusted results
+    Taint(TaintArgs),
     /// Create, list, rotate and revoke API tokens
     Token(TokenArgs),
     /// List the tools of servers

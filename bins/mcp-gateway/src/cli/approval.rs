@@ -211,6 +211,7 @@ fn facts(approval: &Value) -> Vec<String> {
         ("arguments", text(approval, "arguments")),
         ("rule", text(approval, "rule")),
         ("reason", text(approval, "reason")),
+        ("approvers", approvers(&approval["approvers"])),
         ("expires", timestamp(seconds(approval, "expires"))),
     ];
     if let Some(time) = approval["validFor"].as_u64() {
@@ -230,6 +231,23 @@ fn facts(approval: &Value) -> Vec<String> {
     facts
         .map(|(name, value)| format!("{name:10} {value}"))
         .collect()
+}
+
+/// Formats who decides.
+fn approvers(approvers: &Value) -> String {
+    if approvers["caller"] == true {
+        return "the caller".to_owned();
+    }
+    let names = |key: &str, kind: &str| {
+        let names = approvers[key].as_array().into_iter().flatten();
+        let names = names.filter_map(Value::as_str);
+        names
+            .map(|name| format!("{kind} {name:?}"))
+            .collect::<Vec<_>>()
+    };
+    [names("roles", "role"), names("teams", "team")]
+        .concat()
+        .join(", ")
 }
 
 /// Width of the arguments in the table, in characters.

@@ -69,12 +69,12 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     }
     match config {
         Some(config) => {
-            print_line(describe(&config.dynamic))?;
             if args.frozen
                 && super::pins::frozen(&Configured::of(&files)?, &[])? != ExitCode::SUCCESS
             {
                 return Ok(ExitCode::FAILURE);
             }
+            print_line(describe(&config.dynamic))?;
             match args.connect || args.client.is_some() {
                 true => check_tools(&config, &system.secrets(), args.client),
                 false => Ok(ExitCode::SUCCESS),

@@ -1,7 +1,7 @@
 //! `mcp-gateway serve`.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -81,6 +81,10 @@ pub(super) fn run(command: ServeCommand) -> anyhow::Result<ExitCode> {
     };
     logging::init(&ready.config.serving.log);
     ready.warnings.lines().for_each(eprint_line);
+    // Other commands read this file without an option.
+    if source.files.is_empty() && Path::new("gateway.yaml").is_file() {
+        eprint_line("warning: gateway.yaml is not used; serve it with --config gateway.yaml");
+    }
     raise_descriptor_limit();
     let runtime = super::runtime()?;
     runtime.block_on(serve::run(source, ready, files))?;

@@ -73,6 +73,12 @@ impl TargetArgs {
                 ),
             });
         }
+        if let UpstreamError::Overloaded { retry_after } = error {
+            let seconds = retry_after.as_secs_f64().ceil();
+            return Some(format!(
+                "A limit of the gateway is reached; try again in {seconds} s."
+            ));
+        }
         matches!(error, UpstreamError::Connect(_)).then(|| match plain_url(&self.url) {
             Some(plain) => plain,
             None => "Is the gateway running? Set its URL with --url, or use --config or \

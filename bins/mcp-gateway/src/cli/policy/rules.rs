@@ -20,9 +20,21 @@ pub(super) struct AddArgs {
     /// Effect on the calls that it concerns
     #[arg(long, value_parser = ["allow", "approve", "deny"])]
     effect: String,
-    /// Text that the client receives when the rule rejects a call
+    /// Text that the client receives when the rule rejects a call, or for the approver
     #[arg(long)]
     reason: Option<String>,
+    /// With the effect approve: role that decides, instead of the caller; may be repeated
+    #[arg(long = "approver-role", value_name = "ROLE")]
+    approver_roles: Vec<String>,
+    /// With the effect approve: team that decides, instead of the caller; may be repeated
+    #[arg(long = "approver-team", value_name = "TEAM")]
+    approver_teams: Vec<String>,
+    /// With the effect approve: time for the decision, such as 1h [default: 10m]
+    #[arg(long, value_name = "DURATION")]
+    timeout: Option<String>,
+    /// With the effect approve: time for which an approval permits the same call; one call otherwise
+    #[arg(long, value_name = "DURATION")]
+    valid_for: Option<String>,
     /// Log the effect instead of applying it
     #[arg(long)]
     dry_run: bool,
@@ -211,7 +223,12 @@ fn moved(order: &mut Value, name: &str, before: Option<&str>) -> anyhow::Result<
 /// Returns the entry of a new rule.
 fn entry(args: &AddArgs) -> Value {
     let mut entry = json!({ "name": args.name, "effect": args.effect });
-    let texts = [("reason", &args.reason), ("when", &args.when)];
+    let texts = [
+        ("reason", &args.reason),
+        ("timeout", &args.timeout),
+        ("validFor", &args.valid_for),
+        ("when", &args.when),
+    ];
     for (key, text) in texts {
         if let Some(text) = text {
             entry[key] = text.as_str().into();
@@ -228,6 +245,15 @@ fn entry(args: &AddArgs) -> Value {
     for (key, items) in lists {
         if !items.is_empty() {
             entry[key] = items.clone().into();
+        }
+    }
+    let approvers = [
+        ("roles", &args.approver_roles),
+        ("teams", &args.approver_teams),
+    ];
+    for (key, names) in approvers {
+        if !names.is_empty() {
+            entry["approvers"][key] = names.clone().into();
         }
     }
     for (name, value) in &args.annotations {
