@@ -294,7 +294,8 @@ impl McpClient {
         }))
     }
 
-    /// Calls the tool with the client-visible `name`, and returns the JSON text of the result.
+    /// Calls the tool with the client-visible `name`, and returns the JSON text of the result. The
+    /// `state` is that of the result before, if the call is sent again.
     ///
     /// # Errors
     ///
@@ -303,15 +304,18 @@ impl McpClient {
         &self,
         name: &str,
         arguments: &Map<String, Value>,
+        state: Option<Value>,
         progress: impl FnMut(&Notification),
     ) -> anyhow::Result<String> {
         let (entry, known) = self
             .entry(name)
             .with_context(|| format!("unknown tool {name:?}"))?;
-        let params = Map::from_iter([
+        let params = [
             ("name".to_owned(), known.as_ref().into()),
             ("arguments".to_owned(), Value::Object(arguments.clone())),
-        ]);
+        ];
+        let state = state.map(|state| ("requestState".to_owned(), state));
+        let params = params.into_iter().chain(state).collect();
         let request = request(&Method::ToolsCall, params);
         let call = self.prepared(entry, request, Feature::Tool(known.into()));
         let reply = self.forward.clone().oneshot(call).await;
@@ -325,13 +329,11 @@ impl McpClient {
         let Message::Response(response) = message else {
             bail!("server {server:?} did not return a response");
         };
-        match response.result() {
-            Ok(result) => Ok(result.to_owned()),
-            Err(error) => bail!(
-                "server {server:?} returned an error: {}",
-                error_message(error)
-            ),
-        }
+        let result = response.result().map(str::to_owned);
+        result.map_err(|error| {
+            let message = error_message(error);
+            anyhow!("server {server:?} returned an error: {message}")
+        })
     }
 
     /// Returns the servers that may have the tool with the client-visible `name`.

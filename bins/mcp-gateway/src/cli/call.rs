@@ -43,12 +43,13 @@ pub(super) async fn run(args: &CallArgs, servers: &McpClient) -> anyhow::Result<
         Err(unknown) => bail!(unknown),
     };
     let arguments = args.arguments(&tool)?;
-    let called = servers.call(&args.tool, &arguments, show_progress).await;
-    let result = called.map_err(|error| match unknown {
-        Some(unknown) => anyhow!("{error:#}\n{unknown}"),
-        None => error,
-    })?;
-    let parsed: Value = serde_json::from_str(&result).context("the result is not JSON")?;
+    let (result, parsed) =
+        completed(args, servers, &arguments)
+            .await
+            .map_err(|error| match unknown {
+                Some(unknown) => anyhow!("{error:#}\n{unknown}"),
+                None => error,
+            })?;
     if args.json {
         print_json(&result)?;
     } else if let Some(kind) = parsed["resultType"]
@@ -65,6 +66,33 @@ pub(super) async fn run(args: &CallArgs, servers: &McpClient) -> anyhow::Result<
         Some(true) => ExitCode::FAILURE,
         Some(false) | None => ExitCode::SUCCESS,
     })
+}
+
+/// Calls the tool, again for as long as the call waits for somebody else, and returns the text and
+/// the value of the result.
+async fn completed(
+    args: &CallArgs,
+    servers: &McpClient,
+    arguments: &Map<String, Value>,
+) -> anyhow::Result<(String, Value)> {
+    let mut state = None;
+    for _ in 0..MOST_ROUNDS {
+        let called = servers.call(&args.tool, arguments, state, show_progress);
+        let result = called.await?;
+        let parsed: Value = serde_json::from_str(&result).context("the result is not JSON")?;
+        state = continuation(&parsed);
+        if state.is_none() {
+            return Ok((result, parsed));
+        }
+    }
+    bail!("the call does not end")
+}
+
+/// Returns the state to send with the call again, if its result asks for that and for no input.
+fn continuation(result: &Value) -> Option<Value> {
+    let inputs = result["inputRequests"].as_object();
+    let waits = result["resultType"] == "input_required" && inputs.is_none_or(Map::is_empty);
+    result.get("requestState").filter(|_| waits).cloned()
 }
 
 impl CallArgs {
@@ -151,6 +179,9 @@ fn block(block: &Value) -> String {
         ),
     }
 }
+
+/// Most times that a call is sent. A gateway lets one wait for an approval eight times.
+const MOST_ROUNDS: usize = 20;
 
 #[cfg(test)]
 mod tests {
