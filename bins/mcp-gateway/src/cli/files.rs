@@ -1,10 +1,11 @@
 //! Selection of the files of a configuration.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use crate::files::ConfigFiles;
+use crate::output::eprint_line;
 
 /// Files by options.
 #[derive(Clone, Debug, Args)]
@@ -35,3 +36,14 @@ impl FileOptions {
         self.config.is_none() && self.mcp_config.is_empty()
     }
 }
+
+/// Prints a warning if `files` are none, and the file that other commands read by default exists.
+pub(super) fn warn_of_unused(files: &ConfigFiles) {
+    if files.is_empty() && Path::new(DEFAULT_FILE).is_file() {
+        eprint_line(format_args!(
+            "warning: {DEFAULT_FILE} is not used; name it with --config {DEFAULT_FILE}"
+        ));
+    }
+}
+
+const DEFAULT_FILE: &str = "gateway.yaml";

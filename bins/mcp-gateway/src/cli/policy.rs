@@ -16,7 +16,7 @@ use mcp_gateway_core::policy::Decision;
 use mcp_gateway_policy::Rules;
 use serde_json::{Map, Value, json};
 
-use self::rules::{AddArgs, ExportArgs, ListArgs, MoveArgs, NamedArgs};
+use self::rules::{AddArgs, ExportArgs, ListArgs, MoveArgs, NamedArgs, annotation};
 use super::admin::AdminArgs;
 use crate::files::ConfigFiles;
 use crate::output::print_line;
@@ -81,10 +81,10 @@ struct ExplainArgs {
     /// Arguments of the call
     #[arg(long, value_name = "JSON", default_value = "{}")]
     arguments: String,
-    /// Annotation of the tool that is true; may be repeated. Without any, a running gateway takes those
-    /// that the server lists
-    #[arg(long = "annotation", value_name = "NAME", value_parser = ANNOTATIONS)]
-    annotations: Vec<String>,
+    /// Annotation of the tool, as NAME or NAME=false; may be repeated. Without any, a running gateway
+    /// takes those that the server lists
+    #[arg(long = "annotation", value_name = "NAME", value_parser = annotation)]
+    annotations: Vec<(String, bool)>,
 }
 
 /// Names of annotations in rules.
@@ -201,8 +201,8 @@ impl ExplainArgs {
         if let Some(gateway) = &self.gateway {
             call["gateway"] = gateway.as_str().into();
         }
-        for name in &self.annotations {
-            call["annotations"][name] = true.into();
+        for (name, value) in &self.annotations {
+            call["annotations"][name] = (*value).into();
         }
         Ok(call)
     }

@@ -1,13 +1,13 @@
 //! `mcp-gateway serve`.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::files::FileOptions;
+use super::files::{FileOptions, warn_of_unused};
 use crate::output::eprint_line;
 use crate::source::{
     ConfigSource, LoadAttempt, LogOptions, TOKEN_VARIABLE, owner_token, random_token,
@@ -81,10 +81,7 @@ pub(super) fn run(command: ServeCommand) -> anyhow::Result<ExitCode> {
     };
     logging::init(&ready.config.serving.log);
     ready.warnings.lines().for_each(eprint_line);
-    // Other commands read this file without an option.
-    if source.files.is_empty() && Path::new("gateway.yaml").is_file() {
-        eprint_line("warning: gateway.yaml is not used; serve it with --config gateway.yaml");
-    }
+    warn_of_unused(&source.files);
     raise_descriptor_limit();
     let runtime = super::runtime()?;
     runtime.block_on(serve::run(source, ready, files))?;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::files::warn_of_unused;
 use crate::administration::Administration;
 use crate::files::ConfigFiles;
 use crate::logging;
@@ -37,12 +38,15 @@ impl From<StateFileArgs> for StateArgs {
 }
 
 impl StateArgs {
-    /// Returns the files that configure the gateway.
+    /// Returns the files that configure the gateway. Without any, the store is that of a gateway
+    /// without a configuration, which a reader of `gateway.yaml` may not expect.
     pub(super) fn files(&self) -> ConfigFiles {
-        ConfigFiles {
+        let files = ConfigFiles {
             config: self.config.clone(),
             clients: Vec::new(),
-        }
+        };
+        warn_of_unused(&files);
+        files
     }
 
     /// Opens the state and runs `work` with it.

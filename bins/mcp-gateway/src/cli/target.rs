@@ -79,6 +79,11 @@ impl TargetArgs {
                 "A limit of the gateway is reached; try again in {seconds} s."
             ));
         }
+        if let (Some(name), UpstreamError::Invalid { detail }) = (&self.gateway, error)
+            && detail.contains("\"not_found\"")
+        {
+            return Some(format!("You have no gateway {name:?}."));
+        }
         matches!(error, UpstreamError::Connect(_)).then(|| match plain_url(&self.url) {
             Some(plain) => plain,
             None => "Is the gateway running? Set its URL with --url, or use --config or \

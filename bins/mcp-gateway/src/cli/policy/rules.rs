@@ -108,7 +108,7 @@ pub(super) struct ExportArgs {
 }
 
 /// Parses `NAME` or `NAME=BOOLEAN`.
-fn annotation(text: &str) -> Result<(String, bool), String> {
+pub(super) fn annotation(text: &str) -> Result<(String, bool), String> {
     let (name, value) = text.split_once('=').unwrap_or((text, "true"));
     match value.parse() {
         Ok(value) if ANNOTATIONS.contains(&name) => Ok((name.to_owned(), value)),
