@@ -43,6 +43,10 @@ pub(super) async fn run(args: &ToolsArgs, servers: &McpClient) -> anyhow::Result
     let failures = tools.iter().filter_map(ToolList::failure);
     let failures: Vec<_> = failures.chain(missing_accounts(&tools)).collect();
     failures.iter().for_each(eprint_line);
+    let mut listed = tools.iter().filter_map(|tools| tools.listed.as_ref().ok());
+    if failures.is_empty() && listed.all(Vec::is_empty) {
+        eprint_line("no tools are offered");
+    }
     let errors = tools.iter().filter_map(|tools| tools.listed.as_ref().err());
     let hint = errors.filter_map(|error| args.target.hint(error)).next();
     hint.into_iter().for_each(eprint_line);
