@@ -12,6 +12,7 @@ mod mask;
 mod masker;
 mod rule;
 mod rules;
+mod subscription;
 mod taint;
 
 pub use self::mask::{MaskError, ResultMask};

@@ -304,7 +304,7 @@ impl PooledServer {
     ) -> Result<Reply, UpstreamError> {
         if call.request().method() == &Method::SubscriptionsListen {
             // A long-lived stream is not a call that occupies the server.
-            return self.upstream.send(call).await;
+            return self.subscribe(call).await;
         }
         if let Feature::Resource(uri) = &call.target().feature
             && results::is_reserved(uri)

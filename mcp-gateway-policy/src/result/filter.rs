@@ -56,7 +56,7 @@ impl RuleFilter {
     /// Creates the filter of a call by those of the rules that concern it.
     pub(super) fn new(
         (rules, concerned): (Arc<ResultRules>, Vec<usize>),
-        (gateway, call): (Arc<str>, &Call<Permitted>),
+        (gateway, call, target): (Arc<str>, &Call<Permitted>, &Target),
         entry: Option<CatalogEntry>,
         recorder: &Arc<dyn TaintRecorder>,
     ) -> Self {
@@ -65,7 +65,7 @@ impl RuleFilter {
             concerned,
             gateway,
             caller: Arc::clone(call.caller()),
-            target: call.target().clone(),
+            target: target.clone(),
             request: call.request().clone(),
             entry,
             recorder: Arc::clone(recorder),
@@ -161,10 +161,45 @@ impl RuleFilter {
         }
     }
 
+    /// Lets the next untrusted message be recorded again.
+    pub(super) fn forget_taint(&self) {
+        self.is_recorded.store(false, Ordering::Release);
+    }
+
     fn log(&self, rule: &ResultRule, message: &'static str) {
         let principal = self.caller.principal().subject();
         let (server, feature) = (&self.target.server, &self.target.feature);
         tracing::info!(rule = &**rule.name(), principal, %server, ?feature, "{message}");
+    }
+
+    /// Returns the JSON text that takes the place of the result or error `outcome`; `None` if it stays as
+    /// it is.
+    ///
+    /// # Errors
+    ///
+    /// [`Withheld`] if the client must not receive it.
+    pub(super) async fn outcome(
+        &self,
+        outcome: Result<&str, &str>,
+    ) -> Result<Option<String>, Withheld> {
+        let verdict = self.decide(outcome)?;
+        let mut text = None;
+        if !verdict.masks.is_empty() {
+            let original = outcome.unwrap_or_else(|error| error);
+            text = Some(self.masked(original, &verdict.masks)?);
+        }
+        if let Some(max) = verdict.max_bytes {
+            let whole = text.as_deref();
+            let whole = whole.unwrap_or_else(|| outcome.unwrap_or_else(|error| error));
+            if whole.len() > max {
+                let too_large = || Withheld::new(format!("it exceeds {max} bytes"));
+                text = Some(capped(whole, max).ok_or_else(too_large)?);
+            }
+        }
+        if let Some((false, rule)) = verdict.trust {
+            self.taint(rule).await?;
+        }
+        Ok(text)
     }
 
     /// Returns `text` with its masked parts replaced.
@@ -213,25 +248,7 @@ impl ReplyFilter for RuleFilter {
     }
 
     async fn response(&self, response: Response) -> Result<Response, Withheld> {
-        let outcome = response.result();
-        let verdict = self.decide(outcome)?;
-        let mut text = None;
-        if !verdict.masks.is_empty() {
-            let original = outcome.unwrap_or_else(|error| error);
-            text = Some(self.masked(original, &verdict.masks)?);
-        }
-        if let Some(max) = verdict.max_bytes {
-            let whole = text.as_deref();
-            let whole = whole.unwrap_or_else(|| outcome.unwrap_or_else(|error| error));
-            if whole.len() > max {
-                let too_large = || Withheld::new(format!("it exceeds {max} bytes"));
-                text = Some(capped(whole, max).ok_or_else(too_large)?);
-            }
-        }
-        if let Some((false, rule)) = verdict.trust {
-            self.taint(rule).await?;
-        }
-        match text {
+        match self.outcome(response.result()).await? {
             Some(text) => {
                 let changed = response.with_outcome(&text);
                 changed.ok_or_else(|| Withheld::new("it cannot be changed as a rule requires"))

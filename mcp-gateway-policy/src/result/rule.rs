@@ -147,7 +147,9 @@ impl Named for ResultRule {
     /// for any tool of their server.
     fn names(&self, gateway: &str, target: &Target) -> bool {
         match &target.feature {
-            Feature::Tool(_) | Feature::Prompt(_) => self.scope.names(gateway, target),
+            Feature::Prompt(_) | Feature::Server | Feature::Tool(_) => {
+                self.scope.names(gateway, target)
+            }
             Feature::Resource(uri) if !is_reserved(uri) => self.scope.names(gateway, target),
             // Trust must be certain.
             Feature::Resource(_) | Feature::Task(_)

@@ -9,10 +9,11 @@ use mcp_gateway_core::call::Permitted;
 use mcp_gateway_core::policy::PolicyRequest;
 use mcp_gateway_core::protocol::{ListKind, Method};
 use mcp_gateway_core::reply::FilteredBy;
-use mcp_gateway_core::route::Feature;
+use mcp_gateway_core::route::{Feature, Target};
 use mcp_gateway_core::upstream::ServerPool;
 
 use super::filter::{RuleFilter, SchemaFilter};
+use super::subscription::SubscriptionFilter;
 use super::{ResultRule, TaintRecorder};
 use crate::attributes::Attributes;
 use crate::candidates::Candidates;
@@ -67,10 +68,23 @@ impl ResultRules {
         call: &Call<Permitted>,
         (pool, recorder): (&ServerPool, &Arc<dyn TaintRecorder>),
     ) -> Option<FilteredBy> {
-        let target = call.target();
-        if call.request().method() == &Method::SubscriptionsListen {
+        let method = call.request().method();
+        if matches!(
+            method,
+            Method::LoggingSetLevel | Method::Ping | Method::SkillsList
+        ) {
+            // Settings and lists are no results.
             return None;
         }
+        let is_subscription = method == &Method::SubscriptionsListen;
+        let target = match is_subscription {
+            // Its messages have results of tasks, which do not tell their tools.
+            true => &Target::new(
+                Arc::clone(&call.target().server),
+                Feature::Task("notifications/tasks".into()),
+            ),
+            false => call.target(),
+        };
         if target.feature == Feature::List(ListKind::Tools) {
             let rules = || (Arc::clone(self), Arc::clone(gateway));
             let names = |rule: &ResultRule| rule.changes_results_of(gateway, &target.server);
@@ -99,7 +113,11 @@ impl ResultRules {
         };
         let gateway = Arc::clone(gateway);
         let rules = (Arc::clone(self), rules);
-        Some(RuleFilter::new(rules, (gateway, call), entry, recorder).into())
+        let filter = RuleFilter::new(rules, (gateway, call, target), entry, recorder);
+        Some(match is_subscription {
+            true => SubscriptionFilter::new(filter).into(),
+            false => filter.into(),
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Tests of rules about results: effects, encodings, failures, and what no rule concerns.
 
 mod masks;
+mod subscriptions;
 
 use std::sync::{Arc, Mutex};
 
@@ -10,7 +11,7 @@ use http_body_util::BodyExt;
 use mcp_gateway_core::auth::Principal;
 use mcp_gateway_core::call::{Permitted, Prepared};
 use mcp_gateway_core::credential::NoCredentials;
-use mcp_gateway_core::jsonrpc::{Id, Request, Response};
+use mcp_gateway_core::jsonrpc::{Id, Notification, Request, Response};
 use mcp_gateway_core::layer::attach_credentials::AttachCredentialsLayer;
 use mcp_gateway_core::layer::authorize::AuthorizeLayer;
 use mcp_gateway_core::layer::dispatch::DispatchLayer;
@@ -28,6 +29,24 @@ use tower::{ServiceBuilder, ServiceExt};
 use super::*;
 use crate::Scope;
 use crate::condition::Condition;
+
+/// A server that announces messages to each subscription.
+#[derive(Debug)]
+struct Announcing(Vec<(&'static str, Value)>);
+
+#[async_trait]
+impl Upstream for Announcing {
+    async fn send(&self, _: Call<Prepared>) -> Result<Reply, UpstreamError> {
+        let events = self.0.clone().into_iter().map(|(method, params)| {
+            let params = params.to_string();
+            let notification = Notification::new(&Method::from(method), Some(&params));
+            Ok(ReplyEvent::Notification(notification))
+        });
+        Ok(Reply::Events(ReplyStream::new(futures_util::stream::iter(
+            events.collect::<Vec<_>>(),
+        ))))
+    }
+}
 
 /// A server that answers each request with the same result.
 #[derive(Debug)]
@@ -77,12 +96,23 @@ fn answer(rules: &Arc<ResultRules>, call: (&Method, &str), server: Answering) ->
 /// Returns the same, with the recorder of taints.
 fn recorded(
     rules: &Arc<ResultRules>,
-    (method, params): (&Method, &str),
+    call: (&Method, &str),
     server: Answering,
     recorder: &Arc<Recorder>,
 ) -> Value {
+    let mut messages = messages(rules, call, Arc::new(server), recorder);
+    messages.remove(0)
+}
+
+/// Returns the messages of the reply.
+fn messages(
+    rules: &Arc<ResultRules>,
+    (method, params): (&Method, &str),
+    server: Arc<dyn Upstream>,
+    recorder: &Arc<Recorder>,
+) -> Vec<Value> {
     let recorder = Arc::clone(recorder);
-    let pool = ServerPool::new().with("files", Arc::new(server));
+    let pool = ServerPool::new().with("files", server);
     let (rules, servers) = (Arc::clone(rules), pool.clone());
     let attach = MapRequestLayer::new(move |mut call: Call<Permitted>| {
         let recorder: Arc<dyn TaintRecorder> = Arc::clone(&recorder) as _;
@@ -102,19 +132,29 @@ fn recorded(
     let client = ClientInfo::new(ProtocolVersion::LATEST, Capabilities::default());
     let caller = Arc::new(Caller::new(Principal::new("alice"), "main", client));
     let request = Request::new(&Id::from(1), method, params);
-    let text = async {
+    let texts = async {
         let reply: Result<Reply, Error> = stack.oneshot(Call::trusted(request, caller)).await;
         match reply.unwrap() {
-            Reply::Json { body, .. } => body.collect().await.unwrap().to_bytes().to_vec(),
-            Reply::Events(mut events) => match events.next().await.unwrap().unwrap() {
-                ReplyEvent::Response(response) => response.bytes().to_vec(),
-                other => panic!("{other:?}"),
-            },
+            Reply::Json { body, .. } => vec![body.collect().await.unwrap().to_bytes().to_vec()],
+            Reply::Events(mut events) => {
+                let mut texts = Vec::new();
+                while let Some(Ok(event)) = events.next().await {
+                    texts.push(match event {
+                        ReplyEvent::Response(response) => response.bytes().to_vec(),
+                        ReplyEvent::Notification(one) => one.bytes().to_vec(),
+                        other @ ReplyEvent::Request(_) => panic!("{other:?}"),
+                    });
+                }
+                texts
+            }
         }
     };
     let runtime = tokio::runtime::Builder::new_current_thread();
-    let text = { runtime }.enable_time().build().unwrap().block_on(text);
-    serde_json::from_slice(&text).unwrap()
+    let texts = { runtime }.enable_time().build().unwrap().block_on(texts);
+    let texts = texts.iter();
+    texts
+        .map(|text| serde_json::from_slice(text).unwrap())
+        .collect()
 }
 
 fn rules(rules: impl IntoIterator<Item = ResultRule>) -> Arc<ResultRules> {
@@ -325,6 +365,11 @@ fn all_kinds_of_results_are_masked() {
             Method::TasksGet,
             r#"{"taskId":"files__t"}"#,
             json!({ "status": "completed", "result": { "structuredContent": { "a": "secret" } } }),
+        ),
+        (
+            Method::SkillsGet,
+            r#"{"uri":"a:b"}"#,
+            json!({ "contents": [{ "text": "secret" }] }),
         ),
     ];
     for (method, params, result) in calls {

@@ -20,6 +20,12 @@ impl PooledServer {
         filtered(filtering(call), reply).await
     }
 
+    /// Subscribes to the server. The filter applies to each of its messages.
+    pub(super) async fn subscribe(&self, call: Call<Prepared>) -> Result<Reply, UpstreamError> {
+        let filtering = filtering(&call);
+        filtered(filtering, self.upstream.send(call).await?).await
+    }
+
     /// Sends `call` to a server with budgets, which apply to what the filter of the reply has left.
     pub(super) async fn send_budgeted(
         self: Arc<Self>,
