@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::ledger::{Ledger, Period};
-use super::share::{MAX_SHARE, Verdict};
+use super::share::{LARGE_SHARE, SMALL_SHARE, Verdict};
 use super::{Refusal, Share};
 use crate::clock::Clock;
 use crate::limit::Quota;
@@ -76,7 +76,7 @@ impl Refills {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         while tasks.try_join_next().is_some() {}
         tasks.spawn(async move {
-            let wanted = verdict.next_size();
+            let wanted = verdict.next_size(quota.amount);
             let account = (share.account(), period);
             let reserved = ledger.reserve(account, quota.amount, wanted);
             let refusal = match timeout(STORE_TIMEOUT, reserved).await {
@@ -123,5 +123,8 @@ const STORE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Maximum time for which a call waits for a share.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Largest share, which a process that is killed loses for each key.
-const _: () = assert!(MAX_SHARE == 64, "docs/limits.md states the number");
+/// Largest shares, which a process that is killed loses for each key.
+const _: () = assert!(
+    SMALL_SHARE == 64 && LARGE_SHARE == 4096,
+    "docs/limits.md states the numbers"
+);

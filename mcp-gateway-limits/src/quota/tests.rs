@@ -267,7 +267,7 @@ async fn the_store_is_asked_once_for_many_calls_and_may_fail_meanwhile() {
         requests: AtomicU32::new(0),
     });
     let store: Arc<dyn Store> = failing.clone();
-    let process = Process::new(&store, &clock, hourly(100_000));
+    let process = Process::new(&store, &clock, hourly(50_000));
     for _ in 0..4 + 16 + 640 {
         assert!(process.call("alice").await.is_ok());
     }
