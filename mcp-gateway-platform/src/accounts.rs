@@ -245,6 +245,7 @@ fn recipient(transport: &ServerRuntime) -> String {
             let (program, folder) = ((&process.command, &process.args), &process.directory);
             format!("process {program:?} {folder:?}")
         }
+        ServerRuntime::Kubernetes(server) => format!("image {}", server.image),
         ServerRuntime::Remote(remote) => format!("remote {}", remote.address()),
     }
 }

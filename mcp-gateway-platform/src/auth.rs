@@ -31,6 +31,7 @@ use self::workloads::{WorkloadAudit, WorkloadIssuers};
 use crate::accounts::AccountServices;
 use crate::approvals;
 use crate::error::PlatformError;
+use crate::orchestrator::Orchestrator;
 use crate::protocols::ProtocolDocuments;
 use crate::spec::{
     DynamicSpec, MetadataDocuments, OAuth, PlatformSpec, SessionKey, StaticAuth, StaticSpec,
@@ -61,6 +62,8 @@ pub(crate) struct Services {
     pub(crate) protocols: Option<ProtocolDocuments>,
     /// Runner of scripts, if the program has one.
     pub(crate) scripts: Option<Arc<dyn ScriptRunner>>,
+    /// Program that runs servers on a cluster, if there is one.
+    pub(crate) orchestrator: Option<Arc<dyn Orchestrator>>,
     /// Account that was created in an empty state store.
     pub(crate) first_account: Option<InitialAccount>,
     /// Description of the state store for operators.
@@ -81,6 +84,7 @@ impl Services {
             key: None,
             protocols: None,
             scripts: None,
+            orchestrator: None,
             first_account: None,
             location: None,
         }

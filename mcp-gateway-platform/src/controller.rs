@@ -148,6 +148,7 @@ impl Controller {
             .with_protocols(foundation.protocols.clone())
             .with_kept_results(clients.kept_results)
             .with_audit(foundation.audit.clone())
+            .with_orchestrator(foundation.orchestrator.clone())
             .with_data_folder(StateStore::folder_of(&fixed.store));
         let metrics = approvals::counted(foundation.approvals.as_ref());
         let mut controller = Self {

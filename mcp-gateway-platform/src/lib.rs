@@ -11,6 +11,7 @@
 //! | [`source`] | sources of specs |
 //! | [`Platform`] | starts, applies specs, drains and closes |
 //! | [`status`] | observed state |
+//! | [`orchestrator`] | programs that run servers on a cluster |
 //! | [`audit`] | log of calls and administrative changes |
 //! | [`state`] | store of accounts, tokens, clients and detected protocols, and its key |
 //! | [`isolation`] | state folders of programs |
@@ -29,6 +30,7 @@ mod controller;
 mod error;
 mod http;
 pub mod isolation;
+pub mod orchestrator;
 mod platform;
 mod protocols;
 pub mod registry;

@@ -25,6 +25,7 @@ use crate::auth::{AuthorizationServices, InitialAccount, Services, client_policy
 use crate::controller::Controller;
 use crate::error::PlatformError;
 use crate::http::router::{HttpRouter, MetricsService};
+use crate::orchestrator::Orchestrator;
 use crate::registry::{EntryReader, Registry};
 use crate::rollout::Rollout;
 use crate::running::{self, Running};
@@ -92,6 +93,7 @@ pub struct PlatformBuilder {
     entries: Option<Arc<dyn EntryReader>>,
     library: Vec<EntryDocument>,
     scripts: Option<Arc<dyn ScriptRunner>>,
+    orchestrator: Option<Arc<dyn Orchestrator>>,
 }
 
 impl PlatformBuilder {
@@ -118,12 +120,14 @@ impl PlatformBuilder {
             entries,
             library,
             scripts,
+            orchestrator,
         } = self;
         check(&spec, address)?;
         let base = Url::parse(&spec.fixed.base_url(address));
         let base = base.map_err(|error| PlatformError::BaseUrl(error.into()))?;
         let mut foundation = Services::lay(&spec, base).await?;
         foundation.scripts = scripts;
+        foundation.orchestrator = orchestrator;
         let registry = servers_of_store(&foundation, entries).await?;
         let merged = running::merge(&spec.dynamic, registry.as_ref());
         let whole = PlatformSpec::new(spec.fixed.clone(), merged.spec.clone());
@@ -192,6 +196,7 @@ impl Platform {
             entries: None,
             library: Vec::new(),
             scripts: None,
+            orchestrator: None,
         }
     }
 

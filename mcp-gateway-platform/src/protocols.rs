@@ -115,6 +115,11 @@ fn definition(runtime: &ServerRuntime) -> Option<String> {
                 "directory": directory,
             })
         }
+        ServerRuntime::Kubernetes(server) => json!({
+            "image": server.image,
+            "command": server.command,
+            "args": server.args,
+        }),
         ServerRuntime::Remote(remote) => json!({ "url": remote.address() }),
     };
     Some(definition.to_string())

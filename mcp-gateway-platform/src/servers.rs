@@ -25,6 +25,7 @@ pub(crate) use self::managed::ManagedServer;
 use self::secret_use::RecordedSecrets;
 use self::templated_remote::TemplatedRemote;
 use crate::isolation::{IsolatedProcess, Program, StateRoot};
+use crate::orchestrator::Orchestrator;
 use crate::protocols::ProtocolDocuments;
 use crate::rollout::Rollout;
 use crate::spec;
@@ -89,6 +90,8 @@ pub struct ServerFactory {
     states: StateRoot,
     /// Log of the use of secrets; `None` if it is disabled.
     audit: Option<AuditLog>,
+    /// Program that runs servers on a cluster.
+    orchestrator: Option<Arc<dyn Orchestrator>>,
 }
 
 /// Prepared replacement of the running servers.
@@ -277,6 +280,13 @@ impl ServerFactory {
         self
     }
 
+    /// Sets the program that runs servers on a cluster. Default: none.
+    #[must_use]
+    pub fn with_orchestrator(mut self, orchestrator: Option<Arc<dyn Orchestrator>>) -> Self {
+        self.orchestrator = orchestrator;
+        self
+    }
+
     /// Sets the HTTP client.
     pub(crate) fn with_web(mut self, web: SharedHttpClient) -> Self {
         self.web = web;
@@ -343,6 +353,12 @@ impl ServerFactory {
                     None => Arc::new(program.literal()),
                 }
             }
+            spec::ServerRuntime::Kubernetes(_) => {
+                let orchestrator = self.orchestrator.as_ref().ok_or_else(|| {
+                    io::Error::other("no cluster is configured to run servers on; set kubernetes")
+                })?;
+                orchestrator.backend(&definition.name)
+            }
             spec::ServerRuntime::Remote(remote) => match &remote.url_template {
                 None => Arc::new(Remote::new(remote.url.clone(), self.web.client()?)),
                 Some(template) if TemplatedRemote::has_fixed_host(template) => {
@@ -386,6 +402,7 @@ pub fn credential(transport: &spec::ServerRuntime) -> Option<Credential> {
         }
         spec::ServerRuntime::Builtin(_)
         | spec::ServerRuntime::Process(_)
+        | spec::ServerRuntime::Kubernetes(_)
         | spec::ServerRuntime::Remote(_) => None,
     }
 }

@@ -23,6 +23,7 @@ mod client_credentials;
 mod gateway;
 mod isolation;
 mod issuer;
+mod kubernetes;
 mod limits;
 mod login;
 mod metrics;
@@ -59,6 +60,10 @@ pub use self::client_credentials::{AssertionSource, ClientProof, RemoteClientCre
 pub use self::gateway::GatewaySpec;
 pub use self::isolation::Isolation;
 pub use self::issuer::{Claims, Introspection, Issuer};
+pub use self::kubernetes::{
+    EgressRule, FileSource, KeyReference, KubernetesServer, PodEgress, PodFiles, PodSettings,
+    PodTransport, PodValue,
+};
 pub use self::limits::{KeptResultLimits, ParkedCallLimits, ServerLimits, SessionLimits};
 pub use self::login::{GitHub, Login, Provider};
 pub use self::metrics::Metrics;

@@ -7,6 +7,7 @@ use mcp_gateway_core::upstream::RuntimeBackend;
 use mcp_gateway_registry::EntryDocument;
 
 use super::PlatformBuilder;
+use crate::orchestrator::Orchestrator;
 use crate::registry::EntryReader;
 use crate::servers::Builtins;
 
@@ -36,6 +37,12 @@ impl PlatformBuilder {
     /// Adds ready entries to the registry, which are read-only.
     pub fn with_library(mut self, library: impl IntoIterator<Item = EntryDocument>) -> Self {
         self.library.extend(library);
+        self
+    }
+
+    /// Sets the program that runs servers on a cluster. Default: none.
+    pub fn with_orchestrator(mut self, orchestrator: Arc<dyn Orchestrator>) -> Self {
+        self.orchestrator = Some(orchestrator);
         self
     }
 

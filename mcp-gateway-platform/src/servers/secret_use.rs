@@ -68,6 +68,12 @@ fn secrets(transport: &ServerRuntime) -> Vec<String> {
                 .map(|(name, _)| format!("variable {name}"))
                 .collect()
         }
+        ServerRuntime::Kubernetes(server) => {
+            let variables = server.env.iter();
+            variables
+                .map(|(name, _)| format!("variable {name}"))
+                .collect()
+        }
         ServerRuntime::Remote(remote) => {
             let headers = remote.headers.iter();
             let headers = headers.map(|(name, _)| format!("header {name}"));

@@ -10,8 +10,8 @@ use mcp_gateway_core::upstream::{RootsPolicy, SessionPolicy, Turns, UpstreamProt
 use mcp_gateway_pins::Pins;
 
 use super::{
-    Input, PinSource, Process, Remote, RemoteAuth, RemoteTokenExchange, ServerLimits,
-    SubjectSource, ToolFilter,
+    Input, KubernetesServer, PinSource, Process, Remote, RemoteAuth, RemoteTokenExchange,
+    ServerLimits, SubjectSource, ToolFilter,
 };
 
 /// MCP server behind the gateways.
@@ -72,6 +72,8 @@ pub enum ServerRuntime {
     Builtin(Arc<str>),
     /// Child process.
     Process(Process),
+    /// Pods of a cluster.
+    Kubernetes(Arc<KubernetesServer>),
     /// HTTP.
     Remote(Remote),
 }
@@ -204,6 +206,7 @@ impl ServerRuntime {
         match self {
             Self::Builtin(_) => None,
             Self::Process(process) => process.protocol,
+            Self::Kubernetes(server) => server.protocol,
             Self::Remote(remote) => remote.protocol,
         }
     }
@@ -227,7 +230,7 @@ impl ServerRuntime {
     #[must_use]
     pub fn auth(&self) -> Option<&RemoteAuth> {
         match self {
-            Self::Builtin(_) | Self::Process(_) => None,
+            Self::Builtin(_) | Self::Process(_) | Self::Kubernetes(_) => None,
             Self::Remote(remote) => remote.auth.as_ref(),
         }
     }
@@ -236,20 +239,20 @@ impl ServerRuntime {
     #[must_use]
     pub fn exchange(&self) -> Option<&RemoteTokenExchange> {
         match self {
-            Self::Builtin(_) | Self::Process(_) => None,
+            Self::Builtin(_) | Self::Process(_) | Self::Kubernetes(_) => None,
             Self::Remote(remote) => remote.exchange.as_deref(),
         }
     }
 
     /// Returns the default sharing of sessions.
     ///
-    /// It is one for each principal for child processes, and one for all callers for built-in and
+    /// It is one for each principal for child processes and servers on Kubernetes, and one for all callers for built-in and
     /// HTTP servers.
     #[must_use]
     pub fn default_sessions(&self) -> SessionPolicy {
         match self {
             // Programs often keep state between calls, which must not leak to other principals.
-            Self::Process(_) => SessionPolicy::PerPrincipal,
+            Self::Process(_) | Self::Kubernetes(_) => SessionPolicy::PerPrincipal,
             Self::Builtin(_) | Self::Remote(_) => SessionPolicy::Shared,
         }
     }
