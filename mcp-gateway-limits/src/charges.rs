@@ -67,6 +67,7 @@ fn is_unsent(error: &Error) -> bool {
         Error::Upstream { source, .. } => matches!(
             source,
             UpstreamError::Connect(_)
+                | UpstreamError::NotRunning { .. }
                 | UpstreamError::UnknownServer
                 | UpstreamError::Unavailable { .. }
         ),

@@ -58,6 +58,15 @@ pub enum UpstreamError {
         /// Description of the defect.
         detail: Arc<str>,
     },
+    /// The server does not run where it has been deployed; it has not received the request.
+    #[error("the server is not running: {reason}")]
+    NotRunning {
+        /// Cause in a few words, which callers see, such as `ImagePullBackOff`.
+        reason: Arc<str>,
+        /// Cause for operators.
+        #[source]
+        cause: Arc<dyn std::error::Error + Send + Sync>,
+    },
     /// No server has the name.
     #[error("unknown server")]
     UnknownServer,
@@ -121,6 +130,26 @@ impl UpstreamError {
         Self::Connect(Arc::from(error.into()))
     }
 
+    /// Creates a [`NotRunning`](Self::NotRunning) error with a `reason` for callers and a `cause` for
+    /// operators.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use mcp_gateway_core::upstream::UpstreamError;
+    ///
+    /// let error = UpstreamError::not_running("ImagePullBackOff", "no image at registry.internal");
+    /// assert_eq!(error.to_string(), "the server is not running: ImagePullBackOff");
+    /// // The breaker would replace the reason by its own.
+    /// assert!(!error.is_failure());
+    /// ```
+    pub fn not_running(reason: impl Into<Arc<str>>, cause: impl Into<BoxError>) -> Self {
+        Self::NotRunning {
+            reason: reason.into(),
+            cause: Arc::from(cause.into()),
+        }
+    }
+
     /// Creates an [`Invalid`](Self::Invalid) error with a description of the defect.
     pub fn invalid(detail: impl std::fmt::Display) -> Self {
         Self::Invalid {
@@ -155,6 +184,7 @@ impl UpstreamError {
             Self::Status(status) => status.is_server_error(),
             Self::HeldBack(_)
             | Self::Unsupported { .. }
+            | Self::NotRunning { .. }
             | Self::UnknownServer
             | Self::Overloaded { .. }
             | Self::ParamMismatch { .. }

@@ -284,6 +284,7 @@ impl From<&UpstreamError> for Problem {
             UpstreamError::Connect(_) => (StatusCode::OK, "upstream_connect"),
             UpstreamError::Unsupported { .. } => (StatusCode::OK, "era"),
             UpstreamError::Invalid { .. } => (StatusCode::OK, "upstream_invalid"),
+            UpstreamError::NotRunning { .. } => (StatusCode::OK, "not_running"),
             UpstreamError::UnknownServer => (StatusCode::OK, "upstream_not_found"),
             UpstreamError::Overloaded { .. } => (StatusCode::TOO_MANY_REQUESTS, "overloaded"),
             UpstreamError::ParamMismatch { .. } => (StatusCode::BAD_REQUEST, "header_mismatch"),

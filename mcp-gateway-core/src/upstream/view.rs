@@ -268,7 +268,11 @@ impl View {
             && connection.server_info().version.era() == Era::Modern
         {
             match self.converse_in(connection, &call).await {
-                Err(UpstreamError::Closed | UpstreamError::Connect(_)) => {}
+                Err(
+                    UpstreamError::Closed
+                    | UpstreamError::Connect(_)
+                    | UpstreamError::NotRunning { .. },
+                ) => {}
                 reply => return reply,
             }
         }

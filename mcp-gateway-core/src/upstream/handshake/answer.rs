@@ -213,7 +213,7 @@ pub(super) fn failed(error: UpstreamError) -> Rejection {
     )]
     let cause = match &error {
         UpstreamError::Closed => Cause::Closed,
-        UpstreamError::Connect(_) => Cause::Unreachable,
+        UpstreamError::Connect(_) | UpstreamError::NotRunning { .. } => Cause::Unreachable,
         UpstreamError::Overloaded { .. } => Cause::Status(StatusCode::TOO_MANY_REQUESTS),
         UpstreamError::Redirect => Cause::Status(StatusCode::FOUND),
         UpstreamError::Status(status) => Cause::Status(*status),
