@@ -5,6 +5,7 @@ pub(crate) mod approvals;
 mod audit;
 pub(crate) mod clients;
 pub(crate) mod connections;
+mod deployments;
 mod entries;
 mod extract;
 mod gateways;
@@ -42,9 +43,11 @@ use mcp_gateway_store::Store;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use self::deployments::LogSlots;
 use self::problem::ApiError;
 use crate::{
-    Administration, AuditTrail, Catalog, Connections, EntryRegistry, PinRegistry, PolicyCatalog,
+    Administration, AuditTrail, Catalog, Connections, Deployments, EntryRegistry, PinRegistry,
+    PolicyCatalog,
 };
 
 /// The admin API of a gateway.
@@ -62,6 +65,8 @@ struct Parts {
     audit: Option<Arc<dyn Store>>,
     catalog: Option<Arc<dyn Catalog>>,
     connections: Option<Connections>,
+    deployments: Option<Arc<dyn Deployments>>,
+    log_slots: LogSlots,
     policy: Option<Arc<dyn PolicyCatalog>>,
     pins: Option<Arc<dyn PinRegistry>>,
     registry: Option<EntryRegistry>,
@@ -81,6 +86,8 @@ impl AdminApi {
             audit: None,
             catalog: None,
             connections: None,
+            deployments: None,
+            log_slots: LogSlots::default(),
             policy: None,
             pins: None,
             registry: None,
@@ -122,6 +129,13 @@ impl AdminApi {
     #[must_use]
     pub fn with_connections(mut self, connections: Connections) -> Self {
         Arc::make_mut(&mut self.0).connections = Some(connections);
+        self
+    }
+
+    /// Adds deployments of servers, whose restarts the trail of the catalog records.
+    #[must_use]
+    pub fn with_deployments(mut self, deployments: Arc<dyn Deployments>) -> Self {
+        Arc::make_mut(&mut self.0).deployments = Some(deployments);
         self
     }
 
@@ -196,6 +210,12 @@ impl AdminApi {
         self.0.connections.as_ref().ok_or(absent)
     }
 
+    /// Returns the deployments of servers.
+    fn deployments(&self) -> Result<&dyn Deployments, ApiError> {
+        let absent = ApiError::Absent("the gateway runs no servers on a cluster");
+        self.0.deployments.as_deref().ok_or(absent)
+    }
+
     /// Returns the servers and gateways.
     fn catalog(&self) -> Result<&dyn Catalog, ApiError> {
         let absent = ApiError::Absent("the gateway has no catalog of servers");
@@ -267,6 +287,8 @@ fn resources() -> OpenApiRouter<AdminApi> {
         .routes(routes!(pins::approve))
         .routes(routes!(servers::list, servers::create))
         .routes(routes!(servers::get, servers::replace, servers::delete))
+        .routes(routes!(deployments::restart))
+        .routes(routes!(deployments::logs))
         .routes(routes!(gateways::list, gateways::create))
         .routes(routes!(gateways::get, gateways::replace, gateways::delete));
     OpenApiRouter::with_openapi(openapi::description()).nest(BASE, below)

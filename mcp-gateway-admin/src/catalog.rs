@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::Violation;
+use crate::{DeploymentDocument, Violation};
 
 /// Servers and gateways of a platform.
 ///
@@ -155,11 +155,15 @@ pub struct ServerDocument {
     pub name: String,
     /// Source of its entry.
     pub source: ServerSource,
-    /// `idle`, `up` or `failing`; `unused` if its entry cannot be used.
+    /// `idle`, `up` or `failing`, of a server on a cluster also `pending`, `asleep`, `waking` or
+    /// `deleting`; `unused` if its entry cannot be used.
     pub state: &'static str,
     /// Cause of recent failures.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// Deployment of a server on a cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deployment: Option<DeploymentDocument>,
     /// `true` if the store has an entry of the same name, which has no effect.
     pub shadows: bool,
     /// Entry in the store, in the form of an entry of `servers` in a configuration file; each

@@ -10,7 +10,7 @@
 //! |---|---|
 //! | `/users`, `/tokens`, `/clients` | an [`Administration`] |
 //! | `/connections` | [`Connections`] |
-//! | `/servers`, `/gateways` | a [`Catalog`] |
+//! | `/servers`, `/gateways` | a [`Catalog`], and [`Deployments`] of servers |
 //! | `/policy` | a [`PolicyCatalog`] |
 //! | `/entries`, `/imports`, `/requests` | an [`EntryRegistry`] |
 //! | `/approvals` | approvals of calls |
@@ -53,6 +53,7 @@ mod administration;
 mod api;
 mod catalog;
 mod connections;
+mod deployments;
 mod entry_registry;
 mod new_client;
 mod pins;
@@ -72,6 +73,9 @@ pub use self::catalog::{
     ServerDocument, ServerSource,
 };
 pub use self::connections::Connections;
+pub use self::deployments::{
+    DeploymentDocument, DeploymentError, Deployments, LogSelection, ServerLog,
+};
 pub use self::entry_registry::EntryRegistry;
 pub use self::new_client::{ClientError, NewClient, is_identifier};
 pub use self::pins::{PendingDocument, PinRegistry, PinnedServerDocument};

@@ -37,6 +37,16 @@ impl AuditTrail {
     }
 }
 
+impl AuditTrail {
+    /// Records a `change` by `actor` that is not a change of the store.
+    pub(crate) fn record(&self, actor: &Actor, change: Change) {
+        if let Some(log) = &self.0 {
+            let event = AuditEvent::Change(change);
+            log.append(&AuditRecord::new(actor.clone(), event));
+        }
+    }
+}
+
 impl fmt::Debug for AuditTrail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("AuditTrail")

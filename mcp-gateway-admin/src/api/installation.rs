@@ -109,4 +109,4 @@ pub(super) fn warn(api: &AdminApi, entry: &str, status: EntryStatus) {
 }
 
 /// Keys of a configuration that is no installation.
-const TRANSPORTS: [&str; 3] = ["builtin", "process", "remote"];
+const TRANSPORTS: [&str; 4] = ["builtin", "kubernetes", "process", "remote"];

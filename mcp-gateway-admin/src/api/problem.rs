@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 
 use mcp_gateway_registry::{EntriesError, RequestError, Violation};
 
-use crate::{CatalogError, ClientError};
+use crate::{CatalogError, ClientError, DeploymentError};
 
 /// Error of a request.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +28,12 @@ pub(super) enum ApiError {
     /// The query or the syntax of the body is invalid.
     #[error("{0}")]
     BadRequest(String),
+    /// The gateway does too much of the kind at present, as described.
+    #[error("{0}")]
+    Busy(&'static str),
+    /// The cluster cannot be reached or refuses, as described.
+    #[error("{0}")]
+    Cluster(String),
     /// The request conflicts with what exists, as described.
     #[error("{0}")]
     Conflict(String),
@@ -109,6 +115,8 @@ impl ApiError {
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::PreconditionRequired => StatusCode::PRECONDITION_REQUIRED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Busy(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Cluster(_) => StatusCode::BAD_GATEWAY,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -247,6 +255,16 @@ impl From<CatalogError> for ApiError {
             CatalogError::Invalid(violations) => Self::Invalid(violations),
             CatalogError::Unavailable(error) => Self::Unavailable(error),
             CatalogError::Unknown => Self::NotFound,
+        }
+    }
+}
+
+impl From<DeploymentError> for ApiError {
+    fn from(error: DeploymentError) -> Self {
+        match error {
+            DeploymentError::Cluster(message) => Self::Cluster(message),
+            DeploymentError::NotRunning(message) => Self::Conflict(message),
+            DeploymentError::Unknown => Self::NotFound,
         }
     }
 }

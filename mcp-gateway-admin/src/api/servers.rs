@@ -17,7 +17,7 @@ use super::version::{Expected, created, expected, versioned};
 use super::{AdminApi, BASE, secrets};
 use crate::catalog::ServerDocument;
 
-/// Entry of a server: exactly one of `builtin`, `process`, `remote` and `entry`, and further keys as in an
+/// Entry of a server: exactly one of `builtin`, `process`, `remote`, `kubernetes` and `entry`, and further keys as in an
 /// entry of `servers` in a configuration file. Secrets are `{ "secret": TEXT }`.
 #[derive(utoipa::ToSchema)]
 #[expect(dead_code, reason = "it documents the entry, which others read")]
@@ -35,8 +35,11 @@ pub(super) struct ServerEntry {
     /// Server over HTTP.
     #[schema(value_type = Option<Object>)]
     remote: Option<Value>,
-    /// Entry of the registry, as `NAME` or `NAME@VERSION`. Without `builtin`, `process` and
-    /// `remote`, it is installed.
+    /// Server that is pods of a cluster.
+    #[schema(value_type = Option<Object>)]
+    kubernetes: Option<Value>,
+    /// Entry of the registry, as `NAME` or `NAME@VERSION`. Without `builtin`, `process`, `remote`
+    /// and `kubernetes`, it is installed.
     entry: Option<String>,
     /// Values of the inputs of the entry that is installed.
     values: Option<std::collections::BTreeMap<String, String>>,
