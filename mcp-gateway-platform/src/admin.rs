@@ -4,7 +4,9 @@
 //! apply in this replica; other replicas follow the change of the document. No lock is held while
 //! the store is awaited: the version of the document orders concurrent writes.
 
+mod deployments;
 mod gateways;
+mod masked_log;
 mod pins;
 mod policy;
 
@@ -41,6 +43,9 @@ pub(crate) fn api(
         .with_catalog(catalog, trail.clone())
         .with_policy(Arc::clone(running) as _)
         .with_pins(Arc::clone(running) as _);
+    if services.orchestrator.is_some() {
+        api = api.with_deployments(Arc::clone(running) as _);
+    }
     if let Some(authority) = &services.authority {
         let (users, server) = (authority.users.clone(), authority.server.clone());
         let accounts = &authority.accounts;
@@ -303,6 +308,7 @@ fn document(name: &str, listed: &Listed, state: &State) -> ServerDocument {
             false => ServerSource::Store,
         },
         state: status.as_ref().map_or("unused", |status| status.state()),
+        deployment: status.as_ref().and_then(deployments::document),
         error: status.and_then(|status| status.failure),
         shadows: listed.is_configured && listed.stored.is_some(),
         entry: stored.map(|stored| stored.redacted()),

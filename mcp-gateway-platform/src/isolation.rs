@@ -21,6 +21,6 @@ mod workspace;
 
 pub(crate) use self::backend::IsolatedProcess;
 pub use self::folder::FolderError;
-pub(crate) use self::program::Program;
+pub(crate) use self::program::{Program, names_secret};
 pub(crate) use self::state::StateRoot;
 pub use self::state::{StateFolder, StateFolders};

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::Stream;
 use futures_util::stream::{BoxStream, StreamExt as _};
-use mcp_gateway_core::upstream::RuntimeBackend;
+use mcp_gateway_core::upstream::{RuntimeBackend, UpstreamError};
 
 use crate::spec::KubernetesServer;
 
@@ -23,11 +23,14 @@ pub trait Orchestrator: fmt::Debug + Send + Sync + 'static {
     /// Replaces the declared servers. Those that are not declared any more are deleted, with
     /// everything that belongs to them.
     ///
-    /// Returns at once.
-    fn declare(&self, servers: Vec<DeclaredServer>);
+    /// Returns at once. The first declaration is complete: all sources have been read.
+    fn declare(&self, declaration: Declaration);
 
     /// Returns the backend of the server `name`. It wakes the server if it sleeps, and waits until
     /// it is ready.
+    ///
+    /// It uses the declared definition at the time of each connection, and fails with
+    /// [`DeploymentStatus::error`] as soon as the deployment has failed.
     fn backend(&self, name: &Arc<str>) -> Arc<dyn RuntimeBackend>;
 
     /// Returns the observed state of the server `name`; `None` if it is not declared.
@@ -46,6 +49,27 @@ pub trait Orchestrator: fmt::Debug + Send + Sync + 'static {
     ///
     /// [`OrchestratorError`] if it is not declared, has no pod, or the cluster refuses.
     async fn logs(&self, name: &str, query: LogQuery) -> Result<LogStream, OrchestratorError>;
+}
+
+/// All servers that an orchestrator runs.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Declaration {
+    /// Servers to run.
+    pub servers: Vec<DeclaredServer>,
+    /// Names of servers whose definitions cannot be read now. They keep running as they are.
+    pub unreadable: Vec<Arc<str>>,
+}
+
+impl Declaration {
+    /// Creates a declaration of `servers`, all of whose definitions have been read.
+    #[must_use]
+    pub fn new(servers: Vec<DeclaredServer>) -> Self {
+        Self {
+            servers,
+            unreadable: Vec::new(),
+        }
+    }
 }
 
 /// Server that an orchestrator runs.
@@ -102,6 +126,41 @@ impl DeploymentStatus {
             restarts: 0,
             since,
         }
+    }
+}
+
+impl DeploymentStatus {
+    /// Returns the reason and the message in one text, as far as there are any.
+    #[must_use]
+    pub fn cause(&self) -> Option<String> {
+        match (&self.reason, &self.message) {
+            (Some(reason), Some(message)) => Some(format!("{reason}: {message}")),
+            (Some(text), None) | (None, Some(text)) => Some(text.to_string()),
+            (None, None) => None,
+        }
+    }
+
+    /// Returns the error for callers of the server: they see the reason, operators see the message
+    /// as well.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::time::SystemTime;
+    ///
+    /// use mcp_gateway_platform::orchestrator::{DeploymentState, DeploymentStatus};
+    ///
+    /// let mut status = DeploymentStatus::new(DeploymentState::Failed, SystemTime::now());
+    /// status.reason = Some("ImagePullBackOff".into());
+    /// status.message = Some("registry.internal does not have the image".into());
+    /// assert_eq!(status.error().to_string(), "the server is not running: ImagePullBackOff");
+    /// ```
+    #[must_use]
+    pub fn error(&self) -> UpstreamError {
+        let state = self.state.as_str();
+        let reason = self.reason.clone().unwrap_or_else(|| state.into());
+        let cause = self.message.as_deref().unwrap_or(state);
+        UpstreamError::not_running(reason, cause.to_owned())
     }
 }
 

@@ -126,8 +126,7 @@ impl PlatformBuilder {
         let base = Url::parse(&spec.fixed.base_url(address));
         let base = base.map_err(|error| PlatformError::BaseUrl(error.into()))?;
         let mut foundation = Services::lay(&spec, base).await?;
-        foundation.scripts = scripts;
-        foundation.orchestrator = orchestrator;
+        (foundation.scripts, foundation.orchestrator) = (scripts, orchestrator);
         let registry = servers_of_store(&foundation, entries).await?;
         let merged = running::merge(&spec.dynamic, registry.as_ref());
         let whole = PlatformSpec::new(spec.fixed.clone(), merged.spec.clone());
@@ -348,6 +347,7 @@ async fn servers_of_store(
     };
     let registry = Registry::new(Arc::clone(store), keyring.clone(), entries);
     let registry = registry.with_accounts(services.authority.is_some());
+    let registry = registry.with_cluster(services.orchestrator.is_some());
     registry.load().await.map_err(StateError::read)?;
     Ok(Some(registry))
 }

@@ -28,6 +28,7 @@ pub use mcp_gateway_admin::Violation;
 
 use self::documents::Documents;
 pub(crate) use self::gateways::{ListedGateway, StoredGateway};
+use self::merge::Abilities;
 pub(crate) use self::merge::{Listed, Merged};
 use self::pins::StoredPins;
 pub use self::retired::{RetiredEntry, retired_entries};
@@ -73,8 +74,8 @@ pub(crate) struct Registry {
     keyring: Keyring,
     /// Reader of opened entries.
     reader: Arc<dyn EntryReader>,
-    /// Set if callers can log in, and servers can be called with their accounts.
-    has_accounts: bool,
+    /// Parts of the platform that servers may need.
+    abilities: Abilities,
     /// Servers by name.
     servers: Documents<StoredServer>,
     /// Gateways by identifier.
@@ -108,7 +109,7 @@ impl Registry {
         Self {
             keyring,
             reader,
-            has_accounts: false,
+            abilities: Abilities::default(),
             servers,
             gateways,
             rules,
@@ -117,11 +118,15 @@ impl Registry {
     }
 
     /// Allows servers that are called with the accounts of callers, if callers can log in.
-    pub(crate) fn with_accounts(self, has_accounts: bool) -> Self {
-        Self {
-            has_accounts,
-            ..self
-        }
+    pub(crate) fn with_accounts(mut self, has_accounts: bool) -> Self {
+        self.abilities.has_accounts = has_accounts;
+        self
+    }
+
+    /// Allows servers that are pods, if there is a cluster to run them on.
+    pub(crate) fn with_cluster(mut self, has_cluster: bool) -> Self {
+        self.abilities.has_cluster = has_cluster;
+        self
     }
 
     /// Returns the changes of the documents, by all replicas.
@@ -165,7 +170,7 @@ impl Registry {
     /// Holds the locks of each. A caller may hold the lock of the running state, which is never
     /// acquired after these.
     pub(crate) fn merge(&self, spec: &DynamicSpec) -> Merged {
-        let merged = Merged::new(spec, &self.servers.entries(), self.has_accounts);
+        let merged = Merged::new(spec, &self.servers.entries(), self.abilities);
         let merged = merged.with_gateways(&self.gateways.entries());
         let merged = merged.with_rules(&self.rules.entries());
         merged.with_pins(&self.pins.entries())

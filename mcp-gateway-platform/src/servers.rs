@@ -2,32 +2,36 @@
 
 mod client_credentials;
 mod credentials;
+mod http_clients;
 mod managed;
 mod secret_use;
 mod service_client;
+mod staged;
 mod templated_remote;
 mod token_exchange;
 
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use mcp_gateway_audit::AuditLog;
-use mcp_gateway_auth::egress::{Egress, EgressPolicy};
+use mcp_gateway_auth::egress::EgressPolicy;
 use mcp_gateway_core::era::ParkedCalls;
 use mcp_gateway_core::results::KeptResults;
-use mcp_gateway_core::runtime::{PooledHttpClient, Remote};
+use mcp_gateway_core::runtime::Remote;
 use mcp_gateway_core::upstream::{PooledServer, RuntimeBackend, ServerPool, UpstreamServer};
 
 pub(crate) use self::credentials::CredentialFactory;
+use self::http_clients::GuardedHttpClient;
+pub(crate) use self::http_clients::SharedHttpClient;
 pub(crate) use self::managed::ManagedServer;
 use self::secret_use::RecordedSecrets;
+pub(crate) use self::staged::StagedServers;
 use self::templated_remote::TemplatedRemote;
 use crate::isolation::{IsolatedProcess, Program, StateRoot};
-use crate::orchestrator::Orchestrator;
+use crate::orchestrator::{Declaration, Orchestrator};
 use crate::protocols::ProtocolDocuments;
-use crate::rollout::Rollout;
 use crate::spec;
 use mcp_gateway_core::Credential;
 
@@ -38,17 +42,8 @@ pub(crate) struct ServerSet {
     members: Vec<Arc<ManagedServer>>,
     factory: ServerFactory,
     credentials: CredentialFactory,
-}
-
-/// HTTP client for servers, created when the first server needs it.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct SharedHttpClient(Arc<OnceLock<PooledHttpClient>>);
-
-/// HTTP client for hosts that callers choose, created when the first server needs it.
-#[derive(Debug, Default)]
-struct GuardedHttpClient {
-    policy: EgressPolicy,
-    client: OnceLock<Egress>,
+    /// Last declaration to the orchestrator; `None` before the first one.
+    declared: Option<Declaration>,
 }
 
 /// Built-in servers by name.
@@ -94,15 +89,6 @@ pub struct ServerFactory {
     orchestrator: Option<Arc<dyn Orchestrator>>,
 }
 
-/// Prepared replacement of the running servers.
-#[derive(Debug)]
-#[must_use = "nothing changes before it is applied"]
-pub(crate) struct StagedServers {
-    members: Vec<Arc<ManagedServer>>,
-    /// Servers to remove.
-    retired: Vec<Arc<ManagedServer>>,
-}
-
 impl ServerSet {
     /// Creates an empty set, whose servers `factory` creates, with credentials of `credentials`.
     pub(crate) fn new(factory: ServerFactory, credentials: CredentialFactory) -> Self {
@@ -134,7 +120,8 @@ impl ServerSet {
     ///
     /// # Errors
     ///
-    /// If a built-in server is unknown or the HTTP client cannot be created.
+    /// If a built-in server is unknown, there is no orchestrator for a server, or the HTTP client
+    /// cannot be created.
     pub(crate) fn prepare(
         &mut self,
         definitions: &[spec::ServerSpec],
@@ -163,11 +150,14 @@ impl ServerSet {
         Ok(StagedServers {
             retired: retired.cloned().collect(),
             members,
+            unreadable: Vec::new(),
         })
     }
 
     /// Adds and replaces servers. Removed ones stay until [`complete`](Self::complete).
     pub(crate) fn start(&mut self, change: &StagedServers) {
+        let members = change.members.iter().chain(&change.retired);
+        self.declare(members, &change.unreadable);
         self.members.clone_from(&change.members);
         self.pool
             .replace(entries(change.members.iter().chain(&change.retired)));
@@ -175,8 +165,33 @@ impl ServerSet {
 
     /// Removes servers. Their in-flight calls finish.
     pub(crate) fn complete(&mut self, change: StagedServers) {
-        drop(change.retired);
-        self.pool.replace(entries(&change.members));
+        let StagedServers {
+            members,
+            retired,
+            unreadable,
+        } = change;
+        drop(retired);
+        self.pool.replace(entries(&members));
+        self.declare(&members, &unreadable);
+    }
+
+    /// Declares those of `members` that run on a cluster, unless they are declared already.
+    fn declare<'a>(
+        &mut self,
+        members: impl IntoIterator<Item = &'a Arc<ManagedServer>>,
+        unreadable: &[Arc<str>],
+    ) {
+        let Some(orchestrator) = &self.factory.orchestrator else {
+            return;
+        };
+        let members = members.into_iter();
+        let servers = members.filter_map(|member| member.declaration());
+        let mut declaration = Declaration::new(servers.collect());
+        declaration.unreadable = unreadable.to_vec();
+        if self.declared.as_ref() != Some(&declaration) {
+            orchestrator.declare(declaration.clone());
+            self.declared = Some(declaration);
+        }
     }
 }
 
@@ -187,50 +202,6 @@ fn entries<'a>(
     let entry =
         |member: &Arc<ManagedServer>| (Arc::clone(member.name()), Arc::clone(&member.pooled));
     members.into_iter().map(entry)
-}
-
-impl StagedServers {
-    /// Returns the changes compared with `servers`.
-    pub(crate) fn rollout(&self, servers: &ServerSet) -> Rollout {
-        let names = |members: Vec<&Arc<ManagedServer>>| {
-            let names = members.iter().map(|member| Arc::clone(member.name()));
-            names.collect()
-        };
-        let before = servers.by_name();
-        let existed = |member: &&Arc<ManagedServer>| before.contains_key(&**member.name());
-        let kept = |member: &&Arc<ManagedServer>| {
-            let other = before.get(&**member.name());
-            other.is_some_and(|other| Arc::ptr_eq(other, member))
-        };
-        let (old, added): (Vec<_>, Vec<_>) = self.members.iter().partition(existed);
-        let replaced = old.into_iter().filter(|member| !kept(member)).collect();
-        Rollout {
-            added: names(added),
-            changed: names(replaced),
-            removed: names(self.retired.iter().collect()),
-            restart: Vec::new(),
-        }
-    }
-}
-
-impl SharedHttpClient {
-    pub(crate) fn client(&self) -> io::Result<PooledHttpClient> {
-        if let Some(client) = self.0.get() {
-            return Ok(client.clone());
-        }
-        let client = PooledHttpClient::new()?;
-        Ok(self.0.get_or_init(|| client).clone())
-    }
-}
-
-impl GuardedHttpClient {
-    fn client(&self) -> io::Result<Egress> {
-        if let Some(client) = self.client.get() {
-            return Ok(client.clone());
-        }
-        let client = Egress::new(self.policy.clone())?;
-        Ok(self.client.get_or_init(|| client).clone())
-    }
 }
 
 impl ServerFactory {
@@ -335,6 +306,14 @@ impl ServerFactory {
         Ok(builder.build())
     }
 
+    /// Returns the program that runs the server of `definition`, if it is on a cluster.
+    fn orchestrator_of(&self, definition: &spec::ServerSpec) -> Option<Arc<dyn Orchestrator>> {
+        match &definition.transport {
+            spec::ServerRuntime::Kubernetes(_) => self.orchestrator.clone(),
+            _ => None,
+        }
+    }
+
     /// Returns the backend of the transport.
     fn backend(&self, definition: &spec::ServerSpec) -> io::Result<Arc<dyn RuntimeBackend>> {
         let backend: Arc<dyn RuntimeBackend> = match &definition.transport {
@@ -355,7 +334,7 @@ impl ServerFactory {
             }
             spec::ServerRuntime::Kubernetes(_) => {
                 let orchestrator = self.orchestrator.as_ref().ok_or_else(|| {
-                    io::Error::other("no cluster is configured to run servers on; set kubernetes")
+                    io::Error::other("it runs on Kubernetes, which only a running gateway reaches")
                 })?;
                 orchestrator.backend(&definition.name)
             }

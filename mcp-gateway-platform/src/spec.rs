@@ -20,6 +20,7 @@ mod assignment;
 mod audit;
 mod auth;
 mod client_credentials;
+mod cluster;
 mod gateway;
 mod isolation;
 mod issuer;
@@ -36,6 +37,7 @@ mod registry;
 mod remote;
 mod secret;
 mod server;
+mod static_spec;
 mod storage;
 mod token_exchange;
 mod tool_filter;
@@ -43,7 +45,7 @@ mod visibility;
 mod workload;
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 pub use mcp_gateway_auth::InputFormat;
@@ -57,12 +59,13 @@ pub use self::assignment::{AssignedConnection, Assignment};
 pub use self::audit::Audit;
 pub use self::auth::{Anonymous, Auth, Forward, StaticAuth, Token};
 pub use self::client_credentials::{AssertionSource, ClientProof, RemoteClientCredentials};
+pub use self::cluster::{Cluster, Reach};
 pub use self::gateway::GatewaySpec;
 pub use self::isolation::Isolation;
 pub use self::issuer::{Claims, Introspection, Issuer};
 pub use self::kubernetes::{
-    EgressRule, FileSource, KeyReference, KubernetesServer, PodEgress, PodFiles, PodSettings,
-    PodTransport, PodValue,
+    EgressRule, FileSource, KeyReference, KubernetesServer, LABEL_DOMAIN, PodEgress, PodFiles,
+    PodSettings, PodTransport, PodValue,
 };
 pub use self::limits::{KeptResultLimits, ParkedCallLimits, ServerLimits, SessionLimits};
 pub use self::login::{GitHub, Login, Provider};
@@ -119,6 +122,8 @@ pub struct StaticSpec {
     pub auth: StaticAuth,
     /// The audit log, if there is one.
     pub audit: Option<Audit>,
+    /// The cluster on which servers run, if there is one.
+    pub cluster: Option<Cluster>,
 }
 
 /// The part of a [`PlatformSpec`] that can be replaced while a platform runs.
@@ -149,6 +154,9 @@ pub struct DynamicSpec {
     pub registry: Registry,
     /// Environment variables with secrets, which child processes do not inherit.
     pub hidden_variables: Vec<String>,
+    /// Names of servers that exist, but whose definitions cannot be read now. Callers do not reach
+    /// them, and an [`Orchestrator`](crate::orchestrator::Orchestrator) does not delete them.
+    pub unreadable: Vec<Arc<str>>,
 }
 
 impl Default for DynamicSpec {
@@ -167,6 +175,7 @@ impl Default for DynamicSpec {
             metrics: Metrics::default(),
             registry: Registry::default(),
             hidden_variables: Vec::new(),
+            unreadable: Vec::new(),
         }
     }
 }
@@ -245,79 +254,6 @@ impl PlatformSpec {
     #[must_use]
     pub fn has_no_callers(&self) -> bool {
         self.fixed.auth.oauth.is_none() && self.dynamic.auth.is_empty()
-    }
-}
-
-impl StaticSpec {
-    /// Returns the keys of the fields that differ in `after`.
-    fn changed_keys(&self, after: &Self) -> Vec<&'static str> {
-        // Destructured, so that a new field does not compile without a key here.
-        let Self {
-            public_url,
-            replica_url,
-            sessions,
-            parked,
-            kept_results,
-            session_key,
-            store,
-            auth,
-            audit,
-        } = self;
-        let changes = [
-            ("audit", *audit != after.audit),
-            ("limits.parked", *parked != after.parked),
-            ("limits.results", *kept_results != after.kept_results),
-            ("limits.sessions", *sessions != after.sessions),
-            ("publicUrl", *public_url != after.public_url),
-            ("replicaUrl", *replica_url != after.replica_url),
-            ("store", *store != after.store),
-            ("sessionKey", *session_key != after.session_key),
-        ];
-        let mut keys = auth.changed_keys(&after.auth);
-        keys.extend(changed(changes));
-        keys
-    }
-
-    /// Returns the address at which other machines reach a platform that listens at `address`.
-    fn beyond_this_machine(&self, address: SocketAddr) -> Option<String> {
-        if !address.ip().is_loopback() {
-            return Some(address.to_string());
-        }
-        // A reverse proxy on this machine may listen there.
-        let url = self.public_url.as_ref()?;
-        let local = match url.host()? {
-            url::Host::Domain(name) => name == "localhost",
-            url::Host::Ipv4(ip) => ip.is_loopback(),
-            url::Host::Ipv6(ip) => ip.is_loopback(),
-        };
-        (!local).then(|| url.to_string())
-    }
-
-    /// Returns the URL for clients of a platform that listens at `address`, without a trailing `/`.
-    ///
-    /// An unspecified address is replaced by that of this machine.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use mcp_gateway_platform::spec::StaticSpec;
-    ///
-    /// let mut spec = StaticSpec::default();
-    /// assert_eq!(spec.base_url("0.0.0.0:80".parse().unwrap()), "http://127.0.0.1:80");
-    /// spec.public_url = Some("https://mcp.example.com/".parse().unwrap());
-    /// assert_eq!(spec.base_url("0.0.0.0:80".parse().unwrap()), "https://mcp.example.com");
-    /// ```
-    #[must_use]
-    pub fn base_url(&self, address: SocketAddr) -> String {
-        if let Some(url) = &self.public_url {
-            return url.as_str().trim_end_matches('/').to_owned();
-        }
-        let ip = match address.ip() {
-            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-            ip => ip,
-        };
-        format!("http://{}", SocketAddr::new(ip, address.port()))
     }
 }
 

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use mcp_gateway_core::upstream::LintCounts;
 
+use crate::orchestrator::{DeploymentState, DeploymentStatus};
+
 /// Observed state of a platform.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -28,24 +30,34 @@ pub struct ServerStatus {
     pub failure: Option<String>,
     /// Numbers of tools with defects.
     pub lint: LintCounts,
+    /// State of the deployment of a server on a cluster.
+    pub deployment: Option<DeploymentStatus>,
 }
 
 impl ServerStatus {
-    /// Returns the state as one word: `failing`, `idle` or `up`.
+    /// Returns the state as one word.
     ///
-    /// An idle server is started or connected by the next call that needs it.
+    /// An idle server is started or connected by the next call that needs it, and so is one that is
+    /// asleep.
     ///
-    /// | Word | Failure | Sessions or processes |
-    /// |---|---|---|
-    /// | `failing` | recent | any number |
-    /// | `idle` | none | none |
-    /// | `up` | none | at least one |
+    /// | Word | Failure | Deployment | Sessions or processes |
+    /// |---|---|---|---|
+    /// | `failing` | recent | any | any number |
+    /// | `pending`, `asleep`, `waking`, `deleting` | none | that state, or not created | any number |
+    /// | `idle` | none | none or running | none |
+    /// | `up` | none | none or running | at least one |
     #[must_use]
     pub fn state(&self) -> &'static str {
-        match (&self.failure, self.conversations) {
-            (Some(_), _) => "failing",
-            (None, 0) => "idle",
-            (None, _) => "up",
+        if self.failure.is_some() {
+            return "failing";
+        }
+        let deployment = self.deployment.as_ref().map(|status| status.state);
+        match (deployment, self.conversations) {
+            (Some(DeploymentState::NotCreated), _) => DeploymentState::Pending.as_str(),
+            (Some(DeploymentState::Failed), _) => "failing",
+            (None | Some(DeploymentState::Running), 0) => "idle",
+            (None | Some(DeploymentState::Running), _) => "up",
+            (Some(state), _) => state.as_str(),
         }
     }
 }

@@ -7,6 +7,8 @@
 //! metrics are rendered. Series of calls remain until the restart, also those of removed servers.
 
 mod approvals;
+mod deployments;
+mod state;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -20,12 +22,12 @@ use mcp_gateway_core::route::Feature;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use self::approvals::ApprovalMetrics;
+use self::state::StateMetrics;
 use crate::status::ServerStatus;
 
 /// Media type of [`Metrics::render`].
@@ -63,17 +65,6 @@ struct CallMetrics {
     limited: Family<LimitLabels, Counter>,
 }
 
-/// Gauges of the observed state.
-#[derive(Clone, Debug, Default)]
-struct StateMetrics {
-    /// Client sessions in use.
-    sessions: Gauge,
-    /// 1 for a server without recent failures, otherwise 0.
-    up: Family<ServerLabels, Gauge>,
-    /// Upstream sessions or child processes of a server.
-    conversations: Family<ServerLabels, Gauge>,
-}
-
 /// Labels of the number of calls, with the outcome in `status`.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct CallLabels {
@@ -95,12 +86,6 @@ struct ToolLabels {
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct LimitLabels {
     limit: String,
-}
-
-/// Labels of the gauges of a server.
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct ServerLabels {
-    mcp_server_name: String,
 }
 
 /// Constructor of a histogram with the buckets of its family.
@@ -306,52 +291,6 @@ impl CallMetrics {
             response: self.response.get_or_create_owned(&labels),
         }
     }
-}
-
-impl StateMetrics {
-    fn new(registry: &mut Registry) -> Self {
-        let state = Self::default();
-        let Self {
-            sessions,
-            up,
-            conversations,
-        } = state.clone();
-        registry.register("mcp_sessions", "Client sessions in use", sessions);
-        registry.register(
-            "mcp_server_up",
-            "1 if recent calls of a server succeeded, otherwise 0",
-            up,
-        );
-        registry.register(
-            "mcp_server_conversations",
-            "Upstream sessions or child processes of a server",
-            conversations,
-        );
-        state
-    }
-
-    /// Sets all gauges. The caller must hold the lock of the rendering.
-    fn set(&self, servers: &[ServerStatus], sessions: usize) {
-        self.sessions.set(to_i64(sessions));
-        // Removes the series of removed servers.
-        self.up.clear();
-        self.conversations.clear();
-        for server in servers {
-            let labels = ServerLabels {
-                mcp_server_name: String::from(&*server.name),
-            };
-            self.up
-                .get_or_create(&labels)
-                .set(i64::from(server.failure.is_none()));
-            self.conversations
-                .get_or_create(&labels)
-                .set(to_i64(server.conversations));
-        }
-    }
-}
-
-fn to_i64(count: usize) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 impl Equivalent<Tool> for ToolRef<'_> {

@@ -105,7 +105,8 @@ impl Controller {
         let servers = self
             .servers
             .prepare(&spec.servers, &spec.hidden_variables)
-            .map_err(PlatformError::Servers)?;
+            .map_err(PlatformError::Servers)?
+            .with_unreadable(&spec.unreadable);
         self.check_accounts(spec)?;
         let resources = resources(spec, self.authority.is_some(), &self.base)?;
         let mut gateways = Vec::new();

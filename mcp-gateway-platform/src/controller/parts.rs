@@ -5,6 +5,7 @@ use std::sync::Arc;
 use mcp_gateway_core::upstream::ServerPool;
 
 use super::Controller;
+use crate::orchestrator::Orchestrator;
 use crate::reload::policy::ReloadablePolicy;
 use crate::spec::PolicySpec;
 use crate::taints::Taints;
@@ -13,6 +14,13 @@ impl Controller {
     /// Returns the pool of the running servers.
     pub(crate) fn pool(&self) -> &ServerPool {
         self.servers.pool()
+    }
+
+    /// Returns the program that runs the server `name`; `None` if it is not on a cluster.
+    pub(crate) fn orchestrator_of(&self, name: &str) -> Option<Arc<dyn Orchestrator>> {
+        let mut members = self.servers.members().iter();
+        let found = members.find(|member| **member.name() == *name)?;
+        found.orchestrator()
     }
 
     /// Returns the policy of the gateway with the identifier `id`.

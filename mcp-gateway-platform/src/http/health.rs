@@ -187,6 +187,9 @@ fn describe(server: &ServerStatus, has_details: bool) -> Value {
     if let Some(failure) = server.failure.as_ref().filter(|_| has_details) {
         description["error"] = failure.as_str().into();
     }
+    if let Some(deployment) = &server.deployment {
+        description["deployment"] = deployment.state.as_str().into();
+    }
     if server.lint != LintCounts::default() {
         description["defectiveTools"] = json!({
             "adapted": server.lint.adapted,

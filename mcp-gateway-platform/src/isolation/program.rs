@@ -76,7 +76,7 @@ impl Program {
 
 /// Returns `true` if the variable `name` is a secret by its name. The values of others, such as a
 /// level or a folder, explain what a program writes.
-fn names_secret(name: &str) -> bool {
+pub(crate) fn names_secret(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
     SECRET_NAMES.iter().any(|part| name.contains(part))
 }

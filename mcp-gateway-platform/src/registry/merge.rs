@@ -17,8 +17,17 @@ pub(crate) struct Merged {
     pub(crate) gateways: BTreeMap<Arc<str>, ListedGateway>,
     /// Rules of the store in their order, which are the last ones of the spec.
     pub(crate) rules: Vec<Arc<StoredRule>>,
+    /// Parts of the platform that servers may need.
+    abilities: Abilities,
+}
+
+/// Parts of a platform without which some servers cannot be used.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Abilities {
     /// Set if callers can log in, and servers can be called with their accounts.
-    has_accounts: bool,
+    pub(super) has_accounts: bool,
+    /// Set if there is a cluster on which servers can run.
+    pub(super) has_cluster: bool,
 }
 
 /// Server of the list.
@@ -43,7 +52,7 @@ impl Merged {
     pub(super) fn new(
         spec: &DynamicSpec,
         stored: &BTreeMap<Arc<str>, Arc<StoredServer>>,
-        has_accounts: bool,
+        abilities: Abilities,
     ) -> Self {
         let configured = spec.servers.iter().map(|server| {
             let listed = Listed {
@@ -55,7 +64,7 @@ impl Merged {
             (Arc::clone(&server.name), listed)
         });
         let mut listing: BTreeMap<_, _> = configured.collect();
-        let mut rules = AdmissionRules::new(spec, has_accounts);
+        let mut rules = AdmissionRules::new(spec, abilities);
         let mut admitted = Vec::new();
         for (name, entry) in stored {
             if listing.contains_key(name) {
@@ -82,18 +91,24 @@ impl Merged {
         }
         let mut spec = spec.clone();
         spec.add_servers(admitted);
+        let unreadable = stored.iter().filter(|(name, entry)| {
+            let is_configured = listing.get(*name).is_some_and(|it| it.is_configured);
+            entry.spec.is_err() && !is_configured
+        });
+        let unreadable = unreadable.map(|(name, _)| Arc::clone(name));
+        spec.unreadable.extend(unreadable);
         Self {
             spec,
             listing,
             gateways: BTreeMap::new(),
             rules: Vec::new(),
-            has_accounts,
+            abilities,
         }
     }
 
     /// Returns `spec` as it is.
     pub(crate) fn without_store(spec: &DynamicSpec) -> Self {
-        Self::new(spec, &BTreeMap::new(), false)
+        Self::new(spec, &BTreeMap::new(), Abilities::default())
     }
 
     /// Returns the violations for which `server` cannot join the others, or replace the one of its
@@ -101,7 +116,7 @@ impl Merged {
     ///
     /// The prefix of the server that it replaces is free for it.
     pub(crate) fn violations(&self, server: &ServerSpec) -> Vec<Violation> {
-        let mut rules = AdmissionRules::new(&self.spec, self.has_accounts);
+        let mut rules = AdmissionRules::new(&self.spec, self.abilities);
         rules.prefixes.retain(|_, name| **name != *server.name);
         rules.admit(server).err().unwrap_or_default()
     }
@@ -112,20 +127,23 @@ impl Merged {
 pub(super) struct AdmissionRules<'a> {
     /// Set if servers may be programs on this machine.
     processes: bool,
-    /// Set if servers can be called with the accounts of callers.
-    has_accounts: bool,
+    /// Set if servers may be pods of the cluster.
+    kubernetes: bool,
+    /// Parts of the platform that servers may need.
+    abilities: Abilities,
     /// Servers by their prefixes.
     prefixes: HashMap<&'a str, &'a str>,
 }
 
 impl<'a> AdmissionRules<'a> {
     /// Creates the rules of `spec`, whose own servers have their prefixes already.
-    fn new(spec: &'a DynamicSpec, has_accounts: bool) -> Self {
+    fn new(spec: &'a DynamicSpec, abilities: Abilities) -> Self {
         let servers = spec.servers.iter();
         let prefixes = servers.map(|server| (&*server.prefix, &*server.name));
         Self {
             processes: spec.registry.processes,
-            has_accounts,
+            kubernetes: spec.registry.kubernetes,
+            abilities,
             prefixes: prefixes.collect(),
         }
     }
@@ -138,12 +156,8 @@ impl<'a> AdmissionRules<'a> {
     ///
     /// The violation of the first rule that rejects it.
     fn admit(&mut self, server: &'a ServerSpec) -> Result<(), Vec<Violation>> {
-        if matches!(server.transport, ServerRuntime::Process(_)) && !self.processes {
-            let message = "programs are not allowed; `registry: { processes: true }` in the \
-                           configuration file allows them";
-            return Err(vec![Violation::new("process", message)]);
-        }
-        if server.is_connected_by_callers() && !self.has_accounts {
+        self.check_runtime(&server.transport)?;
+        if server.is_connected_by_callers() && !self.abilities.has_accounts {
             let (path, message) = match server.inputs.is_empty() {
                 true => (
                     "remote.auth",
@@ -163,5 +177,28 @@ impl<'a> AdmissionRules<'a> {
         }
         self.prefixes.insert(&server.prefix, &server.name);
         Ok(())
+    }
+
+    /// Rejects servers that run code where this is not allowed, or that have no place to run.
+    fn check_runtime(&self, runtime: &ServerRuntime) -> Result<(), Vec<Violation>> {
+        let violation = match runtime {
+            ServerRuntime::Process(_) if !self.processes => (
+                "process",
+                "programs are not allowed; `registry: { processes: true }` in the configuration \
+                 file allows them",
+            ),
+            ServerRuntime::Kubernetes(_) if !self.kubernetes => (
+                "kubernetes",
+                "pods are not allowed; `registry: { kubernetes: true }` in the configuration file \
+                 allows them",
+            ),
+            ServerRuntime::Kubernetes(_) if !self.abilities.has_cluster => (
+                "kubernetes",
+                "there is no cluster to run pods on; set `kubernetes` in the configuration file",
+            ),
+            _ => return Ok(()),
+        };
+        let (path, message) = violation;
+        Err(vec![Violation::new(path, message)])
     }
 }

@@ -109,10 +109,11 @@ pub(super) fn restore(
 }
 
 /// Returns the parts of `entry` that receive its secrets, without these.
-fn recipient(entry: &Value) -> (Value, Value) {
+fn recipient(entry: &Value) -> [Value; 3] {
     let mut entry = entry.clone();
     redact(&mut entry);
-    (entry["remote"]["url"].take(), entry["process"].take())
+    let url = entry["remote"]["url"].take();
+    [url, entry["process"].take(), entry["kubernetes"].take()]
 }
 
 /// Replaces all secrets by `true`.

@@ -9,12 +9,13 @@ use std::sync::Arc;
 use mcp_gateway_core::catalog::Definition;
 use mcp_gateway_core::error_chain;
 use mcp_gateway_core::results::KeptResults;
-use mcp_gateway_core::upstream::{PooledServer, UpstreamServer};
+use mcp_gateway_core::upstream::{PooledServer, UpstreamError, UpstreamServer};
 use mcp_gateway_pins::{HeldDefinitions, PinnedDefinitions};
 
 use super::ServerFactory;
 use super::credentials::{CredentialFactory, ServerCredentials};
 use crate::accounts::{RunningServer, input_server};
+use crate::orchestrator::{DeclaredServer, DeploymentState, DeploymentStatus, Orchestrator};
 use crate::spec;
 use crate::status::ServerStatus;
 
@@ -29,6 +30,8 @@ pub(crate) struct ManagedServer {
     pub(super) credentials: Arc<ServerCredentials>,
     /// Definitions that are held back.
     pub(super) held: Arc<HeldDefinitions>,
+    /// Program that runs the server, if it is on a cluster.
+    orchestrator: Option<Arc<dyn Orchestrator>>,
     /// The server with its credentials, limits, result budgets and approved definitions.
     pub(super) pooled: Arc<PooledServer>,
 }
@@ -50,6 +53,7 @@ impl ManagedServer {
             held,
             credentials,
             server,
+            orchestrator: factory.orchestrator_of(definition),
         })
     }
 
@@ -74,7 +78,24 @@ impl ManagedServer {
             credentials: Arc::clone(&self.credentials),
             server: Arc::clone(&self.server),
             held: Arc::clone(&self.held),
+            orchestrator: self.orchestrator.clone(),
             pooled,
+        }
+    }
+
+    /// Returns the program that runs the server; `None` if it is not on a cluster.
+    pub(crate) fn orchestrator(&self) -> Option<Arc<dyn Orchestrator>> {
+        self.orchestrator.clone()
+    }
+
+    /// Returns the server as it is declared to the orchestrator; `None` if it is not on a cluster.
+    pub(super) fn declaration(&self) -> Option<DeclaredServer> {
+        match &self.definition.transport {
+            spec::ServerRuntime::Kubernetes(definition) => Some(DeclaredServer::new(
+                Arc::clone(self.name()),
+                Arc::clone(definition),
+            )),
+            _ => None,
         }
     }
 
@@ -110,19 +131,31 @@ impl ManagedServer {
         }
     }
 
-    /// Returns the observed state, derived from recent calls.
+    /// Returns the observed state, derived from recent calls and from that of the deployment.
     pub(crate) fn status(&self) -> ServerStatus {
+        let orchestrator = self.orchestrator.as_ref();
+        let deployment = orchestrator.and_then(|it| it.deployment(self.name()));
         ServerStatus {
             name: Arc::clone(self.name()),
             conversations: self.server.connections(),
-            failure: self.failure(),
+            failure: self.failure(deployment.as_ref()),
             lint: self.server.lint_counts(),
+            deployment,
         }
     }
 
-    /// Returns the cause of recent failures.
-    fn failure(&self) -> Option<String> {
+    /// Returns the cause of recent failures; of a failed deployment, that of the failure.
+    ///
+    /// A call that has failed with the deployment says nothing of one that runs again.
+    fn failure(&self, deployment: Option<&DeploymentStatus>) -> Option<String> {
+        if let Some(status) = deployment
+            && status.state == DeploymentState::Failed
+        {
+            let cause = status.cause();
+            return Some(cause.unwrap_or_else(|| "the deployment has failed".to_owned()));
+        }
         let failure = match self.server.last_failure() {
+            Some(UpstreamError::NotRunning { .. }) => return None,
             Some(error) => error_chain(&error),
             None if self.pooled.is_breaker_open() => "calls fail".to_owned(),
             None => return None,

@@ -169,7 +169,8 @@ pub struct PodSettings {
     pub liveness_probe: Option<Value>,
     /// Startup probe.
     pub startup_probe: Option<Value>,
-    /// Labels besides those of the orchestrator.
+    /// Labels besides those of the orchestrator. None of their keys begins with `app.kubernetes.io/`
+    /// or with a prefix in [`LABEL_DOMAIN`].
     pub labels: BTreeMap<String, String>,
     /// Annotations.
     pub annotations: BTreeMap<String, String>,
@@ -209,7 +210,25 @@ impl EgressRule {
     }
 }
 
+/// Domain of the keys of labels and annotations, and of the API group, that orchestrators own.
+pub const LABEL_DOMAIN: &str = "mcp-gateway.dev";
+
 impl KubernetesServer {
+    /// Returns `true` if the server of `other` answers as this one does, and may differ only in the
+    /// settings of its pods, and in the time that they have to end or sleep.
+    #[must_use]
+    pub fn answers_like(&self, other: &Self) -> bool {
+        // Fields that are added later count, unless they are named here.
+        let settled = Self {
+            pod: self.pod.clone(),
+            egress: self.egress.clone(),
+            sleep: self.sleep,
+            grace: self.grace,
+            ..other.clone()
+        };
+        settled == *self
+    }
+
     /// Creates a server of `image` with default settings.
     #[must_use]
     pub fn new(image: impl Into<String>) -> Self {

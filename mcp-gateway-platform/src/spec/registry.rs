@@ -6,6 +6,8 @@
 pub struct Registry {
     /// Set if servers may be child processes: whoever may add one runs code on this machine.
     pub processes: bool,
+    /// Set if servers may be pods of the cluster: whoever may add one runs code there.
+    pub kubernetes: bool,
     /// Set if everybody may read the entries of the organization by the registry API.
     pub public: bool,
     /// Set if gateways without teams have server cards and are in the catalog.
@@ -18,6 +20,15 @@ impl Registry {
     pub fn with_processes(self) -> Self {
         Self {
             processes: true,
+            ..self
+        }
+    }
+
+    /// Allows pods of the cluster.
+    #[must_use]
+    pub fn with_kubernetes(self) -> Self {
+        Self {
+            kubernetes: true,
             ..self
         }
     }

@@ -10,8 +10,8 @@ use mcp_gateway_core::upstream::{RootsPolicy, SessionPolicy, Turns, UpstreamProt
 use mcp_gateway_pins::Pins;
 
 use super::{
-    Input, KubernetesServer, PinSource, Process, Remote, RemoteAuth, RemoteTokenExchange,
-    ServerLimits, SubjectSource, ToolFilter,
+    Input, KubernetesServer, PinSource, PodTransport, Process, Remote, RemoteAuth,
+    RemoteTokenExchange, ServerLimits, SubjectSource, ToolFilter,
 };
 
 /// MCP server behind the gateways.
@@ -110,6 +110,7 @@ impl ServerSpec {
         // Fields that are added later count, unless they are named here.
         let shown = Self {
             prefix: Arc::clone(&self.prefix),
+            transport: self.transport_like(other),
             tools: self.tools.clone(),
             tool_aliases: self.tool_aliases.clone(),
             pinned: self.pinned,
@@ -123,6 +124,19 @@ impl ServerSpec {
             ..other.clone()
         };
         shown == *self
+    }
+
+    /// Returns the transport of `other`, or that of this server if it differs only in what the
+    /// orchestrator changes while the server runs.
+    fn transport_like(&self, other: &Self) -> ServerRuntime {
+        match (&self.transport, &other.transport) {
+            (ServerRuntime::Kubernetes(own), ServerRuntime::Kubernetes(others))
+                if own.answers_like(others) =>
+            {
+                self.transport.clone()
+            }
+            (_, others) => others.clone(),
+        }
     }
 
     /// Returns the callers whose calls are sent one at a time; `None` if calls are concurrent.
@@ -246,13 +260,17 @@ impl ServerRuntime {
 
     /// Returns the default sharing of sessions.
     ///
-    /// It is one for each principal for child processes and servers on Kubernetes, and one for all callers for built-in and
-    /// HTTP servers.
+    /// It is one for each principal for child processes, also those in pods, and one for all callers
+    /// for built-in and HTTP servers, and for a process in a pod to which the gateway attaches.
     #[must_use]
     pub fn default_sessions(&self) -> SessionPolicy {
         match self {
             // Programs often keep state between calls, which must not leak to other principals.
-            Self::Process(_) | Self::Kubernetes(_) => SessionPolicy::PerPrincipal,
+            Self::Process(_) => SessionPolicy::PerPrincipal,
+            Self::Kubernetes(server) => match server.transport {
+                PodTransport::Bridge => SessionPolicy::PerPrincipal,
+                PodTransport::Attach | PodTransport::Http { .. } => SessionPolicy::Shared,
+            },
             Self::Builtin(_) | Self::Remote(_) => SessionPolicy::Shared,
         }
     }
