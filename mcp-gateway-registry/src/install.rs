@@ -5,8 +5,8 @@
 //!
 //! | place in the template | effect |
 //! |---|---|
-//! | `process.args[…]` | a text, or a group of texts that is left out if an input in it has no value |
-//! | `process.env.…`, `remote.headers.…` | left out without a value; `{ "secret": … }` if an input in it is a secret, otherwise `{ "value": … }` |
+//! | `process.args[…]`, `kubernetes.args[…]` | a text, or a group of texts that is left out if an input in it has no value |
+//! | `process.env.…`, `kubernetes.env.…`, `remote.headers.…` | left out without a value; `{ "secret": … }` if an input in it is a secret, otherwise `{ "value": … }` |
 //! | `remote.bearer` | `{ "secret": … }`, or `{ "value": … }` of connections; left out without a value |
 //! | `remote.url` | its inputs need values, which cannot change another part of the URL |
 //! | any other text | its inputs need values at the installation, and must not be secrets |

@@ -87,8 +87,8 @@ impl<'a> Rendering<'a> {
     /// Renders the value at `path` of the template.
     fn value(&mut self, value: &Value, path: &str) -> Value {
         match (path, value) {
-            ("process.args", Value::Array(items)) => self.args(items),
-            ("process.env" | "remote.headers", Value::Object(members)) => {
+            ("process.args" | "kubernetes.args", Value::Array(items)) => self.args(items, path),
+            ("process.env" | "remote.headers" | "kubernetes.env", Value::Object(members)) => {
                 self.settings(members, path)
             }
             ("remote.bearer", Value::String(_)) => {
@@ -119,7 +119,7 @@ impl<'a> Rendering<'a> {
     /// Renders arguments.
     ///
     /// A server leaves out single arguments without a value, so that it needs those of a group.
-    fn args(&mut self, items: &[Value]) -> Value {
+    fn args(&mut self, items: &[Value], path: &str) -> Value {
         let mut args = Vec::new();
         for item in items {
             let group = match item {
@@ -132,7 +132,7 @@ impl<'a> Rendering<'a> {
                     self.needed.extend(&text.refers);
                 }
                 if text.is_secret {
-                    self.reject_secret("process.args");
+                    self.reject_secret(path);
                 }
                 args.push(text.text);
             }
@@ -147,7 +147,10 @@ impl<'a> Rendering<'a> {
         for (name, member) in members {
             let template = member.get("value").unwrap_or(member);
             let path = format!("{path}.{name}");
-            if !template.is_string() {
+            if member.get("key").is_some() {
+                // A reference to a key of an object of the cluster.
+                settings.insert(name.clone(), self.value(member, &path));
+            } else if !template.is_string() {
                 let message = "expected text with the names of inputs in braces";
                 self.reject(&path, message);
             } else if let Some(text) = self.text(template) {
