@@ -7,7 +7,7 @@
 //! | Key | Module |
 //! |---|---|
 //! | `listen`, `publicUrl`, `hosts`, `origins`, `replicaUrl` | `network` |
-//! | `servers` | `server`, `process`, `remote` |
+//! | `servers` | `server`, `process`, `remote`, `kubernetes` |
 //! | `gateways`, `defaultGateway` | `gateway`, `assignment` |
 //! | `auth` | `auth`, `oauth`, `login`, `issuer`, `forward` |
 //! | `limits` | `limits`, `call_limits` |
@@ -17,6 +17,7 @@
 //! | `policy` | `policy` |
 //! | `pins` | `pins` |
 //! | `registry` | `registry` |
+//! | `kubernetes` | `cluster` |
 //! | `metrics` | `metrics` |
 //! | `log` | `log` |
 //! | `shutdownTimeout` | `serving` |
@@ -28,10 +29,12 @@ mod call_limits;
 mod checks;
 mod client;
 mod client_credentials;
+mod cluster;
 mod forward;
 pub(crate) mod gateway;
 mod input;
 mod issuer;
+mod kubernetes;
 mod limits;
 mod log;
 mod login;
@@ -221,6 +224,7 @@ impl FromField for Config {
         fixed.session_key = session_key.as_ref().and_then(Field::read);
         fixed.store = table.get("store").unwrap_or_default();
         fixed.audit = table.get("audit");
+        fixed.cluster = table.get("kubernetes");
         let metrics: MetricsSection = table.get("metrics").unwrap_or_default();
         serving.log = table.get("log").unwrap_or_default();
         serving.shutdown_timeout = table
@@ -253,8 +257,7 @@ impl FromField for Config {
             workload::check_gateways(dynamic, &field);
         }
         if let Some(servers) = &servers {
-            config.check_accounts(servers);
-            remote::check_forwarding(&config.platform.dynamic, servers);
+            config.check_needs(servers);
         }
         config.check_servers(gateways.as_ref(), servers.as_ref().unwrap_or(field));
         if let Some(field) = default_gateway {

@@ -41,6 +41,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/guides/own-github-token.md",
     "docs/guides/pin-your-servers.md",
     "docs/performance.md",
+    "docs/kubernetes.md",
     "docs/limits.md",
     "docs/pins.md",
     "docs/policy.md",

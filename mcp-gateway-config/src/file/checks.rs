@@ -3,7 +3,7 @@
 use mcp_gateway_auth::accounts::RESERVED_NAMES;
 use mcp_gateway_platform::spec::{PlatformSpec, Storage};
 
-use super::{Config, name_of};
+use super::{Config, cluster, name_of, remote};
 use crate::document::Field;
 
 impl Config {
@@ -20,8 +20,15 @@ impl Config {
         }
     }
 
+    /// Records errors of servers that need other sections.
+    pub(super) fn check_needs(&self, servers: &Field<'_>) {
+        self.check_accounts(servers);
+        cluster::check_servers(&self.platform, servers);
+        remote::check_forwarding(&self.platform.dynamic, servers);
+    }
+
     /// Records errors of servers that are called with the accounts of callers.
-    pub(super) fn check_accounts(&self, servers: &Field<'_>) {
+    fn check_accounts(&self, servers: &Field<'_>) {
         let PlatformSpec { fixed, dynamic, .. } = &self.platform;
         for field in servers.items().unwrap_or_default() {
             let server = name_of(&field).and_then(|name| dynamic.server(name));

@@ -3,6 +3,7 @@
 //! | Key | Type |
 //! |---|---|
 //! | `processes` | boolean: servers may be programs |
+//! | `kubernetes` | boolean: servers may be pods of the cluster |
 //! | `cards` | boolean: gateways without teams have server cards |
 //! | `public` | boolean: everybody may read the entries of the organization |
 
@@ -15,6 +16,7 @@ impl FromField for Registry {
         let mut table = field.table()?;
         let mut registry = Self::default();
         registry.processes = table.get("processes").unwrap_or_default();
+        registry.kubernetes = table.get("kubernetes").unwrap_or_default();
         registry.public = table.get("public").unwrap_or_default();
         registry.cards = table.get("cards").unwrap_or_default();
         table.finish();

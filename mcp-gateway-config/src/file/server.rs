@@ -7,6 +7,7 @@
 //! | `builtin` | name of a built-in server |
 //! | `process` | [`Process`] |
 //! | `remote` | [`Remote`](mcp_gateway_platform::spec::Remote) |
+//! | `kubernetes` | [`KubernetesServer`](mcp_gateway_platform::spec::KubernetesServer) |
 //! | `inputs` | list of [`Input`]s |
 //! | `sessions` | `shared`, `principal` or `session` |
 //! | `roots` | `off`, `on` or a list of directories |
@@ -18,7 +19,7 @@
 //! | `idle`, `connectTimeout` | duration |
 //! | `entry` | `NAME@VERSION` of the entry of the registry from which it has been installed |
 //!
-//! Exactly one of `builtin`, `process` and `remote` is required.
+//! Exactly one of `builtin`, `process`, `remote` and `kubernetes` is required.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -31,7 +32,7 @@ use mcp_gateway_core::upstream::{RootsPolicy, SessionPolicy};
 use mcp_gateway_platform::spec::{Input, Process, ServerRuntime, ServerSpec, ToolFilter, input_of};
 use mcp_gateway_registry::EntryReference;
 
-use super::{input, pins};
+use super::{input, kubernetes, pins};
 use crate::document::{Field, FromField};
 
 impl FromField for ServerSpec {
@@ -47,7 +48,7 @@ impl FromField for ServerSpec {
             (None, Some(field), Some(name)) => default_prefix(name, &field),
             (None, _, _) => None,
         };
-        let transport = table.one_of(&["builtin", "process", "remote"]);
+        let transport = table.one_of(&["builtin", "process", "remote", "kubernetes"]);
         let transport = transport.and_then(|(key, field)| transport_of(key, &field));
         let mut inputs: Vec<Input> = table.get("inputs").unwrap_or_default();
         let sessions = table.get_with("sessions", |field| field.choice(&SESSIONS));
@@ -65,6 +66,7 @@ impl FromField for ServerSpec {
         if let Some(ServerRuntime::Process(process)) = &transport {
             check_sharing(process, sessions, field);
         }
+        kubernetes::check_server(transport.as_ref(), sessions, field);
         if let Some(transport) = &transport {
             check_inputs(&mut inputs, transport, field);
         }
@@ -138,7 +140,10 @@ fn check_inputs(inputs: &mut [Input], transport: &ServerRuntime, server: &Field<
             input::check_references(inputs, references, &field);
             input::check_program(inputs, process, server);
         }
-        _ if !inputs.is_empty() => field.error("inputs are for remote servers and programs"),
+        ServerRuntime::Builtin(_) if !inputs.is_empty() => {
+            field.error("inputs are for remote servers and programs");
+        }
+        // Of pods: `kubernetes::check_server`.
         _ => {}
     }
     if !inputs.is_empty() && transport.auth().is_some() {
@@ -217,6 +222,10 @@ fn transport_of(key: &str, field: &Field<'_>) -> Option<ServerRuntime> {
     match key {
         "builtin" => builtin(field).map(ServerRuntime::Builtin),
         "process" => field.read().map(ServerRuntime::Process),
+        "kubernetes" => {
+            let server = field.read().map(Arc::new);
+            server.map(ServerRuntime::Kubernetes)
+        }
         _ => field.read().map(ServerRuntime::Remote),
     }
 }

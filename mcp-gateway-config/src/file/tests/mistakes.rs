@@ -90,7 +90,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ("[]", "1:1: expected a map, not a list"),
     (
         "x: 1",
-        "1:1: unknown key \"x\"; available: listen, publicUrl, hosts, origins, replicaUrl, servers, gateways, defaultGateway, auth, limits, sessionKey, store, audit, metrics, log, shutdownTimeout, policy, registry, pins",
+        "1:1: unknown key \"x\"; available: listen, publicUrl, hosts, origins, replicaUrl, servers, gateways, defaultGateway, auth, limits, sessionKey, store, audit, kubernetes, metrics, log, shutdownTimeout, policy, registry, pins",
     ),
     (
         "auth: { oauth: { clients: [{ id: a, jwks: { env: A } }] } }",
@@ -150,11 +150,11 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "servers: [{ name: a }]",
-        "1:11: servers[0]: missing one of: builtin, process, remote",
+        "1:11: servers[0]: missing one of: builtin, process, remote, kubernetes",
     ),
     (
         "servers: [{ name: a, builtin: demo, remote: { url: http://a } }]",
-        "1:11: servers[0]: only one of these is allowed: builtin, process, remote",
+        "1:11: servers[0]: only one of these is allowed: builtin, process, remote, kubernetes",
     ),
     (
         "servers: [{ name: a, process: { command: npx -y x } }]",
