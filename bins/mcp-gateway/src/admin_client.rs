@@ -2,12 +2,14 @@
 
 use anyhow::{Context as _, anyhow};
 use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH};
+use http::response::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyDataStream, BodyExt as _};
 use mcp_gateway_config::file::header_value;
 use mcp_gateway_core::runtime::PooledHttpClient;
-use mcp_gateway_core::transport::HttpClient as _;
+use mcp_gateway_core::transport::{HttpBody, HttpClient as _};
 use serde_json::Value;
 use url::Url;
 
@@ -136,6 +138,27 @@ impl AdminClient {
         Ok(body)
     }
 
+    /// Returns the text at `segments`, with the parameters of `query` that have a value, as it
+    /// arrives.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the gateway is unreachable or rejects the request.
+    pub(crate) async fn text(
+        &self,
+        segments: &[&str],
+        query: &[(&str, Option<&str>)],
+    ) -> anyhow::Result<impl Stream<Item = anyhow::Result<Bytes>> + Unpin + use<>> {
+        let url = self.url(segments, query)?;
+        let (head, body) = self.open(Method::GET, &url, None, None).await?;
+        if !head.status.is_success() {
+            let body = self.collect(body).await?;
+            return Err(rejection(head.status, &body));
+        }
+        let pieces = BodyDataStream::new(body);
+        Ok(pieces.map(|piece| piece.map_err(|error| anyhow!("{error}"))))
+    }
+
     /// Returns all entries of the list at `segments`.
     ///
     /// # Errors
@@ -192,6 +215,22 @@ impl AdminClient {
         version: Option<&HeaderValue>,
         body: Option<&Value>,
     ) -> anyhow::Result<(HeaderMap, Value)> {
+        let (head, body) = self.open(method, url, version, body).await?;
+        let body = self.collect(body).await?;
+        match head.status.is_success() {
+            true => Ok((head.headers, body)),
+            false => Err(rejection(head.status, &body)),
+        }
+    }
+
+    /// Sends a request, and returns the head and the unread body of its response.
+    async fn open(
+        &self,
+        method: Method,
+        url: &Url,
+        version: Option<&HeaderValue>,
+        body: Option<&Value>,
+    ) -> anyhow::Result<(Parts, HttpBody)> {
         let mut request = Request::builder().method(method).uri(url.as_str());
         if let Some(authorization) = &self.authorization {
             request = request.header(AUTHORIZATION, authorization);
@@ -205,14 +244,14 @@ impl AdminClient {
         let body = body.map_or_else(Bytes::new, |body| body.to_string().into());
         let sent = self.http.request(request.body(body)?).await;
         let sent = sent.with_context(|| format!("no gateway at {}", self.base))?;
-        let (head, body) = sent.into_parts();
+        Ok(sent.into_parts())
+    }
+
+    /// Reads a body, as JSON if it is such.
+    async fn collect(&self, body: HttpBody) -> anyhow::Result<Value> {
         let body = body.collect().await;
         let body = body.map_err(|_| anyhow!("the response of {} is incomplete", self.base))?;
-        let body = serde_json::from_slice(&body.to_bytes()).unwrap_or_default();
-        match head.status.is_success() {
-            true => Ok((head.headers, body)),
-            false => Err(rejection(head.status, &body)),
-        }
+        Ok(serde_json::from_slice(&body.to_bytes()).unwrap_or_default())
     }
 }
 

@@ -16,6 +16,7 @@ mod banner;
 mod builtins;
 pub mod cli;
 mod client;
+mod cluster;
 #[cfg(feature = "demo")]
 mod demo;
 mod files;

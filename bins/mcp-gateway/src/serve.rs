@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 
 use crate::banner;
 use crate::builtins::{NAMES, builtins};
+use crate::cluster;
 use crate::output::eprint_line;
 use crate::signals::{SignalAction, Signals};
 use crate::source::{ConfigSource, ResolvedConfig};
@@ -47,6 +48,10 @@ pub(crate) async fn run(
         .with_library(Entry::all().iter().map(Entry::to_registry));
     #[cfg(feature = "code-mode")]
     let builder = builder.with_script_runner(Arc::new(Sandbox::of_this_program(["run-script"])?));
+    let builder = match &spec.fixed.cluster {
+        Some(cluster) => builder.with_orchestrator(cluster::connect(cluster).await?),
+        None => builder,
+    };
     let platform = builder.start().await?;
     let serving = &ready.config.serving;
     let metrics = match serving.metrics {

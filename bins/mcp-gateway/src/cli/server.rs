@@ -1,9 +1,11 @@
 //! `mcp-gateway server`.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
+use futures_util::StreamExt as _;
 use http::Method;
 use serde_json::{Value, json};
 
@@ -31,6 +33,15 @@ enum Command {
         #[command(flatten)]
         gateway: AdminArgs,
     },
+    /// Print the log of a server on a cluster
+    Logs(LogArgs),
+    /// Replace the pods of a server on a cluster
+    Restart {
+        /// Name of the server
+        name: String,
+        #[command(flatten)]
+        gateway: AdminArgs,
+    },
     /// Remove a server from the store
     Remove {
         /// Name of the server
@@ -38,6 +49,23 @@ enum Command {
         #[command(flatten)]
         gateway: AdminArgs,
     },
+}
+
+#[derive(Debug, Args)]
+struct LogArgs {
+    /// Name of the server
+    name: String,
+    /// Maximum number of lines from the end
+    #[arg(long, value_name = "LINES", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    tail: Option<u32>,
+    /// Continue with lines that are written later
+    #[arg(long, short, conflicts_with = "previous")]
+    follow: bool,
+    /// Print the log of the container before the last restart
+    #[arg(long, short)]
+    previous: bool,
+    #[command(flatten)]
+    gateway: AdminArgs,
 }
 
 #[derive(Debug, Args)]
@@ -86,6 +114,34 @@ pub(super) fn run(args: &ServerArgs) -> anyhow::Result<ExitCode> {
         Command::List { json, gateway } => gateway.with(async |client| {
             let servers = client.list(&["servers"]).await?;
             show_list(servers, *json, table)?;
+            Ok(())
+        }),
+        Command::Logs(args) => args.gateway.with(async |client| {
+            let (name, tail) = (&args.name, args.tail.map(|lines| lines.to_string()));
+            let query = [
+                ("tail", tail.as_deref()),
+                ("follow", args.follow.then_some("true")),
+                ("previous", args.previous.then_some("true")),
+            ];
+            let mut log = client.text(&["servers", name, "logs"], &query).await?;
+            let mut output = std::io::stdout().lock();
+            while let Some(piece) = log.next().await {
+                let piece = piece.with_context(|| format!("the log of {name:?} is incomplete"))?;
+                // A reader that has seen enough closes the pipe.
+                if output
+                    .write_all(&piece)
+                    .and_then(|()| output.flush())
+                    .is_err()
+                {
+                    break;
+                }
+            }
+            Ok(())
+        }),
+        Command::Restart { name, gateway } => gateway.with(async |client| {
+            let path = ["servers", name, "restart"];
+            let restarted = client.send(Method::POST, &path, None).await;
+            restarted.with_context(|| format!("cannot restart server {name:?}"))?;
             Ok(())
         }),
         Command::Remove { name, gateway } => gateway.with(async |client| {

@@ -511,6 +511,14 @@ async fn what_the_command_line_cannot_do_has_a_reason() {
             "configuration file",
         ),
         (
+            [&["server", "restart", "demo"][..], &target].concat(),
+            "the gateway runs no servers on a cluster",
+        ),
+        (
+            [&["server", "logs", "demo"][..], &target].concat(),
+            "the gateway runs no servers on a cluster",
+        ),
+        (
             vec!["server", "list", "--url", &gateway.url, "--token", "x"],
             "valid token",
         ),
