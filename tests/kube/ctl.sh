@@ -17,7 +17,7 @@ start() {
   mapfile -d '' command <"$state/commands/$1"
   # shellcheck disable=SC2016
   in_node setsid bash -c 'log=$1; shift; "$@" >>"$log" 2>&1 </dev/null &' \
-    start "$state/logs/$1.log" "${command[@]}"
+    start "$state/logs/$1.log" "${command[@]}" 8>&-
 }
 
 ended() { ! pid_of "$1"; }

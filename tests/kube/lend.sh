@@ -15,7 +15,7 @@ if [[ -e $current/ready ]] && init_of "$(readlink "$current")" >/dev/null; then
   lent=$(readlink "$current")
 else
   "$here/down.sh"
-  "$here/up.sh" >&2
+  "$here/up.sh" >&2 8>&-
   lent=$state
   mkdir "$lent/borrowers"
   MCP_GATEWAY_KUBE_STATE=$lent setsid "$here/guard.sh" >"$lent/logs/guard.log" 2>&1 </dev/null 8>&- &

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes an image with programs and the shared libraries that they need.
+# Writes an image with programs, the shared libraries that they need, and the certificates of the machine.
 #
 # usage: program-image.sh ARCHIVE TAG PROGRAM...    a program is TARGET=SOURCE, such as /mcp-bridge=target/debug/mcp-bridge
 #
@@ -18,7 +18,8 @@ libraries() {
   done | sort --unique
 }
 
-files=()
+certificates=/etc/ssl/certs/ca-certificates.crt
+files=(--file "$certificates=$certificates")
 for program; do
   files+=(--file "$program")
 done
