@@ -52,7 +52,7 @@ impl FromField for ServerSpec {
         let transport = transport.and_then(|(key, field)| transport_of(key, &field));
         let mut inputs: Vec<Input> = table.get("inputs").unwrap_or_default();
         let sessions = table.get_with("sessions", |field| field.choice(&SESSIONS));
-        let program = !matches!(transport, Some(ServerRuntime::Remote(_)) | None);
+        let program = transport.as_ref().is_some_and(is_program);
         let roots = table.get_with("roots", |field| roots(field, program));
         let tools: ToolKeys = table.get("tools").unwrap_or_default();
         let pinned = table.get_with("pinned", pins::pinned);
@@ -228,6 +228,14 @@ fn transport_of(key: &str, field: &Field<'_>) -> Option<ServerRuntime> {
         }
         _ => field.read().map(ServerRuntime::Remote),
     }
+}
+
+/// Returns `true` for a server on this machine.
+fn is_program(transport: &ServerRuntime) -> bool {
+    matches!(
+        transport,
+        ServerRuntime::Builtin(_) | ServerRuntime::Process(_)
+    )
 }
 
 /// Reads the roots policy; `program` is `true` for a server on this machine.
