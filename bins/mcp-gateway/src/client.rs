@@ -2,6 +2,7 @@
 
 pub(crate) mod definitions;
 mod exchange;
+mod no_cluster;
 
 use std::borrow::Cow;
 use std::iter;
@@ -33,7 +34,6 @@ use serde_json::{Map, Value};
 use tower::ServiceExt as _;
 
 use self::exchange::{error_message, request, response};
-use crate::builtins::builtins;
 use crate::output::chain;
 use mcp_gateway_config::document::suggestion;
 use mcp_gateway_config::file::{header_value, remote};
@@ -106,7 +106,7 @@ impl McpClient {
             let name = name.unwrap_or_default();
             anyhow!("unknown gateway {name:?}; {}", suggestion(name, &known))
         })?;
-        let factory = ServerFactory::new(builtins(), secrets.to_vec()).with_data_folder(data);
+        let factory = no_cluster::factory(secrets.to_vec()).with_data_folder(data);
         let servers = gateway
             .servers
             .iter()
@@ -142,7 +142,7 @@ impl McpClient {
         definition.limits.calls = Limits::default()
             .with_timeout(Duration::MAX)
             .with_max_duration(Duration::MAX);
-        let factory = ServerFactory::new(builtins(), Vec::new());
+        let factory = no_cluster::factory(Vec::new());
         let entry = ServerEntry::from_spec(&definition, &factory)?;
         Ok(Self::new(vec![entry], PrefixRouter::new([(name, "")])?))
     }
