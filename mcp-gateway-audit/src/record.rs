@@ -90,6 +90,9 @@ pub struct AuditedCall {
     /// Name of the limit that has rejected the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<String>,
+    /// Number of times that the request was sent again after a failed attempt.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub retries: u32,
     /// Duration in milliseconds.
     pub duration_ms: u64,
     /// Size of the request in bytes.
@@ -190,6 +193,7 @@ impl AuditedCall {
             code,
             reason: call.reason.map(str::to_owned),
             limit: call.limit.map(str::to_owned),
+            retries: call.retries,
             duration_ms: u64::try_from(call.duration.as_millis()).unwrap_or(u64::MAX),
             request_bytes: call.request_bytes,
             response_bytes: call.response_bytes,
@@ -249,6 +253,11 @@ fn target(feature: &Feature) -> Option<String> {
         _ => return None,
     };
     Some(shortened(name))
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// Returns the number of milliseconds since 1970-01-01 UTC; 0 before.

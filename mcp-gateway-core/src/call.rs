@@ -94,6 +94,7 @@
 //! [`Call<Prepared>`]: Prepared
 //! [`AttachCredentials`]: crate::layer::attach_credentials::AttachCredentials
 
+mod attempts;
 mod derived;
 mod stage;
 
@@ -101,6 +102,7 @@ use std::sync::Arc;
 
 use http::Extensions;
 
+pub use self::attempts::Attempts;
 pub(crate) use self::derived::DerivedCall;
 pub(crate) use self::stage::ServerHandle;
 pub use self::stage::{HasTarget, Permitted, Prepared, Routed};
@@ -320,7 +322,10 @@ impl<S> Call<S> {
     }
 
     /// Returns the same call once more, with the context that it has at present.
-    pub(crate) fn share(&self) -> Self
+    ///
+    /// For a layer that sends a call again: whoever does so vouches that this does no harm.
+    #[must_use]
+    pub fn share(&self) -> Self
     where
         S: Clone,
     {
@@ -353,6 +358,22 @@ impl<S: HasTarget> Call<S> {
     #[must_use]
     pub fn target(&self) -> &Target {
         self.stage.target()
+    }
+}
+
+impl Call<Routed> {
+    /// Sets the counter of the attempts of the call.
+    pub(crate) fn with_attempts(mut self, attempts: Attempts) -> Self {
+        self.stage.attempts = attempts;
+        self
+    }
+}
+
+impl Call<Permitted> {
+    /// Returns the counter of the attempts of the call.
+    #[must_use]
+    pub fn attempts(&self) -> &Attempts {
+        &self.stage.attempts
     }
 }
 

@@ -152,6 +152,8 @@ pub struct CallReport<'a> {
     pub reason: Option<&'static str>,
     /// Name of the limit that has rejected the call; `None` otherwise.
     pub limit: Option<&'a str>,
+    /// Number of times that the call was sent again after a failed attempt.
+    pub retries: u32,
     /// Time from the arrival of the call to the end of the reply.
     pub duration: Duration,
     /// Size of the request in bytes.

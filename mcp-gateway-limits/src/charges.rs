@@ -61,7 +61,7 @@ impl Charges {
 }
 
 /// Returns `true` if no server has received the call that failed with `error`.
-fn is_unsent(error: &Error) -> bool {
+pub(crate) fn is_unsent(error: &Error) -> bool {
     match error {
         Error::Credential { .. } => true,
         Error::Upstream { source, .. } => matches!(

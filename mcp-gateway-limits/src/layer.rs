@@ -80,9 +80,7 @@ where
     fn call(&mut self, call: Call<Permitted>) -> Self::Future {
         let limits = self.layer.active.load();
         let admission = match &*limits {
-            Some(active) => active
-                .limits
-                .admit(&active.gateway, &call, &self.layer.pool),
+            Some(active) => active.set.admit(&active.gateway, &call, &self.layer.pool),
             None => Admission::Admitted(Charges::default()),
         };
         let state = match admission {

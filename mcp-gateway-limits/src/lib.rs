@@ -38,12 +38,14 @@ mod limit_set;
 mod limiter;
 mod quota;
 mod rate;
+mod retry;
 mod window;
 
-pub use self::active::ActiveLimits;
+pub use self::active::{Active, ActiveLimits};
 pub use self::layer::{LimitCalls, LimitFuture, LimitLayer};
 pub use self::limit::{Bound, Dimension, Limit, Quota, Rate};
 pub use self::limit_set::LimitSet;
 pub use self::limiter::{LimitUsage, Limiter};
 pub use self::quota::Usage;
+pub use self::retry::{ActiveRetries, Retry, RetryCalls, RetryFuture, RetryLayer, RetrySet, Sent};
 pub use self::window::Window;

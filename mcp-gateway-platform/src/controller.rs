@@ -250,6 +250,7 @@ impl Controller {
             .on_routed(ReadTaintsLayer::new(&parts.policy, &self.taints))
             .on_permitted(results)
             .on_permitted(parts.limit_layer(self.servers.pool()))
+            .on_permitted(parts.retry_layer(self.servers.pool()))
             .build()
             .map_err(|e| PlatformError::Sealer(e.into()))
     }

@@ -52,7 +52,6 @@ pub use mcp_gateway_auth::InputFormat;
 pub use mcp_gateway_auth::accounts::{Input, Template};
 pub use mcp_gateway_auth::egress::UrlTemplate;
 use mcp_gateway_core::route::{PrefixError, PrefixRouter};
-pub use mcp_gateway_limits::Limit;
 use url::Url;
 
 pub use self::assignment::{AssignedConnection, Assignment};
@@ -67,7 +66,9 @@ pub use self::kubernetes::{
     EgressRule, FileSource, KeyReference, KubernetesServer, LABEL_DOMAIN, PodEgress, PodFiles,
     PodSettings, PodTransport, PodValue,
 };
-pub use self::limits::{KeptResultLimits, ParkedCallLimits, ServerLimits, SessionLimits};
+pub use self::limits::{
+    CallLimits, KeptResultLimits, ParkedCallLimits, ServerLimits, SessionLimits,
+};
 pub use self::login::{GitHub, Login, Provider};
 pub use self::metrics::Metrics;
 pub use self::oauth::{
@@ -147,7 +148,7 @@ pub struct DynamicSpec {
     /// Rules about calls.
     pub policy: PolicySpec,
     /// Limits on calls.
-    pub call_limits: Vec<Limit>,
+    pub call_limits: CallLimits,
     /// Access to the metrics.
     pub metrics: Metrics,
     /// Rules for servers in the store.
@@ -171,7 +172,7 @@ impl Default for DynamicSpec {
             max_body: None,
             auth: Auth::default(),
             policy: PolicySpec::default(),
-            call_limits: Vec::new(),
+            call_limits: CallLimits::default(),
             metrics: Metrics::default(),
             registry: Registry::default(),
             hidden_variables: Vec::new(),

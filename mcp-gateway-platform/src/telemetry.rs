@@ -8,6 +8,7 @@
 
 mod approvals;
 mod deployments;
+mod limits;
 mod state;
 
 use std::fmt;
@@ -27,6 +28,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use self::approvals::ApprovalMetrics;
+use self::limits::LimitMetrics;
 use self::state::StateMetrics;
 use crate::status::ServerStatus;
 
@@ -61,8 +63,8 @@ struct CallMetrics {
     request: Family<ToolLabels, Histogram, Buckets>,
     /// Sizes of responses in bytes.
     response: Family<ToolLabels, Histogram, Buckets>,
-    /// Requests that a limit has rejected.
-    limited: Family<LimitLabels, Counter>,
+    /// Rejections by limits, and attempts.
+    limits: LimitMetrics,
 }
 
 /// Labels of the number of calls, with the outcome in `status`.
@@ -80,12 +82,6 @@ struct ToolLabels {
     gateway: String,
     mcp_server_name: String,
     tool_name: String,
-}
-
-/// Label of the rejections by a limit.
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct LimitLabels {
-    limit: String,
 }
 
 /// Constructor of a histogram with the buckets of its family.
@@ -187,14 +183,7 @@ impl Metrics {
 impl Observer for Metrics {
     /// Counts a tool call. Other methods are ignored, except for rejections by limits.
     fn on_call_end(&self, call: &CallReport<'_>) {
-        if let Some(limit) = call.limit {
-            let limit = limit.to_owned();
-            let limited = self
-                .calls
-                .limited
-                .get_or_create_owned(&LimitLabels { limit });
-            limited.inc();
-        }
+        self.calls.limits.count(call);
         if call.method != &Method::ToolsCall {
             return;
         }
@@ -234,7 +223,7 @@ impl CallMetrics {
             duration: Family::new_with_constructor(durations),
             request: Family::new_with_constructor(sizes),
             response: Family::new_with_constructor(sizes),
-            limited: Family::default(),
+            limits: LimitMetrics::default(),
         };
         registry.register("mcp_tool_calls", "Tool calls", calls.total.clone());
         registry.register_with_unit(
@@ -255,11 +244,7 @@ impl CallMetrics {
             Unit::Bytes,
             calls.response.clone(),
         );
-        registry.register(
-            "mcp_limit_rejections",
-            "Requests that a limit has rejected",
-            calls.limited.clone(),
-        );
+        calls.limits.register(registry);
         calls
     }
 

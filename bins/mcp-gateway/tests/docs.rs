@@ -37,6 +37,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/connect.md",
     "docs/guides/approve-what-deletes.md",
     "docs/guides/team-gateway.md",
+    "docs/guides/limits-for-a-team.md",
     "docs/guides/many-tools.md",
     "docs/guides/own-github-token.md",
     "docs/guides/pin-your-servers.md",

@@ -1,4 +1,4 @@
-//! Key `limits.calls`: limits on calls.
+//! Keys `limits.calls` and `limits.retries`: limits on calls, and calls that may be sent again.
 //!
 //! | Key | Type |
 //! |---|---|
@@ -14,6 +14,12 @@
 //! | `teams`, `roles` | lists of strings |
 //! | `annotations` | as in rules |
 //!
+//! | Key of an entry of `retries` | Type |
+//! |---|---|
+//! | `name` | string, required |
+//! | `attempts` | 2 or 3, required: number of times that a call is sent |
+//! | `gateways` to `annotations` | as in limits |
+//!
 //! A limit has exactly one of `rate`, `quota` and `inFlight`. Units are `second`, `minute`, `hour`,
 //! `day`, `week`, `month` and `year`; anything else is a duration, or a number of months:
 //!
@@ -28,7 +34,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use mcp_gateway_limits::{Bound, Dimension, Limit, Quota, Rate, Window};
+use mcp_gateway_limits::{Bound, Dimension, Limit, Quota, Rate, Retry, Window};
 use mcp_gateway_platform::spec::{PlatformSpec, Storage};
 
 use super::policy::{check_scopes, scope};
@@ -47,6 +53,41 @@ pub(super) fn read(field: &Field<'_>) -> Option<Vec<Limit>> {
         limits.push(limit);
     }
     Some(limits)
+}
+
+/// Reads the permissions to send calls again.
+///
+/// A call is sent at most [`Retry::MAX_ATTEMPTS`] times.
+pub(super) fn read_retries(field: &Field<'_>) -> Option<Vec<Retry>> {
+    let mut retries: Vec<Retry> = Vec::new();
+    for field in field.items()? {
+        let Some(retry) = retry(&field) else { continue };
+        if retries.iter().any(|other| other.name() == retry.name()) {
+            field.error(format!("duplicate retry {:?}", retry.name()));
+        }
+        retries.push(retry);
+    }
+    Some(retries)
+}
+
+/// Reads a permission to send calls again.
+///
+/// One attempt is no permission, and many would multiply the load of a server that is overloaded.
+fn retry(field: &Field<'_>) -> Option<Retry> {
+    let mut table = field.table()?;
+    let name: Option<String> = table.required("name", Field::read);
+    let attempts = table.required("attempts", |field| {
+        let Count(attempts) = field.read()?;
+        let attempts = u32::try_from(attempts).unwrap_or(u32::MAX);
+        if !(2..=Retry::MAX_ATTEMPTS).contains(&attempts) {
+            field.error(format!("must be 2 to {}", Retry::MAX_ATTEMPTS));
+        }
+        Some(attempts)
+    });
+    let retry = Retry::new(name.unwrap_or_default(), attempts.unwrap_or(1));
+    let retry = retry.with_scope(scope(&mut table));
+    table.finish();
+    Some(retry)
 }
 
 /// Reads a limit.
@@ -200,11 +241,15 @@ fn period_of(text: &str) -> Result<Duration, String> {
 pub(super) fn check(spec: &PlatformSpec, field: Option<&Field<'_>>) {
     let calls = field.and_then(|field| field.get("calls"));
     let fields = calls.and_then(|calls| calls.items()).unwrap_or_default();
-    let limits = &spec.dynamic.call_limits;
+    let limits = &spec.dynamic.call_limits.limits;
     check_scopes(
         &spec.dynamic,
         limits.iter().map(Limit::scope).zip(fields.clone()),
     );
+    let retries = field.and_then(|field| field.get("retries"));
+    let retry_fields = retries.and_then(|retries| retries.items());
+    let scopes = spec.dynamic.call_limits.retries.iter().map(Retry::scope);
+    check_scopes(&spec.dynamic, scopes.zip(retry_fields.unwrap_or_default()));
     if !matches!(spec.fixed.store, Storage::Memory) {
         return;
     }

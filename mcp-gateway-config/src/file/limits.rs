@@ -9,6 +9,7 @@
 //! | `parked` | `max`, `maxPerCaller`, `lifetime` |
 //! | `results` | `max`, `maxPerCaller`: sizes; `lifetime` |
 //! | `calls` | list of limits on calls, see `call_limits` |
+//! | `retries` | list of permissions to send calls again: `name`, `attempts`, and the keys of a scope |
 //!
 //! | Key of `servers[].limits` | Type |
 //! |---|---|
@@ -22,8 +23,9 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use mcp_gateway_core::limit::Limits;
+use mcp_gateway_limits::{Limit, Retry};
 use mcp_gateway_platform::spec::{
-    DynamicSpec, KeptResultLimits, Limit, ParkedCallLimits, ServerLimits, SessionLimits, StaticSpec,
+    DynamicSpec, KeptResultLimits, ParkedCallLimits, ServerLimits, SessionLimits, StaticSpec,
 };
 
 use super::{Serving, call_limits};
@@ -40,6 +42,7 @@ pub(super) struct LimitsSection {
     pub(super) results: KeptResultLimits,
     pub(super) workers: Option<NonZeroUsize>,
     pub(super) calls: Vec<Limit>,
+    pub(super) retries: Vec<Retry>,
 }
 
 impl FromField for ParkedCallLimits {
@@ -92,6 +95,9 @@ impl FromField for LimitsSection {
             calls: table
                 .get_with("calls", call_limits::read)
                 .unwrap_or_default(),
+            retries: table
+                .get_with("retries", call_limits::read_retries)
+                .unwrap_or_default(),
         };
         table.finish();
         Some(limits)
@@ -112,7 +118,8 @@ impl LimitsSection {
         serving: &mut Serving,
     ) {
         dynamic.max_body = self.max_body;
-        dynamic.call_limits = self.calls;
+        dynamic.call_limits.limits = self.calls;
+        dynamic.call_limits.retries = self.retries;
         fixed.sessions = self.sessions;
         fixed.parked = self.parked;
         fixed.kept_results = self.results;

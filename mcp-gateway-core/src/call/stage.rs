@@ -4,6 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
+use super::Attempts;
 use crate::Credential;
 use crate::protocol::header::ParamHeaders;
 use crate::route::Target;
@@ -12,12 +13,14 @@ use crate::route::Target;
 #[derive(Clone, Debug)]
 pub struct Routed {
     pub(crate) target: Target,
+    pub(crate) attempts: Attempts,
 }
 
 /// Stage of a call that the policy permits.
 #[derive(Clone, Debug)]
 pub struct Permitted {
     pub(crate) target: Target,
+    pub(crate) attempts: Attempts,
 }
 
 /// Stage of a call that is ready to be sent.
@@ -35,6 +38,14 @@ pub struct Prepared {
 /// Its type is erased, because the modules of servers depend on that of calls.
 #[derive(Clone)]
 pub(crate) struct ServerHandle(Arc<dyn Any + Send + Sync>);
+
+impl Routed {
+    /// Creates the stage of a call to `target`.
+    pub(crate) fn new(target: Target) -> Self {
+        let attempts = Attempts::default();
+        Self { target, attempts }
+    }
+}
 
 impl Prepared {
     /// Creates the stage of a call that an embedder sends directly, bypassing the layers.

@@ -208,7 +208,9 @@ fn prepared(
     credential: Credential,
 ) -> Call<Prepared> {
     let server = server.map(ServerHandle::new);
-    call.advance(|Permitted { target }| Prepared::trusted(target, credential).with_server(server))
+    call.advance(|Permitted { target, .. }| {
+        Prepared::trusted(target, credential).with_server(server)
+    })
 }
 
 /// Returns the error of `call`, for which there is no credential.
@@ -276,6 +278,7 @@ mod tests {
 
     use super::*;
     use crate::auth::Principal;
+    use crate::call::Attempts;
     use crate::jsonrpc::{Id, Request};
     use crate::protocol::{Capabilities, Method, ProtocolVersion};
     use crate::route::{Feature, Target};
@@ -341,7 +344,10 @@ mod tests {
         let caller = Arc::new(Caller::new(Principal::new("alice"), "main", client));
         let request = Request::new(&Id::from(1), &Method::ToolsCall, params);
         let target = Target::new("s", Feature::Tool("a".into()));
-        let call = Call::trusted(request, caller).advance(|()| Permitted { target });
+        let call = Call::trusted(request, caller).advance(|()| Permitted {
+            target,
+            attempts: Attempts::default(),
+        });
         let layer = AttachCredentialsLayer::new(Arc::new(resolver));
         let reply = layer.layer(server).oneshot(call).await;
         (reply, calls.load(std::sync::atomic::Ordering::Relaxed))
@@ -398,7 +404,10 @@ mod tests {
         let caller = Arc::new(Caller::new(Principal::new("alice"), "main", client));
         let request = Request::new(&Id::from(1), &Method::ToolsCall, "{}");
         let target = Target::new("s", Feature::Tool("a".into()));
-        let call = Call::trusted(request, caller).advance(|()| Permitted { target });
+        let call = Call::trusted(request, caller).advance(|()| Permitted {
+            target,
+            attempts: Attempts::default(),
+        });
         let layer = AttachCredentialsLayer::new(Arc::new(crate::credential::NoCredentials));
         let forward = crate::layer::forward::Forward::new(pool.clone());
         let stack = layer.with_pool(pool.clone()).layer(forward);

@@ -166,7 +166,8 @@ where
         };
         match permission {
             Ok(()) => {
-                let call = call.advance(|Routed { target }| Permitted { target });
+                let call =
+                    call.advance(|Routed { target, attempts }| Permitted { target, attempts });
                 Gate::forward(self.inner.call(call))
             }
             Err(error) => Gate::reject(error),
@@ -289,7 +290,7 @@ mod tests {
         let params = r#"{"name":"a","arguments":{"a":1}}"#;
         let request = Request::new(&Id::from(1), &Method::ToolsCall, params);
         let target = Target::new("s", Feature::Tool("a".into()));
-        let call = Call::trusted(request, caller).advance(|()| Routed { target });
+        let call = Call::trusted(request, caller).advance(|()| Routed::new(target));
         let error = service.oneshot(call).await.unwrap_err();
         assert!(matches!(error, Error::Unapproved(Unapproved::Impossible)));
     }

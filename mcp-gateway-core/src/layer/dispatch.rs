@@ -287,7 +287,7 @@ where
         match self.shared.destination(&call) {
             Destination::Server(target) => {
                 let edits = self.shared.reply_edits(&call, &target);
-                let reply = self.inner.call(call.advance(|()| Routed { target }));
+                let reply = self.inner.call(call.advance(|()| Routed::new(target)));
                 match edits {
                     None => DispatchFuture::direct(reply),
                     Some(edits) => {

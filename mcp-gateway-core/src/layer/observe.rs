@@ -74,7 +74,7 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::call::Routed;
+use crate::call::{Attempts, Routed};
 use crate::observe::{CallReport, Observer};
 use crate::protocol::Method;
 use crate::reply::{CallOutcome, Completion};
@@ -152,7 +152,12 @@ where
             method: call.request().method().clone(),
             started: Instant::now(),
             request_bytes: call.request().text().len() as u64,
+            attempts: Attempts::counted(),
         });
+        let call = match &observed {
+            Some(observed) => call.with_attempts(observed.attempts.clone()),
+            None => call,
+        };
         ObserveFuture {
             inner: self.inner.call(call),
             observed,
@@ -205,6 +210,7 @@ struct PendingReport {
     method: Method,
     started: Instant,
     request_bytes: u64,
+    attempts: Attempts,
 }
 
 impl PendingReport {
@@ -231,6 +237,7 @@ impl PendingReport {
             outcome: completion.outcome,
             reason: error.map(|error| Problem::from(error).reason),
             limit,
+            retries: self.attempts.retries(),
             duration: self.started.elapsed(),
             request_bytes: self.request_bytes,
             response_bytes: completion.bytes,
@@ -296,7 +303,7 @@ mod tests {
             let caller = Arc::new(Caller::new(alice, "main", client));
             let request = Request::new(&Id::from(1), &Method::ToolsCall, "{}");
             let target = Target::new("files", Feature::Tool("invented".into()));
-            let call = Call::trusted(request, caller).advance(|()| Routed { target });
+            let call = Call::trusted(request, caller).advance(|()| Routed::new(target));
             drop(service.clone().oneshot(call).await.unwrap());
         }
         let lines = audit.0.lock().unwrap();

@@ -190,6 +190,13 @@ impl ServerPool {
         self.servers.load().get(server)?.entry(feature)
     }
 
+    /// Returns the time in which the server must respond; `None` for an unknown server.
+    #[must_use]
+    pub fn timeout(&self, server: &str) -> Option<time::Duration> {
+        let servers = self.servers.load();
+        Some(servers.get(server)?.limits.timeout())
+    }
+
     /// Returns the names of all servers, sorted.
     #[must_use]
     pub fn names(&self) -> Vec<Arc<str>> {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use mcp_gateway_auth::server::{HiddenResources, Resource};
 use mcp_gateway_core::auth::ProtectedResource;
 use mcp_gateway_core::route::PrefixRouter;
-use mcp_gateway_limits::ActiveLimits;
+use mcp_gateway_limits::{ActiveLimits, ActiveRetries};
 use mcp_gateway_policy::Rules;
 use mcp_gateway_policy::result::ResultRules;
 
@@ -201,6 +201,7 @@ impl Controller {
             policy: Arc::new(ReloadablePolicy::new(&self.generations).with_taints(&self.taints)),
             results: Arc::default(),
             limits: ActiveLimits::default(),
+            retries: ActiveRetries::default(),
         }
     }
 

@@ -8,7 +8,7 @@ use mcp_gateway_core::endpoint::Compatibility;
 use mcp_gateway_core::host_policy::HostPolicy;
 use mcp_gateway_core::layer::dispatch::ToolSearch;
 use mcp_gateway_core::script::ScriptRunner;
-use mcp_gateway_limits::ActiveLimits;
+use mcp_gateway_limits::{ActiveLimits, ActiveRetries};
 use url::Url;
 
 use crate::reload::policy::ReloadablePolicy;
@@ -50,6 +50,8 @@ pub(super) struct ReloadableParts {
     pub(super) results: Arc<ReloadableResults>,
     /// Limits on calls.
     pub(super) limits: ActiveLimits,
+    /// Permissions to send calls again.
+    pub(super) retries: ActiveRetries,
 }
 
 impl GatewaySpec {

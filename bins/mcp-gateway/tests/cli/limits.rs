@@ -1,9 +1,13 @@
 //! Limits on calls, at the program.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use mcp_gateway_tests::postgres::Postgres;
+use mcp_gateway_tests::script::{ReceivedRequest, Scripted, document, modern, status};
 use mcp_gateway_tests::wire::Reply;
 use rustix::process::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::harness::{Folder, Gateway, eventually, run};
@@ -204,6 +208,102 @@ async fn a_killed_replica_loses_one_share() {
     assert!((2000 - 64..=2000).contains(&(before + after)), "{after}");
 }
 
+/// Starts a server with the tools `read`, which is read-only, and `write`. It fails with the status
+/// 503 while `failures` are left.
+async fn failing(failures: &Arc<AtomicUsize>) -> Scripted {
+    let failures = Arc::clone(failures);
+    let answer = move |asked: &ReceivedRequest| {
+        let fails = || {
+            let left = failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+                left.checked_sub(1)
+            });
+            left.is_ok()
+        };
+        match asked.method() {
+            "tools/list" => document(&asked.result(&json!({
+                "resultType": "complete",
+                "tools": [
+                    {
+                        "name": "read",
+                        "inputSchema": { "type": "object" },
+                        "annotations": { "readOnlyHint": true },
+                    },
+                    { "name": "write", "inputSchema": { "type": "object" } },
+                ],
+            }))),
+            "tools/call" if fails() => status("503 Service Unavailable"),
+            "tools/call" => document(&asked.says("done")),
+            _ => modern(asked).unwrap_or_default(),
+        }
+    };
+    Scripted::start(answer).await.unwrap()
+}
+
+/// Starts a gateway that sends calls of the server at `url` again.
+async fn repeating(folder: &Folder, url: &str) -> Gateway {
+    let config = json!({
+        "servers": [{ "name": "far", "remote": { "url": url } }],
+        "auth": { "tokens": [
+            { "name": "olga", "token": { "env": "MCP_GATEWAY_TOKEN" }, "admin": true },
+        ] },
+        "audit": {},
+        "store": "memory",
+        "limits": {
+            "calls": [{ "name": "three", "quota": "3 per year", "per": ["user"] }],
+            "retries": [{ "name": "reading", "attempts": 3, "servers": ["far"] }],
+        },
+    });
+    let file = folder.write("gateway.yaml", &config.to_string());
+    Gateway::serve_with(&file, &[("MCP_GATEWAY_TOKEN", OLGA)]).await
+}
+
+/// Returns the records of the calls of `tool`.
+async fn records(gateway: &Gateway, tool: &str) -> Vec<Value> {
+    let path = format!("/api/v1/audit?target={tool}");
+    let (_, page) = gateway.get_with(&path, OLGA).await;
+    let page: Value = serde_json::from_str(&page).unwrap();
+    page["items"].as_array().unwrap().clone()
+}
+
+#[tokio::test]
+async fn a_harmless_call_is_sent_again_and_counts_once() {
+    let folder = Folder::new();
+    let failures = Arc::default();
+    let server = failing(&failures).await;
+    let gateway = repeating(&folder, &server.url).await;
+    assert_eq!(gateway.tools().await.len(), 2);
+
+    failures.store(2, Ordering::SeqCst);
+    let read = gateway.call("far__read", json!({})).await;
+    assert_eq!(read["result"]["content"][0]["text"], "done", "{read}");
+    assert_eq!(server.count("tools/call"), 3);
+    failures.store(1, Ordering::SeqCst);
+    let write = gateway.call("far__write", json!({})).await;
+    assert_eq!(write["error"]["data"]["reason"], "upstream_status");
+    assert_eq!(server.count("tools/call"), 4);
+
+    // The attempts are one call of the quota.
+    let last = gateway.wire().call("far__read", json!({})).await.unwrap();
+    assert_eq!(last.status, 200, "{}", last.answer());
+    let rejected = gateway.wire().call("far__read", json!({})).await.unwrap();
+    assert_limited(&rejected, "three");
+    let (_, metrics) = gateway.get_with("/metrics", OLGA).await;
+    for line in [
+        "mcp_call_retries_total{mcp_server_name=\"far\"} 2",
+        "mcp_tool_calls_total{gateway=\"default\",mcp_server_name=\"far\",tool_name=\"read\",status=\"success\"} 2",
+    ] {
+        assert!(metrics.contains(line), "{metrics}");
+    }
+    eventually(async || records(&gateway, "read").await.len() == 3).await;
+    let retries = records(&gateway, "read").await;
+    let retries: Vec<_> = retries
+        .iter()
+        .filter_map(|r| r["retries"].as_u64())
+        .collect();
+    assert_eq!(retries, [2]);
+    assert!(records(&gateway, "write").await[0]["retries"].is_null());
+}
+
 #[tokio::test]
 async fn mistakes_in_limits_are_found() {
     let folder = Folder::new();
@@ -226,6 +326,22 @@ async fn mistakes_in_limits_are_found() {
         "unknown value \"users\"; did you mean \"user\"?",
         "only one of these is allowed: rate, quota, inFlight",
         "missing one of: rate, quota, inFlight",
+    ] {
+        assert!(done.stdout.contains(mistake), "{mistake}\n{}", done.stdout);
+    }
+    let retries = "
+  retries:
+    - { name: a, attempts: 1 }
+    - { name: a, attempts: 3, tools: [x], burst: 2 }
+    - { attempts: 4 }";
+    let file = folder.write("gateway.yaml", &config(&format!("[]{retries}")));
+    let done = run(&["check", &file]).await;
+    assert_eq!(done.code, Some(1));
+    for mistake in [
+        "must be 2 to 3",
+        "duplicate retry \"a\"",
+        "unknown key \"burst\"",
+        "limits.retries[2]",
     ] {
         assert!(done.stdout.contains(mistake), "{mistake}\n{}", done.stdout);
     }

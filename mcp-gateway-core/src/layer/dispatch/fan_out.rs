@@ -106,7 +106,7 @@ impl Routed {
     /// Creates the stage of a call of `method` that names no feature of the server.
     pub(super) fn to_server(server: &Arc<str>, method: &Method) -> Self {
         let target = Target::new(Arc::clone(server), Feature::of_method(method));
-        Self { target }
+        Self::new(target)
     }
 }
 

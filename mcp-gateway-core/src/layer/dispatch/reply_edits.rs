@@ -63,7 +63,7 @@ impl Shared {
         target: Target,
     ) -> Result<Reply, Error> {
         let edits = self.reply_edits(&call, &target);
-        let reply = send(inner, call.advance(|()| Routed { target })).await?;
+        let reply = send(inner, call.advance(|()| Routed::new(target))).await?;
         match edits {
             Some(edits) => edits.apply(reply).await,
             None => Ok(reply),

@@ -256,7 +256,7 @@ impl Routed {
     /// Creates the stage of a call to a feature of `server`.
     pub(super) fn to(server: &Arc<str>, feature: Feature) -> Self {
         let target = Target::new(Arc::clone(server), feature);
-        Self { target }
+        Self::new(target)
     }
 }
 
