@@ -26,6 +26,7 @@ mod servers;
 pub(crate) mod taints;
 mod team_gateways;
 pub(crate) mod tokens;
+mod usage;
 pub(crate) mod users;
 mod version;
 
@@ -47,7 +48,7 @@ use self::deployments::LogSlots;
 use self::problem::ApiError;
 use crate::{
     Administration, AuditTrail, Catalog, Connections, Deployments, EntryRegistry, PinRegistry,
-    PolicyCatalog,
+    PolicyCatalog, Quotas,
 };
 
 /// The admin API of a gateway.
@@ -69,6 +70,7 @@ struct Parts {
     log_slots: LogSlots,
     policy: Option<Arc<dyn PolicyCatalog>>,
     pins: Option<Arc<dyn PinRegistry>>,
+    quotas: Option<Arc<dyn Quotas>>,
     registry: Option<EntryRegistry>,
     taints: Option<Arc<dyn Store>>,
     trail: AuditTrail,
@@ -90,6 +92,7 @@ impl AdminApi {
             log_slots: LogSlots::default(),
             policy: None,
             pins: None,
+            quotas: None,
             registry: None,
             taints: None,
             trail: AuditTrail::default(),
@@ -150,6 +153,13 @@ impl AdminApi {
     #[must_use]
     pub fn with_pins(mut self, pins: Arc<dyn PinRegistry>) -> Self {
         Arc::make_mut(&mut self.0).pins = Some(pins);
+        self
+    }
+
+    /// Adds the use of quotas.
+    #[must_use]
+    pub fn with_quotas(mut self, quotas: Arc<dyn Quotas>) -> Self {
+        Arc::make_mut(&mut self.0).quotas = Some(quotas);
         self
     }
 
@@ -234,6 +244,12 @@ impl AdminApi {
         self.0.pins.as_deref().ok_or(absent)
     }
 
+    /// Returns the quotas.
+    fn quotas(&self) -> Result<&dyn Quotas, ApiError> {
+        let absent = ApiError::Absent("the gateway has no quotas");
+        self.0.quotas.as_deref().ok_or(absent)
+    }
+
     /// Returns the registry.
     fn registry(&self) -> Result<&EntryRegistry, ApiError> {
         let absent = ApiError::Absent("the gateway has no store for entries");
@@ -270,6 +286,7 @@ fn resources() -> OpenApiRouter<AdminApi> {
         .routes(routes!(audit::list))
         .routes(routes!(taints::list))
         .routes(routes!(taints::clear))
+        .routes(routes!(usage::list))
         .routes(routes!(entries::list, entries::create))
         .routes(routes!(entries::get, entries::replace, entries::delete))
         .routes(routes!(entries::export))

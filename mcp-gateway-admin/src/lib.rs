@@ -16,6 +16,7 @@
 //! | `/approvals` | approvals of calls |
 //! | `/audit` | audit log |
 //! | `/taints` | callers whose context is untrusted |
+//! | `/usage` | [`Quotas`] |
 //! | `/openapi.json` | OpenAPI 3.1 document |
 //!
 //! Errors are problem documents (RFC 9457). Lists have pages, in a stable order. The command line
@@ -58,6 +59,7 @@ mod entry_registry;
 mod new_client;
 mod pins;
 mod policy;
+mod quotas;
 mod trail;
 
 pub use self::administration::{Administration, Administrator};
@@ -83,5 +85,6 @@ pub use self::policy::{
     PolicyAnnotations, PolicyCall, PolicyCaller, PolicyCatalog, PolicyExplanation, PolicyStep,
     RuleDocument, RuleOrder,
 };
+pub use self::quotas::{Quotas, UsageDocument};
 pub use self::trail::AuditTrail;
 pub use mcp_gateway_registry::Violation;

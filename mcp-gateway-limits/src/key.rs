@@ -29,11 +29,15 @@ impl Key {
     }
 }
 
-#[cfg(test)]
 impl<'a> KeyRef<'a> {
     /// Returns the key of `parts`.
     pub(crate) fn of(parts: impl IntoIterator<Item = &'a str>) -> Self {
         Self(parts.into_iter().collect())
+    }
+
+    /// Returns the values.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = &'a str> {
+        self.0.iter().copied()
     }
 }
 

@@ -39,13 +39,14 @@ mod limiter;
 mod quota;
 mod rate;
 mod retry;
+mod usage;
 mod window;
 
 pub use self::active::{Active, ActiveLimits};
 pub use self::layer::{LimitCalls, LimitFuture, LimitLayer};
 pub use self::limit::{Bound, Dimension, Limit, Quota, Rate};
 pub use self::limit_set::LimitSet;
-pub use self::limiter::{LimitUsage, Limiter};
-pub use self::quota::Usage;
+pub use self::limiter::Limiter;
 pub use self::retry::{ActiveRetries, Retry, RetryCalls, RetryFuture, RetryLayer, RetrySet, Sent};
+pub use self::usage::QuotaUsage;
 pub use self::window::Window;

@@ -4,14 +4,14 @@ use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use mcp_gateway_store::{MemoryStore, Store, StoreError};
+use mcp_gateway_store::{MemoryStore, Store};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::clock::Clock;
 use crate::counters::Counters;
 use crate::limit::{Bound, Limit, Quota};
 use crate::limit_set::{CountedLimit, Counts, LimitSet};
-use crate::quota::{Ledger, Period, Refills, Share, Usage};
+use crate::quota::{Ledger, Period, Refills, Share};
 
 /// Owner of the counts of a process.
 ///
@@ -37,16 +37,6 @@ pub struct Limiter {
     current: Mutex<Vec<CountedLimit>>,
     /// Limits that have been removed, whose shares must be returned.
     removed: Mutex<Vec<CountedLimit>>,
-}
-
-/// Use of a limit.
-#[derive(Clone, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub struct LimitUsage {
-    /// The limit.
-    pub limit: Limit,
-    /// Keys with counts, sorted by use; those in flight are of this process. None for a rate.
-    pub keys: Vec<Usage>,
 }
 
 impl Limiter {
@@ -114,42 +104,6 @@ impl Limiter {
         self.give_back(Duration::ZERO).await;
     }
 
-    /// Returns the current use of the limits, with up to `max` keys of each.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] if the store is unavailable.
-    pub async fn usage(&self, max: usize) -> Result<Vec<LimitUsage>, StoreError> {
-        let mut all = Vec::new();
-        let current = self.current().clone();
-        for CountedLimit { limit, counts } in current {
-            let mut keys = match (&counts, limit.bound()) {
-                (Counts::InFlight(counts), _) => {
-                    let mut keys = Vec::new();
-                    counts.counters.for_each(|key, running| {
-                        let key = key.parts().map(str::to_owned).collect();
-                        let used = u64::from(running.count());
-                        keys.push(Usage { key, used });
-                    });
-                    keys
-                }
-                (Counts::Quota(_), Bound::Quota(quota)) => {
-                    let period = self.period(quota);
-                    self.refills
-                        .ledger()
-                        .usage(limit.name(), period, max)
-                        .await?
-                }
-                _ => Vec::new(),
-            };
-            keys.retain(|usage| usage.used > 0);
-            keys.sort_by(|a, b| b.used.cmp(&a.used).then_with(|| a.key.cmp(&b.key)));
-            keys.truncate(max);
-            all.push(LimitUsage { limit, keys });
-        }
-        Ok(all)
-    }
-
     /// Returns the shares that nobody has used for `idle`.
     async fn give_back(&self, idle: Duration) {
         let removed = mem::take(&mut *locked(&self.removed));
@@ -166,7 +120,23 @@ impl Limiter {
         }
     }
 
-    fn period(&self, quota: &Quota) -> Period {
+    /// Returns the current limits, with their counts.
+    pub(crate) fn counted(&self) -> Vec<CountedLimit> {
+        self.current().clone()
+    }
+
+    /// Returns the counts of quotas in the store.
+    pub(crate) fn ledger(&self) -> &Ledger {
+        self.refills.ledger()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn refills(&self) -> &Refills {
+        &self.refills
+    }
+
+    /// Returns the current window of `quota`.
+    pub(crate) fn period(&self, quota: &Quota) -> Period {
         Period {
             window: quota.window,
             span: quota.window.at(self.clock.unix_seconds()),

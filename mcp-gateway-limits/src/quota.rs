@@ -13,8 +13,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 pub(crate) use self::account::Account;
-pub use self::ledger::Usage;
-pub(crate) use self::ledger::{Ledger, Period};
+pub(crate) use self::ledger::{Counted, Ledger, Period};
 pub(crate) use self::refill::Refills;
 use self::share::Verdict;
 use crate::counters::Counter;
@@ -104,6 +103,14 @@ impl Share {
             .swap(u64::from(span.index) << 32, Ordering::AcqRel);
         match left >> 32 == u64::from(span.index) {
             true => u32::try_from(left & CALLS).unwrap_or_default(),
+            false => 0,
+        }
+    }
+
+    /// Returns the number of calls that are left in the window `span`.
+    pub(crate) fn left_in(&self, span: Span) -> u64 {
+        match self.window() == span.index {
+            true => self.calls(),
             false => 0,
         }
     }

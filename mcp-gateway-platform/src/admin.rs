@@ -9,6 +9,7 @@ mod gateways;
 mod masked_log;
 mod pins;
 mod policy;
+mod usage;
 
 use std::ops::Bound;
 use std::sync::Arc;
@@ -42,7 +43,8 @@ pub(crate) fn api(
     let mut api = AdminApi::new(access)
         .with_catalog(catalog, trail.clone())
         .with_policy(Arc::clone(running) as _)
-        .with_pins(Arc::clone(running) as _);
+        .with_pins(Arc::clone(running) as _)
+        .with_quotas(Arc::clone(running) as _);
     if services.orchestrator.is_some() {
         api = api.with_deployments(Arc::clone(running) as _);
     }

@@ -26,6 +26,7 @@ mod taint;
 mod target;
 mod token;
 mod tools;
+mod usage;
 mod user;
 mod values;
 
@@ -59,6 +60,7 @@ use self::taint::TaintArgs;
 use self::target::TargetArgs;
 use self::token::TokenArgs;
 use self::tools::ToolsArgs;
+use self::usage::UsageArgs;
 use self::user::UserArgs;
 use crate::client::McpClient;
 use crate::logging;
@@ -138,6 +140,8 @@ enum Command {
     Token(TokenArgs),
     /// List the tools of servers
     Tools(ToolsArgs),
+    /// List the use of quotas
+    Usage(UsageArgs),
     /// Create, list and change users
     User(UserArgs),
 }
@@ -212,6 +216,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
         Command::Tools(args) => with_servers(&args.target, &args.files, async |servers| {
             tools::run(&args, servers).await
         }),
+        Command::Usage(args) => usage::run(&args),
         Command::User(args) => user::run(args),
     }
 }

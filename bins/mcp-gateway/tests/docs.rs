@@ -262,7 +262,7 @@ impl Reader {
         let words: Vec<_> = command.split(' ').collect();
         let has = |word: &&str| words.contains(word);
         let words_of_clients = [
-            "approval", "call", "entry", "gateway", "policy", "request", "server", "tools",
+            "approval", "call", "entry", "gateway", "policy", "request", "server", "tools", "usage",
         ];
         let reaches = words_of_clients.iter().any(has);
         if reaches && !["--config", "--mcp-config"].iter().any(has) {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-use crate::key::Key;
+use crate::key::{Key, KeyRef};
 use crate::limit::Limit;
 
 /// The count of one key of a quota, in any window.
@@ -21,6 +21,20 @@ pub(crate) struct Account {
 impl Account {
     /// Returns the count of `key` of `limit`.
     pub(crate) fn new(limit: &Limit, key: &Key) -> Self {
+        Self {
+            limit: Self::name(limit),
+            digest: Self::digest(limit, &key.borrowed()),
+            values: key.parts().map(str::to_owned).collect(),
+        }
+    }
+
+    /// Returns the name of `limit` in keys of the store.
+    pub(crate) fn name(limit: &Limit) -> String {
+        hex(limit.name().as_bytes())
+    }
+
+    /// Returns the digest of `key` of `limit`: of the attributes and their values.
+    pub(crate) fn digest(limit: &Limit, key: &KeyRef<'_>) -> String {
         let names = limit
             .dimensions()
             .iter()
@@ -28,11 +42,12 @@ impl Account {
         let parts: Vec<&str> = names.chain(key.parts()).collect();
         // JSON keeps the parts apart.
         let text = serde_json::to_vec(&parts).unwrap_or_default();
-        Self {
-            limit: hex(limit.name().as_bytes()),
-            digest: hex(digest(&SHA256, &text).as_ref()),
-            values: key.parts().map(str::to_owned).collect(),
-        }
+        hex(digest(&SHA256, &text).as_ref())
+    }
+
+    /// Returns the prefix of the counts of `limit` in the window `index` of the kind `window`.
+    pub(crate) fn prefix(limit: &Limit, window: &str, index: u32) -> String {
+        prefix_of(&Self::name(limit), window, index)
     }
 
     /// Returns the key of the count in the window `index` of the kind `window`.
@@ -44,11 +59,6 @@ impl Account {
     pub(crate) fn values(&self) -> &[String] {
         &self.values
     }
-}
-
-/// Returns the prefix of the counts of the limit `name` in the window `index` of the kind `window`.
-pub(super) fn prefix(name: &str, window: &str, index: u32) -> String {
-    prefix_of(&hex(name.as_bytes()), window, index)
 }
 
 fn prefix_of(limit: &str, window: &str, index: u32) -> String {

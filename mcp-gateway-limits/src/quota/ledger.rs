@@ -6,8 +6,9 @@ use std::time::{Duration, SystemTime};
 use mcp_gateway_store::{Batch, BoxError, CommitOutcome, Document, Store, StoreError};
 use serde::{Deserialize, Serialize};
 
-use super::account::{Account, prefix};
+use super::account::Account;
 use super::share::share;
+use crate::limit::Limit;
 use crate::window::{Span, Window};
 
 /// Counts in the store, which all processes share.
@@ -33,14 +34,15 @@ struct Count {
     key: Vec<String>,
 }
 
-/// Use of a quota by one key.
+/// Count of one key, as the store has it.
 #[derive(Clone, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub struct Usage {
-    /// Values of the attributes by which the limit counts apart.
-    pub key: Vec<String>,
-    /// Calls that were made, or that processes have reserved.
-    pub used: u64,
+pub(crate) struct Counted {
+    /// Digest of the key.
+    pub(crate) digest: String,
+    /// Values of the key.
+    pub(crate) values: Vec<String>,
+    /// Calls in shares that processes have taken.
+    pub(crate) granted: u64,
 }
 
 impl Ledger {
@@ -86,22 +88,29 @@ impl Ledger {
         self.change(account, less).await
     }
 
-    /// Returns up to `limit` counts of the quota `name` in `period`.
+    /// Returns up to `max` counts of the quota `limit` in `period`, after the one of `digest`.
     ///
     /// # Errors
     ///
     /// [`StoreError`] if the store is unavailable.
-    pub(crate) async fn usage(
+    pub(crate) async fn counts(
         &self,
-        name: &str,
+        limit: &Limit,
         period: Period,
-        limit: usize,
-    ) -> Result<Vec<Usage>, StoreError> {
-        let prefix = prefix(name, &period.window.to_string(), period.span.index);
-        let found = self.store.list(&prefix, None, limit).await?;
+        digest: &str,
+        max: usize,
+    ) -> Result<Vec<Counted>, StoreError> {
+        let prefix = Account::prefix(limit, &period.window.to_string(), period.span.index);
+        let after = format!("{prefix}{digest}");
+        let found = self.store.list(&prefix, Some(&after), max).await?;
         let counts = found.iter().map(|listed| {
             let Count { granted, key } = read(&listed.document)?;
-            Ok(Usage { key, used: granted })
+            let digest = listed.key.strip_prefix(&*prefix).unwrap_or_default();
+            Ok(Counted {
+                digest: digest.to_owned(),
+                values: key,
+                granted,
+            })
         });
         counts.collect()
     }

@@ -288,25 +288,6 @@ async fn the_store_is_asked_once_for_many_calls_and_may_fail_meanwhile() {
 }
 
 #[tokio::test]
-async fn counts_are_listed_with_their_keys() {
-    let ((_, clock), store) = (manual(), memory());
-    let process = Process::new(&store, &clock, hourly(100));
-    assert!(process.call("alice").await.is_ok());
-    process.give_back("alice").await;
-    let ledger = Ledger::new(store);
-    let usage = ledger.usage("q", process.period(), 10).await.unwrap();
-    let key = vec!["alice".to_owned()];
-    assert_eq!(usage, [Usage { key, used: 1 }]);
-    assert!(
-        ledger
-            .usage("other", process.period(), 10)
-            .await
-            .unwrap()
-            .is_empty()
-    );
-}
-
-#[tokio::test]
 async fn category_evasion_many_keys_reset_no_quota() {
     let ((_, clock), store) = (manual(), memory());
     let process = Process::new(&store, &clock, hourly(3));

@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::harness::{Folder, Gateway, eventually, run};
+use super::harness::{Folder, Gateway, eventually, run, run_with_env};
 
 const OLGA: &str = "the-token-of-olga-is-this";
 const BOB: &str = "the-token-of-bob-is-this";
@@ -206,6 +206,77 @@ async fn a_killed_replica_loses_one_share() {
     let after = storm(&next, 10, 180).await;
     println!("lost: {} calls", 2000 - before - after);
     assert!((2000 - 64..=2000).contains(&(before + after)), "{after}");
+}
+
+/// Returns the use of quotas: name, key and number of calls.
+async fn usage(gateway: &Gateway, query: &str) -> Vec<(String, Value, u64)> {
+    let (status, page) = gateway
+        .get_with(&format!("/api/v1/usage{query}"), OLGA)
+        .await;
+    assert_eq!(status, 200, "{page}");
+    let page: Value = serde_json::from_str(&page).unwrap();
+    let entry = |entry: &Value| {
+        let name = entry["quota"].as_str().unwrap().to_owned();
+        (name, entry["key"].clone(), entry["used"].as_u64().unwrap())
+    };
+    page["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(entry)
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn administrators_see_the_use_of_quotas() {
+    let database = Postgres::shared().await.unwrap().database().await.unwrap();
+    let folder = Folder::new();
+    let limits = "
+    - { name: monthly, quota: 100 per month, per: [user] }
+    - { name: all, quota: 5 per year }";
+    let text = config(limits).replace("store: memory", "store: { postgres: { env: DATABASE } }");
+    let text = text.replace("name: olga,", "name: olga, admin: true,");
+    let text = format!("{text}sessionKey: {{ env: KEY }}\n");
+    let file = folder.write("gateway.yaml", &text);
+    let key = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+    let env = [
+        ("MCP_GATEWAY_TOKEN", OLGA),
+        ("BOB", BOB),
+        ("DATABASE", &*database),
+        ("KEY", key),
+    ];
+    let mut gateway = Gateway::serve_with(&file, &env).await;
+    assert!(usage(&gateway, "").await.is_empty());
+    for token in [OLGA, OLGA, BOB] {
+        assert_eq!(echo(&gateway, token).await.status, 200);
+    }
+    let all = ("all".to_owned(), json!({}), 3);
+    let of = |user: &str, used| ("monthly".to_owned(), json!({ "user": user }), used);
+    let found = usage(&gateway, "").await;
+    assert_eq!(found.len(), 3);
+    assert_eq!(found[0], all);
+    assert!(found.contains(&of("olga", 2)) && found.contains(&of("bob", 1)));
+    assert_eq!(usage(&gateway, "?quota=all").await, [all.clone()]);
+    let (_, page) = gateway.get_with("/api/v1/usage?limit=2", OLGA).await;
+    let page: Value = serde_json::from_str(&page).unwrap();
+    let next = page["next"].as_str().unwrap().replace('/', "%2F");
+    assert_eq!(usage(&gateway, &format!("?after={next}")).await, found[2..]);
+    // Others learn nothing.
+    assert_eq!(gateway.get_with("/api/v1/usage", BOB).await.0, 403);
+
+    let url = gateway.url.clone();
+    let shown = run_with_env(&["usage", "all", "--url", &url], &env).await;
+    assert_eq!(shown.code, Some(0), "{shown:?}");
+    assert!(shown.stdout.contains("3 of 5"), "{shown:?}");
+    let shown = run_with_env(&["usage", "--json", "--url", &url], &env).await;
+    let shown: Value = serde_json::from_str(&shown.stdout).unwrap();
+    assert_eq!(shown.as_array().unwrap().len(), 3);
+
+    // The counts are those of all replicas, and survive a restart.
+    gateway.signal(Signal::TERM);
+    assert!(gateway.finish().await.success());
+    let gateway = Gateway::serve_with(&file, &env).await;
+    assert_eq!(usage(&gateway, "?quota=all").await, [all]);
 }
 
 /// Starts a server with the tools `read`, which is read-only, and `write`. It fails with the status
