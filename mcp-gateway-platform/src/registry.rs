@@ -160,6 +160,24 @@ impl Registry {
         self.pins.load().await
     }
 
+    /// Returns `true` if an entry of any kind has changed since the last call. All entries must be
+    /// merged afterwards.
+    ///
+    /// A watch begins with a reset, and reports the writes of its own replica, too. Neither is a change
+    /// if the documents are known, so that nothing is applied twice.
+    pub(crate) fn take_changes(&self) -> bool {
+        let servers = self.servers.take_changes();
+        let gateways = self.gateways.take_changes();
+        let rules = self.rules.take_changes();
+        self.pins.take_changes() || rules || gateways || servers
+    }
+
+    /// Makes the next [`take_changes`](Self::take_changes) return `true`, because the entries could not
+    /// be applied.
+    pub(crate) fn mark_changed(&self) {
+        self.servers.mark_changed();
+    }
+
     /// Returns the server `name` of the store.
     pub(crate) fn get(&self, name: &str) -> Option<Arc<StoredServer>> {
         self.servers.get(name)

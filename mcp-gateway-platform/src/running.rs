@@ -48,6 +48,10 @@ impl Running {
         (merged, registry): (Merged, Option<Registry>),
         audit: Option<AuditLog>,
     ) -> Self {
+        if let Some(registry) = &registry {
+            // All documents that it has read are applied.
+            registry.take_changes();
+        }
         let merged = Arc::new(merged);
         let state = State {
             controller,
@@ -86,6 +90,9 @@ impl Running {
     /// is not recorded.
     pub(crate) fn refresh(&self) {
         let mut state = self.state();
+        if let Some(registry) = &self.registry {
+            registry.take_changes();
+        }
         let merged = merge(&state.spec.dynamic, self.registry.as_ref());
         match state.controller.apply(&merged.spec) {
             Ok(rollout) => {
@@ -98,6 +105,9 @@ impl Running {
             Err(error) => {
                 let error = mcp_gateway_core::error_chain(&error);
                 tracing::error!(error, "servers of the store not applied");
+                if let Some(registry) = &self.registry {
+                    registry.mark_changed();
+                }
             }
         }
     }
@@ -126,7 +136,10 @@ impl Running {
                 }
                 next = events.next().now_or_never().flatten();
             }
-            self.refresh();
+            // The writes of this replica, and the documents of its start, are applied already.
+            if registry.take_changes() {
+                self.refresh();
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mcp_gateway_store::{
@@ -37,6 +38,8 @@ pub(super) struct Documents<T> {
     /// The lock is held for single accesses and for a merge, but neither while the store is awaited
     /// nor while a document is read.
     entries: Mutex<Entries<T>>,
+    /// Set if the entries have changed since [`take_changes`](Self::take_changes).
+    has_changed: AtomicBool,
 }
 
 impl<T: StoredEntry> Documents<T> {
@@ -51,6 +54,7 @@ impl<T: StoredEntry> Documents<T> {
             prefix,
             read: Box::new(read),
             entries: Mutex::default(),
+            has_changed: AtomicBool::default(),
         }
     }
 
@@ -70,7 +74,7 @@ impl<T: StoredEntry> Documents<T> {
         match event {
             WatchEvent::Deleted(key) => {
                 if let Some(name) = key.strip_prefix(self.prefix) {
-                    self.entries().remove(name);
+                    self.forget(name);
                 }
             }
             WatchEvent::Put(document) => self.keep(document),
@@ -100,7 +104,14 @@ impl<T: StoredEntry> Documents<T> {
         let names = listed.iter();
         let names = names.filter_map(|document| document.key.strip_prefix(self.prefix));
         let names: HashSet<_> = names.collect();
-        self.entries().retain(|name, _| names.contains(&**name));
+        let mut entries = self.entries();
+        let before = entries.len();
+        entries.retain(|name, _| names.contains(&**name));
+        let is_removed = entries.len() < before;
+        drop(entries);
+        if is_removed {
+            self.mark_changed();
+        }
         listed.iter().for_each(|document| self.keep(document));
         Ok(())
     }
@@ -119,6 +130,24 @@ impl<T: StoredEntry> Documents<T> {
         }
         let entry = (self.read)(name, document);
         self.entries().insert(name.into(), Arc::new(entry));
+        self.mark_changed();
+    }
+
+    /// Removes the entry `name`. An unknown one is no change: this replica may have deleted it itself.
+    fn forget(&self, name: &str) {
+        if self.entries().remove(name).is_some() {
+            self.mark_changed();
+        }
+    }
+
+    /// Records that the entries differ from those that were applied last.
+    pub(super) fn mark_changed(&self) {
+        self.has_changed.store(true, Ordering::Release);
+    }
+
+    /// Returns `true` if the entries have changed since the last call. They must be read afterwards.
+    pub(super) fn take_changes(&self) -> bool {
+        self.has_changed.swap(false, Ordering::AcqRel)
     }
 
     /// Returns the entry `name`.
@@ -192,7 +221,7 @@ impl<T: StoredEntry> Documents<T> {
                 Ok(self.get(name))
             }
             None => {
-                self.entries().remove(name);
+                self.forget(name);
                 Ok(None)
             }
         }

@@ -1,5 +1,6 @@
 //! The registry over a store in memory.
 
+mod followed;
 mod rules;
 
 use mcp_gateway_policy::Effect;

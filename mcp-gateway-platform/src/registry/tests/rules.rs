@@ -122,3 +122,36 @@ async fn r17_an_invalid_rule_of_the_store_rejects_what_it_could_have_concerned()
     let mended = registry.replace_rule(&before, &entry, &alone).await;
     assert!(mended.unwrap().unwrap().violations.is_empty());
 }
+
+#[tokio::test]
+async fn what_is_known_is_no_change() {
+    let store = Arc::new(MemoryStore::new());
+    write_rule(
+        &store,
+        "a",
+        json!({ "rank": 1, "rule": deny("a") }).to_string(),
+    )
+    .await;
+    let registry = registry(&store);
+    registry.load().await.unwrap();
+    assert!(registry.take_changes() && !registry.take_changes());
+    registry.follow(&WatchEvent::Reset).await.unwrap();
+    assert!(!registry.take_changes());
+
+    // The watch reports the writes of this replica, too.
+    let (entry, alone) = (deny("b"), Attachment::default());
+    let added = registry.add_rule(("b", &entry), None, &alone).await;
+    assert!(added.unwrap().is_some() && registry.take_changes());
+    registry.follow(&WatchEvent::Reset).await.unwrap();
+    assert!(!registry.take_changes());
+    let deleted: Arc<str> = "policy/rules/b".into();
+    let batch = Batch::new().delete(Arc::clone(&deleted));
+    assert_eq!(store.commit(batch).await.unwrap(), CommitOutcome::Committed);
+    for is_change in [true, false] {
+        let deleted = WatchEvent::Deleted(Arc::clone(&deleted));
+        registry.follow(&deleted).await.unwrap();
+        assert_eq!(registry.take_changes(), is_change);
+    }
+    registry.load().await.unwrap();
+    assert!(!registry.take_changes());
+}
