@@ -7,6 +7,7 @@
 //! | approved | a call, in time | redeemed; still approved if it holds for a time |
 //! | approved | its end | expired |
 //! | redeemed | the next step of the call, in time | redeemed |
+//! | redeemed | the call was rejected before anything was sent | approved |
 //!
 //! Every other change is rejected, or has no effect because it has happened before. The end is
 //! compared with the time of each change, so that it does not depend on a timely sweep.
@@ -298,6 +299,28 @@ impl Lifecycle {
         self.step = step.saturating_add(1);
         self.status = Status::Redeemed;
         self.redeemed.get_or_insert(now);
+        Ok(Change::Made)
+    }
+
+    /// Takes the redemption of `step` back, whose call was not sent.
+    ///
+    /// An approval that holds for a time stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`RedeemError::Redeemed`] unless `step` is the last one that has been redeemed.
+    pub fn restore(&mut self, step: u32) -> Result<Change, RedeemError> {
+        if self.terms.valid_for.is_some() {
+            return Ok(Change::None);
+        }
+        if self.status != Status::Redeemed || self.step != step.saturating_add(1) {
+            return Err(RedeemError::Redeemed);
+        }
+        self.step = step;
+        if step == 0 {
+            self.status = Status::Approved;
+            self.redeemed = None;
+        }
         Ok(Change::Made)
     }
 

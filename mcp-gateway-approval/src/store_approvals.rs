@@ -265,7 +265,11 @@ impl StoreApprovals {
             let batch = self.replacement(&record, found.version)?;
             let batch = self.trail.add_to(batch, &record, action);
             if self.commit(batch).await? == CommitOutcome::Committed {
-                self.report(&record, now);
+                match action {
+                    // Nothing has happened for which an observer waits.
+                    Action::Restore => self.remember(&record.id, Some(&record.state)),
+                    _ => self.report(&record, now),
+                }
                 return Ok(record);
             }
         }

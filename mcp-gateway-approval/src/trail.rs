@@ -22,6 +22,8 @@ pub(crate) enum Action<'a> {
     Decide(&'a Actor),
     /// The gateway makes the call, or its next step.
     Redeem,
+    /// The gateway has not sent the call.
+    Restore,
     /// The gateway has ended the approval.
     Expire,
 }
@@ -43,6 +45,7 @@ impl Trail {
             Action::Decide(actor) => (actor.clone(), answer(record)),
             Action::Redeem if record.state.steps() > 1 => (caller(record), "continue"),
             Action::Redeem => (caller(record), "redeem"),
+            Action::Restore => (Actor::gateway(), "restore"),
             Action::Expire => (Actor::gateway(), "expire"),
         };
         let call = &record.call;

@@ -12,7 +12,8 @@
 //! |---|---|
 //! | pending | approved or denied by a decision; expired after [`timeout`](ApprovalTerms::timeout) |
 //! | approved | redeemed; expired after [`valid_for`](ApprovalTerms::valid_for), otherwise after the timeout, since the decision |
-//! | denied, redeemed, expired | none |
+//! | redeemed | approved, if the call was rejected before anything was sent |
+//! | denied, expired | none |
 //!
 //! # Steps
 //!
@@ -129,6 +130,16 @@ pub trait Approvals: fmt::Debug + Send + Sync + 'static {
     /// [`ApprovalError::Unavailable`].
     async fn redeem(&self, id: &str, key: &ApprovalKey, step: u32) -> Result<(), ApprovalError>;
 
+    /// Takes the redemption of the step `step` back, because the call was rejected before anything was
+    /// sent, such as by a limit. The step can be redeemed again, until the expiry of the approval.
+    ///
+    /// # Errors
+    ///
+    /// [`ApprovalError::Redeemed`] if the step is not the last one that has been redeemed,
+    /// [`ApprovalError::OtherCall`] if the record has another key, [`ApprovalError::Unknown`] and
+    /// [`ApprovalError::Unavailable`].
+    async fn restore(&self, id: &str, key: &ApprovalKey, step: u32) -> Result<(), ApprovalError>;
+
     /// Returns a stream with an item after each change, from now on, of the record `id` at any
     /// replica.
     ///
@@ -209,6 +220,10 @@ impl<A: Approvals + ?Sized> Approvals for Arc<A> {
 
     async fn redeem(&self, id: &str, key: &ApprovalKey, step: u32) -> Result<(), ApprovalError> {
         (**self).redeem(id, key, step).await
+    }
+
+    async fn restore(&self, id: &str, key: &ApprovalKey, step: u32) -> Result<(), ApprovalError> {
+        (**self).restore(id, key, step).await
     }
 
     fn changes(&self, id: &str) -> BoxStream<'static, ()> {

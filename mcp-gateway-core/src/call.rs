@@ -96,6 +96,7 @@
 
 mod attempts;
 mod derived;
+mod permitted;
 mod stage;
 
 use std::sync::Arc;
@@ -321,20 +322,6 @@ impl<S> Call<S> {
         }
     }
 
-    /// Returns the same call once more, with the context that it has at present.
-    ///
-    /// For a layer that sends a call again: whoever does so vouches that this does no harm.
-    #[must_use]
-    pub fn share(&self) -> Self
-    where
-        S: Clone,
-    {
-        Self {
-            context: Arc::clone(&self.context),
-            stage: self.stage.clone(),
-        }
-    }
-
     /// Creates a call of the same caller with another request, at the given stage.
     pub(crate) fn for_request<T>(&self, request: Request, stage: T) -> Call<T> {
         let context = Context {
@@ -358,22 +345,6 @@ impl<S: HasTarget> Call<S> {
     #[must_use]
     pub fn target(&self) -> &Target {
         self.stage.target()
-    }
-}
-
-impl Call<Routed> {
-    /// Sets the counter of the attempts of the call.
-    pub(crate) fn with_attempts(mut self, attempts: Attempts) -> Self {
-        self.stage.attempts = attempts;
-        self
-    }
-}
-
-impl Call<Permitted> {
-    /// Returns the counter of the attempts of the call.
-    #[must_use]
-    pub fn attempts(&self) -> &Attempts {
-        &self.stage.attempts
     }
 }
 

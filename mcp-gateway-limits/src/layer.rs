@@ -88,13 +88,22 @@ where
                 future: self.inner.call(call),
                 charges,
             },
-            Admission::Rejected(error) => State::Reject { error: Some(error) },
+            Admission::Rejected(error) => {
+                call.restore_approval();
+                State::Reject { error: Some(error) }
+            }
             Admission::Waiting(waiting) => {
                 // Take the service that was polled ready, and leave its clone behind.
                 let clone = self.inner.clone();
                 let mut inner = mem::replace(&mut self.inner, clone);
                 let future = Box::pin(async move {
-                    let charges = waiting.admit().await?;
+                    let charges = match waiting.admit().await {
+                        Ok(charges) => charges,
+                        Err(error) => {
+                            call.restore_approval();
+                            return Err(error);
+                        }
+                    };
                     let mut result = inner.call(call).await;
                     charges.settle(&mut result);
                     result

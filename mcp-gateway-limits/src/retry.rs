@@ -236,6 +236,9 @@ impl Repeated {
                 break;
             }
             std::future::poll_fn(|cx| inner.poll_ready(cx)).await?;
+            if !is_unsent(&failure) {
+                call.spend_approval();
+            }
             call.attempts().record_retry();
             tracing::debug!(server = %call.target().server, "call is sent again");
             match self.attempt(inner.call(call.share()), &call).await {

@@ -35,6 +35,7 @@ pub async fn contract(
     calls_are_kept_apart(approvals, other).await;
     callers_decide_about_their_own(approvals, other).await;
     approvals_are_redeemed_once(approvals, other).await;
+    calls_that_were_not_sent_keep_their_approval(approvals, other).await;
     denials_are_final(approvals, other, &decide).await;
     times_are_honored(approvals, other, &decide).await;
     changes_are_signalled(approvals, other, &decide).await;
@@ -172,9 +173,46 @@ async fn approvals_are_redeemed_once(approvals: &dyn Approvals, other: &dyn Appr
         assert_eq!(redeemed, 1, "step {step} is redeemed once: {results:?}");
     }
     assert_eq!(state(other, &id).await, ApprovalState::Redeemed);
+    for (step, is_last) in [(1, false), (3, false), (2, true), (2, false)] {
+        let restored = other.restore(&id, call.key(), step).await;
+        assert_eq!(restored.is_ok(), is_last, "step {step}: {restored:?}");
+    }
+    let again = approvals.redeem(&id, call.key(), 2).await;
+    assert!(again.is_ok(), "a restored step: {again:?}");
     let next = open(other, &call).await;
     assert_ne!(next.id, id, "the next call has another record");
     assert_eq!(next.state, ApprovalState::Pending);
+}
+
+async fn calls_that_were_not_sent_keep_their_approval(
+    approvals: &dyn Approvals,
+    other: &dyn Approvals,
+) {
+    let call = request("unsent", "{}", ApprovalTerms::default());
+    let id = open(approvals, &call).await.id;
+    let early = approvals.restore(&id, call.key(), 0).await;
+    assert!(matches!(early, Err(ApprovalError::Redeemed)), "{early:?}");
+    for _ in 0..2 {
+        let approved = other.confirm(&id, call.key(), true).await;
+        assert!(approved.is_ok(), "{approved:?}");
+        let redeemed = approvals.redeem(&id, call.key(), 0).await;
+        assert!(redeemed.is_ok(), "{redeemed:?}");
+        let foreign = request("unsent", r#"{"a":1}"#, ApprovalTerms::default());
+        let stolen = other.restore(&id, foreign.key(), 0).await;
+        assert!(
+            matches!(stolen, Err(ApprovalError::OtherCall)),
+            "{stolen:?}"
+        );
+        let restored = other.restore(&id, call.key(), 0).await;
+        assert!(restored.is_ok(), "{restored:?}");
+        let found = open(approvals, &call).await;
+        assert_eq!(
+            (found.id, found.state),
+            (id.clone(), ApprovalState::Approved)
+        );
+    }
+    let denied = approvals.confirm(&id, call.key(), false).await;
+    assert!(matches!(denied, Err(ApprovalError::Decided)), "{denied:?}");
 }
 
 async fn denials_are_final(

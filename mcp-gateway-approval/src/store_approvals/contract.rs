@@ -57,6 +57,15 @@ impl Approvals for StoreApprovals {
         Ok(())
     }
 
+    async fn restore(&self, id: &str, key: &ApprovalKey, step: u32) -> Result<(), ApprovalError> {
+        let change = |record: &mut ApprovalRecord, _: u64| {
+            check_call(record, key)?;
+            Ok(record.state.restore(step)?)
+        };
+        self.change(id, change, Action::Restore).await?;
+        Ok(())
+    }
+
     fn changes(&self, id: &str) -> BoxStream<'static, ()> {
         self.signals.of(id)
     }

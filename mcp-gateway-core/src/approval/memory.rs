@@ -186,6 +186,13 @@ impl Approvals for MemoryApprovals {
         })
     }
 
+    async fn restore(&self, id: &str, key: &ApprovalKey, step: u32) -> Result<(), ApprovalError> {
+        self.change(id, |record| {
+            record.check(key)?;
+            record.restore(step)
+        })
+    }
+
     fn changes(&self, _: &str) -> BoxStream<'static, ()> {
         let changes = self.changed.subscribe();
         stream::unfold(changes, async |mut changes| {
@@ -249,6 +256,20 @@ impl Record {
         }
         self.step = step.saturating_add(1);
         self.state = ApprovalState::Redeemed;
+        Ok(())
+    }
+
+    fn restore(&mut self, step: u32) -> Result<(), ApprovalError> {
+        if self.request.terms.valid_for().is_some() {
+            return Ok(());
+        }
+        if self.state != ApprovalState::Redeemed || self.step != step.saturating_add(1) {
+            return Err(ApprovalError::Redeemed);
+        }
+        self.step = step;
+        if step == 0 {
+            self.state = ApprovalState::Approved;
+        }
         Ok(())
     }
 

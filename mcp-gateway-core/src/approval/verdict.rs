@@ -1,7 +1,7 @@
 //! Verdict about a call, on its way from the layer that asks to the one that authorizes.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::{ApprovalKey, Unapproved};
 
@@ -21,24 +21,54 @@ pub(crate) enum Verdict {
 #[derive(Clone, Debug)]
 pub(crate) struct ApprovalPass {
     key: ApprovalKey,
-    is_used: Arc<AtomicBool>,
+    /// [`NEW`], [`USED`], [`RESTORED`] or [`SPENT`].
+    state: Arc<AtomicU8>,
 }
 
 impl ApprovalPass {
     /// Creates the pass of an approval that has been redeemed for the call with the key `key`.
     pub(crate) fn new(key: ApprovalKey) -> Self {
-        let is_used = Arc::default();
-        Self { key, is_used }
+        let state = Arc::new(AtomicU8::new(NEW));
+        Self { key, state }
     }
 
     /// Uses the pass for the call with the key `key`; returns `false` if it permits another call, or
     /// has been used.
     pub(crate) fn take(&self, key: &ApprovalKey) -> bool {
-        self.key == *key && !self.is_used.swap(true, Ordering::AcqRel)
+        let usable = |state| matches!(state, NEW | RESTORED).then_some(USED);
+        let (order, read) = (Ordering::AcqRel, Ordering::Acquire);
+        self.key == *key && self.state.fetch_update(order, read, usable).is_ok()
     }
 
     /// Restores the pass of a call that has not reached its server.
     pub(crate) fn restore(&self) {
-        self.is_used.store(false, Ordering::Release);
+        // One that has not been used is not restored: its call may not have required it.
+        let (used, restored) = (USED, RESTORED);
+        let order = Ordering::AcqRel;
+        let _ = self
+            .state
+            .compare_exchange(used, restored, order, Ordering::Acquire);
+    }
+
+    /// Makes the use of the pass final, because the call may have reached its server.
+    pub(crate) fn spend(&self) {
+        self.state.store(SPENT, Ordering::Release);
+    }
+
+    /// Returns `true` if the pass is restored, so that its call has not reached its server.
+    pub(crate) fn is_restored(&self) -> bool {
+        self.state.load(Ordering::Acquire) == RESTORED
     }
 }
+
+/// State of a pass that no call has used.
+const NEW: u8 = 0;
+
+/// State of a pass whose call is sent.
+const USED: u8 = 1;
+
+/// State of a pass whose call was rejected before it was sent.
+const RESTORED: u8 = 2;
+
+/// State of a pass whose call has failed, and may have reached its server.
+const SPENT: u8 = 3;

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::Call;
+
 /// Counter of the attempts of a call, which a layer that sends it again increments.
 ///
 /// Clones share the counter. It exists only for a call that is observed: others are not counted.
@@ -39,5 +41,21 @@ impl Attempts {
         self.0
             .as_ref()
             .map_or(0, |retries| retries.load(Ordering::Relaxed))
+    }
+}
+
+impl<S> Call<S> {
+    /// Returns the same call once more, with the context that it has at present.
+    ///
+    /// For a layer that sends a call again: whoever does so vouches that this does no harm.
+    #[must_use]
+    pub fn share(&self) -> Self
+    where
+        S: Clone,
+    {
+        Self {
+            context: Arc::clone(&self.context),
+            stage: self.stage.clone(),
+        }
     }
 }

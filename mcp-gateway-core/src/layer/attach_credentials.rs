@@ -213,8 +213,10 @@ fn prepared(
     })
 }
 
-/// Returns the error of `call`, for which there is no credential.
+/// Returns the error of `call`, for which there is no credential. It has not run, and keeps its
+/// approval.
 fn missing(call: &Call<Permitted>, source: CredentialError) -> Error {
+    call.restore_approval();
     let server = Arc::clone(&call.target().server);
     Error::Credential { server, source }
 }

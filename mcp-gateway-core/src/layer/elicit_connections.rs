@@ -81,7 +81,6 @@ use tower_service::Service;
 pub use self::future::ElicitConnectionsFuture;
 use self::missing::MissingConnection;
 use self::waiting::Waiting;
-use crate::approval::Verdict;
 use crate::credential::ConnectionSignals;
 #[cfg(doc)]
 use crate::credential::CredentialError;
@@ -262,13 +261,7 @@ impl<S: CallService> ElicitedCall<S> {
     ///
     /// A call without an account has not run, and is sent again with the same approval.
     async fn send(&self) -> Result<Reply, Error> {
-        let reply = self.inner.clone().oneshot(self.call.share()).await;
-        if let Err(Error::Credential { .. }) = &reply
-            && let Some(Verdict::Approved(pass)) = self.call.extensions().get()
-        {
-            pass.restore();
-        }
-        reply
+        self.inner.clone().oneshot(self.call.share()).await
     }
 }
 

@@ -84,6 +84,10 @@ impl Approvals for Unreachable {
         Err(ApprovalError::Unavailable("down".into()))
     }
 
+    async fn restore(&self, _: &str, _: &ApprovalKey, _: u32) -> Result<(), ApprovalError> {
+        Err(ApprovalError::Unavailable("down".into()))
+    }
+
     fn changes(&self, _: &str) -> BoxStream<'static, ()> {
         futures_util::stream::pending().boxed()
     }
@@ -154,6 +158,9 @@ impl Gateway {
             let request = call.request();
             let params = serde_json::from_str(request.param_text().unwrap()).unwrap();
             let reply = script(calls.fetch_add(1, Ordering::Relaxed));
+            if let Err(Error::LimitReached { .. } | Error::Credential { .. }) = &reply {
+                call.restore_approval();
+            }
             if reply.is_ok() {
                 received.lock().unwrap().push(params);
             }

@@ -174,10 +174,15 @@ impl<S: CallService> UnapprovedCall<S> {
         log("approval redeemed", state.id(), request);
         let pass = ApprovalPass::new(request.key().clone());
         let mut call = self.call.share();
-        call.extensions_mut().insert(Verdict::Approved(pass));
+        call.extensions_mut()
+            .insert(Verdict::Approved(pass.clone()));
         let reply = match self.send(call).await {
             // The rules have changed in the meantime.
             Err(Error::ApprovalRequired(_)) => return self.reject(Unapproved::Void).await,
+            Err(error) if pass.is_restored() => {
+                self.restore(&state, request).await;
+                return Err(error);
+            }
             reply => reply?,
         };
         if self.call.client().era() == Era::Legacy {
@@ -188,6 +193,21 @@ impl<S: CallService> UnapprovedCall<S> {
         reply
             .await
             .map_err(Error::of_server(&request.subject.server))
+    }
+
+    /// Takes the redemption back: nothing was sent.
+    ///
+    /// If that fails, the caller needs another approval.
+    async fn restore(&self, state: &ApprovalState, request: &ApprovalRequest) {
+        let approvals = &self.shared.approvals;
+        let restored = approvals.restore(state.id(), request.key(), state.step());
+        match restored.await {
+            Ok(()) => log("approval restored", state.id(), request),
+            Err(error) => {
+                let error = crate::error_chain(&error);
+                tracing::warn!(error, "approval of a call that was not sent is lost");
+            }
+        }
     }
 
     /// Sends the call in such a way that it is rejected because of `cause` and observed, and does not

@@ -90,6 +90,38 @@ async fn an_account_is_connected_under_the_same_approval() {
 }
 
 #[tokio::test]
+async fn a_call_beyond_a_limit_keeps_its_approval() {
+    let limited = |n| match n {
+        0 | 2 => Err(Error::LimitReached {
+            limit: "daily".into(),
+            retry_after: Duration::from_secs(1),
+        }),
+        _ => Ok(json!({ "content": [] })),
+    };
+    let is_limited = |reply| matches!(reply, Err(Error::LimitReached { .. }));
+    let gateway = Gateway::of_callers().with_script(limited);
+    let asked = gateway.result(json!({})).await;
+    let rejected = gateway.request(retry(&asked, "accept")).await;
+    assert!(is_limited(rejected));
+    assert_eq!((gateway.runs(), gateway.approvals.pending().len()), (0, 0));
+    // The call itself is enough later, once.
+    let end = gateway.result(json!({})).await;
+    assert_eq!((end["content"].clone(), gateway.runs()), (json!([]), 1));
+    let again = gateway.result(json!({})).await;
+    assert_eq!(again["resultType"], "input_required");
+
+    // In a session, too.
+    let (question, events) = gateway.asked_session().await;
+    let answer = r#"{"action":"accept","content":{"approve":true}}"#;
+    question.answer(answer).await.unwrap();
+    let end: Vec<_> = events.collect().await;
+    assert!(!end.is_empty() && gateway.runs() == 1);
+    let call = call("ada", ProtocolVersion::V2025_11_25, json!({}));
+    assert!(gateway.send(call).await.is_ok());
+    assert_eq!(gateway.runs(), 2);
+}
+
+#[tokio::test]
 async fn category_consent_under_other_rules_is_void() {
     let gateway = Gateway::of_others();
     let reply = gateway.request(json!({})).await.unwrap();
