@@ -98,7 +98,7 @@ impl Limiter {
             after = page.last().map_or(after, |last| last.digest.clone());
             let uses = page
                 .into_iter()
-                .filter_map(|count| counting.usage(count, period));
+                .filter_map(|count| counting.usage(&count, period));
             found.extend(uses.take(max - found.len()));
             if is_last {
                 break;
@@ -122,7 +122,7 @@ impl<'a> Counting<'a> {
 
     /// Returns the use that `count` shows; `None` if there is none, or it counts by other attributes
     /// than the quota has now.
-    fn usage(&self, count: Counted, period: Period) -> Option<QuotaUsage> {
+    fn usage(&self, count: &Counted, period: Period) -> Option<QuotaUsage> {
         let key = KeyRef::of(count.values.iter().map(String::as_str));
         if Account::digest(self.limit, &key) != count.digest {
             return None;

@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
-use utoipa::IntoParams;
 
 use super::AdminApi;
 use super::extract::Filter;
@@ -12,7 +11,7 @@ use super::problem::{ApiError, Problem};
 use crate::quotas::UsageDocument;
 
 /// Selection of uses.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UsageQuery {

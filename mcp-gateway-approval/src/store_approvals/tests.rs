@@ -174,8 +174,8 @@ async fn category_approval_a_copy_of_the_store_is_useless() {
     let replicas = Replicas::new(&store);
     let [one, _] = &replicas.all;
     let (first, second) = (
-        request("bob", r#"{"path":"/payroll"}"#),
-        request("bob", "2"),
+        request("roberta", r#"{"path":"/payroll"}"#),
+        request("roberta", "2"),
     );
     let ids = [
         one.open(&first).await.unwrap().id,
@@ -188,7 +188,7 @@ async fn category_approval_a_copy_of_the_store_is_useless() {
     assert_eq!(documents.len(), 5);
     for found in &documents {
         let text = String::from_utf8_lossy(&found.document.value);
-        for known in ["payroll", "bob", "delete", "approved", &*first.digest] {
+        for known in ["payroll", "roberta", "delete", "approved", &*first.digest] {
             assert!(
                 !text.contains(known) && !found.key.contains(known),
                 "{known}"

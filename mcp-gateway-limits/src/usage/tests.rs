@@ -118,7 +118,7 @@ async fn counts_of_former_attributes_are_not_shown() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let clock = clock();
     let by_user = hourly("q", [Dimension::User]);
-    let limiter = limiter(&store, &clock, &[by_user.clone()]);
+    let limiter = limiter(&store, &clock, std::slice::from_ref(&by_user));
     call(&limiter, &by_user, &["ops"], 1).await;
     let by_team = hourly("q", [Dimension::Team]);
     limiter.limits([by_team.clone()]);

@@ -59,11 +59,13 @@ async fn every_kind_of_document_of_another_replica_is_applied() {
     };
     assert_eq!(counts(&reader), [0; 4]);
 
-    let server = writer.put("a", &json!({ "name": "a" }), None, &alone);
+    let document = json!({ "name": "a" });
+    let server = writer.put("a", &document, None, &alone);
     let server = server.await.unwrap().unwrap();
     follower.next_change().await;
     assert_eq!(counts(&reader), [1, 0, 0, 0]);
-    let gateway = writer.put_gateway("id", &json!({ "name": "g" }), None, &alone);
+    let document = json!({ "name": "g" });
+    let gateway = writer.put_gateway("id", &document, None, &alone);
     let gateway = gateway.await.unwrap().unwrap();
     follower.next_change().await;
     assert_eq!(counts(&reader), [1, 1, 0, 0]);
@@ -74,7 +76,7 @@ async fn every_kind_of_document_of_another_replica_is_applied() {
     assert_eq!(counts(&reader), [1, 1, 1, 0]);
     let definition = || Definition::new(DefinitionKind::Tool, "t", r#"{"name":"t"}"#);
     let approve = |pins: &mut mcp_gateway_pins::Pins| {
-        pins.approve(&definition());
+        pins.approve(definition());
     };
     assert!(writer.change_pins("own", approve, &alone).await.unwrap());
     follower.next_change().await;
@@ -86,7 +88,7 @@ async fn every_kind_of_document_of_another_replica_is_applied() {
     follower.next_change().await;
     assert!(writer.delete_rule(&rule, &alone).await.unwrap());
     follower.next_change().await;
-    let batch = Batch::new().delete(format!("{}own", crate::registry::pins::PREFIX));
+    let batch = Batch::new().delete(format!("{}own", pins::PREFIX));
     assert_eq!(store.commit(batch).await.unwrap(), CommitOutcome::Committed);
     follower.next_change().await;
     assert_eq!(counts(&reader), [0; 4]);
