@@ -17,6 +17,7 @@ use mcp_gateway_core::layer::dispatch::{DispatchLayer, ToolSearch};
 use mcp_gateway_core::policy::{Decision, Policy, PolicyRequest};
 use mcp_gateway_core::protocol::{Capabilities, Method, ProtocolVersion};
 use mcp_gateway_core::route::{Feature, PrefixRouter};
+use mcp_gateway_core::upstream::UpstreamError;
 use mcp_gateway_core::{Call, Caller, ClientInfo, Error, Reply};
 use serde_json::{Value, json};
 use tower::{Layer, ServiceExt, service_fn};
@@ -39,6 +40,8 @@ struct Gateway {
     search: ToolSearch,
     called: Arc<Mutex<Vec<String>>>,
     version: ProtocolVersion,
+    /// Set if the server `chat` lists no tools at present.
+    is_broken: bool,
 }
 
 impl Gateway {
@@ -47,13 +50,18 @@ impl Gateway {
             search,
             called: Arc::default(),
             version: ProtocolVersion::LATEST,
+            is_broken: false,
         }
     }
 
     async fn send(&self, method: Method, params: Value) -> Result<Value, Error> {
-        let called = Arc::clone(&self.called);
+        let (called, is_broken) = (Arc::clone(&self.called), self.is_broken);
         let servers = service_fn(move |call: Call<Permitted>| {
             let (server, request) = (Arc::clone(&call.target().server), call.request());
+            if is_broken && &*server == "chat" && request.method() == &Method::ToolsList {
+                let error = Error::of_server(&server)(UpstreamError::Timeout);
+                return std::future::ready(Err(error));
+            }
             let result = match (request.method(), &*server) {
                 (Method::ToolsList, "files") => files(),
                 (Method::ToolsList, _) => chat(),
@@ -251,6 +259,18 @@ async fn wrong_arguments_return_the_schema() {
             gateway.call("run_tool", run).await.unwrap()["isError"],
             true
         );
+    }
+    assert!(gateway.called.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn category_search_calls_no_tool_of_a_server_without_a_list() {
+    let mut gateway = Gateway::new(ToolSearch::new());
+    gateway.is_broken = true;
+    for name in ["chat__redraw", "chat__POST", "chat__post"] {
+        let run = json!({ "tool_name": name });
+        let error = gateway.call("run_tool", run).await.unwrap_err();
+        assert!(matches!(error, Error::Upstream { .. }), "{name}: {error}");
     }
     assert!(gateway.called.lock().unwrap().is_empty());
 }

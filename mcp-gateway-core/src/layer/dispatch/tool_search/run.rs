@@ -57,7 +57,8 @@ impl Shared {
     }
 
     /// Rejects the call of a tool that is not listed, and answers one whose arguments do not match
-    /// its schema. Whatever hinders the list is the answer of the call itself.
+    /// its schema. What hinders the list hinders the call: a tool that nobody has seen is not listed. A
+    /// missing account is the answer of the call itself.
     async fn checked<S: RoutedService>(
         &self,
         inner: &S,
@@ -70,8 +71,10 @@ impl Shared {
         let request = list_request(ListKind::Tools, call);
         let stage = Routed::to_server(&target.server, request.method());
         let answer = send(inner.clone(), call.for_request(request, stage)).await;
-        let Ok(listing) = parsed(answer, &target.server, ListKind::Tools).await else {
-            return Ok(None);
+        let listing = match parsed(answer, &target.server, ListKind::Tools).await {
+            Ok(listing) => listing,
+            Err(Error::Credential { .. }) => return Ok(None),
+            Err(error) => return Err(error),
         };
         // Hosts keep tools for apps from the model, and cannot tell which tool this call concerns.
         let is_listed = |entry: &&CatalogEntry| {
