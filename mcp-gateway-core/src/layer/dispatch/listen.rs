@@ -53,9 +53,8 @@ impl Shared {
         })?;
         let changes = self.router.changes();
         let is_modern = call.request().meta(meta::PROTOCOL_VERSION).is_some();
-        let mut uris = filter.resource_subscriptions.iter();
         let first = match &*self.router.servers() {
-            [server] if is_modern && uris.all(|uri| self.permits_resource(&call, server, uri)) => {
+            [server] if is_modern && self.passes_unchanged(server, &filter, &call) => {
                 match self.listen_to_only(server, &inner, &call).await {
                     // The caller may connect while the stream is open.
                     Err(error) if has_placeholder(&error) => {
@@ -92,6 +91,21 @@ impl Shared {
             ending: None,
         };
         Ok(Reply::Events(ReplyStream::new(listening.into_stream())))
+    }
+
+    /// Returns `true` if the only server may receive the filter as it is: the caller sees its resources,
+    /// none of them is one of the gateway, and tasks have their own names.
+    fn passes_unchanged(
+        &self,
+        server: &Arc<str>,
+        filter: &SubscriptionFilter,
+        call: &Call,
+    ) -> bool {
+        let mut uris = filter.resource_subscriptions.iter();
+        let has_names = filter.task_ids.is_empty() || !self.task_names(call).rename(server);
+        has_names
+            && uris
+                .all(|uri| !results::is_reserved(uri) && self.permits_resource(call, server, uri))
     }
 
     /// Subscribes to the only server of the gateway with the request of the client, whose stream
@@ -369,6 +383,11 @@ mod tests {
 
     /// Subscribes to a resource; returns the filters that reach the server.
     async fn subscribed(server: &'static str) -> Vec<String> {
+        listened(server, r#"{"resourceSubscriptions":["a:b"]}"#).await
+    }
+
+    /// Subscribes to `filter`; returns the filters that reach the server.
+    async fn listened(server: &'static str, filter: &str) -> Vec<String> {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let noted = Arc::clone(&seen);
         let inner = service_fn(move |call: Call<Routed>| {
@@ -380,8 +399,9 @@ mod tests {
         let dispatch = DispatchLayer::new(router, Arc::new(Closed)).layer(inner);
         let client = ClientInfo::new(ProtocolVersion::LATEST, Capabilities::default());
         let caller = Arc::new(Caller::new(Principal::new("alice"), "main", client));
-        let params = r#"{"notifications":{"resourceSubscriptions":["a:b"]},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}"#;
-        let request = Request::new(&1.into(), &Method::SubscriptionsListen, params);
+        let meta = r#"{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}"#;
+        let params = format!(r#"{{"notifications":{filter},"_meta":{meta}}}"#);
+        let request = Request::new(&1.into(), &Method::SubscriptionsListen, &params);
         let _ = dispatch.oneshot(Call::trusted(request, caller)).await;
         seen.lock().unwrap().clone()
     }
@@ -411,6 +431,21 @@ mod tests {
             assert_eq!(*first.method(), Method::SubscriptionsAcknowledged);
             assert!(events.next().now_or_never().is_none());
         }
+    }
+
+    #[tokio::test]
+    async fn category_kept_results_are_not_subscribed_to() {
+        let filter = r#"{"resourceSubscriptions":["mcp-gateway://results/open/1"]}"#;
+        let filters = listened("open", filter).await.join(" ");
+        assert!(!filters.contains("mcp-gateway"), "{filters}");
+    }
+
+    #[tokio::test]
+    async fn the_only_server_receives_its_own_names_of_tasks() {
+        let filters = listened("open", r#"{"taskIds":["open__7"]}"#)
+            .await
+            .join(" ");
+        assert!(filters.contains(r#"["7"]"#), "{filters}");
     }
 
     #[tokio::test]
