@@ -16,6 +16,9 @@ use crate::json::{Tree, TreeObject, string, string_json};
 /// Maximum length of the shown arguments, in bytes.
 const MAX_SHOWN: usize = 16 * 1024;
 
+/// Maximum length of each text of arguments that are longer, in bytes.
+const MAX_TEXT: usize = 1024;
+
 /// Replacement of a secret.
 const MARKER: &str = "\"***\"";
 
@@ -48,9 +51,13 @@ impl<'a> Arguments<'a> {
     /// Returns the JSON text to show: without secrets and invisible characters, and bounded.
     pub(super) fn shown(mut self) -> String {
         mask(&mut self.0);
-        let mut text = String::new();
-        self.0.write(&mut text);
-        bounded(&visible(&text))
+        let text = written(&self.0);
+        if text.len() <= MAX_SHOWN {
+            return bounded(&text, MAX_SHOWN);
+        }
+        // A long text must not hide what follows it.
+        shorten(&mut self.0);
+        bounded(&written(&self.0), MAX_SHOWN)
     }
 }
 
@@ -100,6 +107,29 @@ fn write_members(object: &TreeObject<'_>, out: &mut String) -> Result<(), Approv
     Ok(())
 }
 
+/// Returns the JSON text of `tree`, with escapes instead of invisible characters.
+fn written(tree: &Tree<'_>) -> String {
+    let mut text = String::new();
+    tree.write(&mut text);
+    visible(&text).into_owned()
+}
+
+/// Cuts long texts.
+fn shorten(tree: &mut Tree<'_>) {
+    match tree {
+        Tree::Array(items) => items.iter_mut().for_each(shorten),
+        Tree::Object(object) => object.retain(|_, value| {
+            shorten(value);
+            true
+        }),
+        Tree::Scalar(token) if token.len() > MAX_TEXT => {
+            let text = string(token).unwrap_or_else(|| token.to_string().into());
+            *token = string_json(&bounded(&text, MAX_TEXT)).into();
+        }
+        Tree::Scalar(_) => {}
+    }
+}
+
 /// Replaces the values that are secrets, by their keys or their own form.
 fn mask(tree: &mut Tree<'_>) {
     match tree {
@@ -115,8 +145,6 @@ fn mask(tree: &mut Tree<'_>) {
             let text = string(token).unwrap_or_else(|| token.to_string().into());
             if is_secret(&text) {
                 *token = MARKER.into();
-            } else if token.len() > MAX_SHOWN {
-                *token = string_json(&bounded(&text)).into();
             }
         }
     }
@@ -172,12 +200,12 @@ fn is_invisible(c: char) -> bool {
             | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Returns the beginning of `text` if it is too long to be shown.
-fn bounded(text: &str) -> String {
-    if text.len() <= MAX_SHOWN {
+/// Returns the beginning of `text` if it is longer than `max` bytes.
+fn bounded(text: &str, max: usize) -> String {
+    if text.len() <= max {
         return text.to_owned();
     }
-    let mut ends = (0..=MAX_SHOWN).rev();
+    let mut ends = (0..=max).rev();
     let end = ends.find(|end| text.is_char_boundary(*end));
     let end = end.unwrap_or_default();
     format!("{}… ({} more bytes)", &text[..end], text.len() - end)
@@ -285,13 +313,17 @@ mod tests {
     }
 
     #[test]
-    fn long_arguments_are_cut() {
-        let text = format!(
-            r#"{{"a":"{}","b":"{}"}}"#,
-            "x".repeat(40_000),
-            "y".repeat(40_000)
-        );
+    fn a_long_text_does_not_hide_what_follows() {
+        let text = format!(r#"{{"a":"{}","path":"/"}}"#, "x".repeat(40_000));
         let shown = shown(&text);
+        assert!(shown.len() < 2 * MAX_TEXT, "{}", shown.len());
+        assert!(shown.ends_with(r#" more bytes)","path":"/"}"#), "{shown}");
+    }
+
+    #[test]
+    fn long_arguments_are_cut() {
+        let items = vec!["\u{202e}".repeat(300); 40];
+        let shown = shown(&serde_json::json!({ "a": items }).to_string());
         assert!(shown.len() < MAX_SHOWN + 64, "{}", shown.len());
         assert!(shown.ends_with("more bytes)"));
     }
