@@ -59,8 +59,8 @@ impl Gateway {
         let servers = service_fn(move |call: Call<Permitted>| {
             let (server, request) = (Arc::clone(&call.target().server), call.request());
             if is_broken && &*server == "chat" && request.method() == &Method::ToolsList {
-                let error = Error::of_server(&server)(UpstreamError::Timeout);
-                return std::future::ready(Err(error));
+                let source = UpstreamError::Timeout;
+                return std::future::ready(Err(Error::Upstream { server, source }));
             }
             let result = match (request.method(), &*server) {
                 (Method::ToolsList, "files") => files(),

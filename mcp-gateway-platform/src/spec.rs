@@ -343,7 +343,7 @@ impl DynamicSpec {
 #[cfg(test)]
 mod tests {
     use mcp_gateway_core::route::{ListedTool, ToolRouter};
-    use mcp_gateway_limits::Bound;
+    use mcp_gateway_limits::{Bound, Limit};
     use mcp_gateway_policy::condition::Condition;
     use mcp_gateway_policy::result::{ResultEffect, ResultRule};
     use mcp_gateway_policy::{Effect, Rule, Scope};
@@ -410,7 +410,7 @@ mod tests {
         );
         let limit = Limit::new("x", Bound::InFlight(1.try_into().unwrap())).with_scope(scope);
         assert_eq!(
-            resolves(&|spec| spec.call_limits = vec![limit.clone()]),
+            resolves(&|spec| spec.call_limits.limits = vec![limit.clone()]),
             [true, false]
         );
     }

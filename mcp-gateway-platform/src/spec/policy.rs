@@ -69,7 +69,7 @@ impl DynamicSpec {
         let rules = self.policy.rules.iter().filter(|rule| rule.names_tools());
         let results = self.policy.results.iter();
         let results = results.filter(|rule| rule.names_tools());
-        let limits = self.call_limits.iter().map(Limit::scope);
+        let limits = self.call_limits.limits.iter().map(Limit::scope);
         let mut scopes = rules
             .map(Rule::scope)
             .chain(results.map(ResultRule::scope))
