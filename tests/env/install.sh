@@ -8,10 +8,10 @@
 #
 # Everything goes below ${MCP_GATEWAY_TEST_CACHE:-$HOME/.cache/mcp-gateway-tests}, one folder per
 # component and pin. Needs python3, flock and either npm or network access for pip to bring one;
-# apt is only asked for python3-venv, postgresql, chromium, nginx, tmux and what Kubernetes is
-# built with and runs on, and only where they are missing. Kubernetes is built once, in about nine
-# minutes of one core: it needs root and Debian 12. With MCP_GATEWAY_TEST_KUBERNETES=no it is left
-# out, and tests/run leaves out the tests that need it.
+# apt is only asked for python3-venv, postgresql, chromium, nginx and tmux, and only where they are
+# missing. With MCP_GATEWAY_TEST_KUBERNETES=yes also Kubernetes is built, once, in about nine minutes
+# of one core, and what it is built with and runs on is installed: it needs root and Debian 12.
+# Without, tests/run leaves out the tests that need it.
 set -euo pipefail
 
 definitions=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -178,7 +178,7 @@ helm_folder() { keyed helm "$definitions/python/helm.txt"; }
 
 kubernetes_folder() { keyed kubernetes "$kube/build.sh"; }
 
-wants_kubernetes() { [[ ${MCP_GATEWAY_TEST_KUBERNETES-} != no ]]; }
+wants_kubernetes() { [[ ${MCP_GATEWAY_TEST_KUBERNETES-} == yes ]]; }
 
 # Fails where Kubernetes can neither be built nor started.
 ensure_debian() {
@@ -189,7 +189,7 @@ ensure_debian() {
   fi
   if ((EUID != 0)) || [[ $name != 'debian bookworm' ]]; then
     log "Kubernetes is built from a source package of Debian 12, by root; this is $(id -un) on ${name:-another system}."
-    log "MCP_GATEWAY_TEST_KUBERNETES=no leaves it out: see the top of tests/env/install.sh"
+    log "Without MCP_GATEWAY_TEST_KUBERNETES=yes it is left out: see the top of tests/env/install.sh"
     return 1
   fi
 }
