@@ -1,12 +1,45 @@
 //! MCP servers of a gateway on Kubernetes.
 //!
-//! The data plane, `mcp-gateway-core`, asks a `RuntimeBackend` to make a server reachable, and does
-//! not care where the server runs. This crate will be the backend for clusters: it will run
-//! self-hosted servers as Deployments, start, scale, wake and delete them, reach them by Service or
-//! by attaching to their container, and keep them apart with network policies. It knows the
-//! Kubernetes API, and nothing of MCP beyond that trait, or of who calls.
+//! [`KubernetesOrchestrator`] runs the servers that a platform declares, each as a Deployment with a
+//! network policy and, if it needs one, a Secret. It starts, scales, wakes and deletes them, and
+//! reaches their pods over HTTP: servers with stdio run under `mcp-bridge`, which an init container
+//! copies into the pod.
 //!
-//! There is nothing in it yet: the program `mcp-gateway` runs in a cluster like any other, and
-//! reaches servers there over HTTP.
+//! | module | contents |
+//! |---|---|
+//! | `manifest` | definition to objects, a pure function, with validation |
+//! | `watches`, `observed` | objects of all servers, one watch for each kind |
+//! | `diagnosis` | objects to a state with its cause, a pure function |
+//! | `fleet` | declared servers, observed objects, and the state that callers wait for |
+//! | `plan`, `drift` | next step for a server, a pure function |
+//! | `reconcile`, `queue` | loop that performs the steps, with delays and a bound on requests |
+//! | `lease` | election of the process that changes objects |
+//! | `backend`, `pod_client`, `forward` | way of calls to pods |
+//! | `logs` | logs of pods |
+//!
+//! It knows nothing of MCP beyond the traits of the platform and the data plane, or of who calls.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod backend;
+mod client;
+mod diagnosis;
+mod drift;
+mod fleet;
+mod forward;
+mod lease;
+mod logs;
+mod manifest;
+mod names;
+mod objects;
+mod observed;
+mod orchestrator;
+mod plan;
+mod pod_client;
+mod queue;
+mod reconcile;
+mod slot;
+mod watches;
+
+pub use self::client::ClusterError;
+pub use self::orchestrator::KubernetesOrchestrator;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use anyhow::bail;
+use anyhow::Context as _;
+use mcp_gateway_k8s::KubernetesOrchestrator;
 use mcp_gateway_platform::orchestrator::Orchestrator;
 use mcp_gateway_platform::spec::Cluster;
 
@@ -10,7 +11,8 @@ use mcp_gateway_platform::spec::Cluster;
 ///
 /// # Errors
 ///
-/// Fails if this program has been built without an orchestrator.
-pub(crate) async fn connect(_: &Cluster) -> anyhow::Result<Arc<dyn Orchestrator>> {
-    bail!("kubernetes: this program cannot run servers on a cluster")
+/// Fails if no access to it is configured.
+pub(crate) async fn connect(cluster: &Cluster) -> anyhow::Result<Arc<dyn Orchestrator>> {
+    let orchestrator = KubernetesOrchestrator::start(cluster).await;
+    Ok(Arc::new(orchestrator.context("kubernetes")?))
 }

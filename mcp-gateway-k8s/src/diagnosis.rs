@@ -1,0 +1,131 @@
+//! State of a server, as a pure function of its objects.
+
+mod fault;
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+use mcp_gateway_platform::orchestrator::DeploymentState;
+
+pub(crate) use self::fault::Fault;
+use crate::observed::Observed;
+
+/// Pod that answers calls.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct ReadyPod {
+    /// Name.
+    pub(crate) name: String,
+    /// Address.
+    pub(crate) ip: String,
+    /// Digest of the template of which it was made.
+    pub(crate) template: String,
+    /// Time of its creation, for comparisons.
+    pub(crate) created: String,
+}
+
+/// State of a server and its cause.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Diagnosis {
+    /// State.
+    pub(crate) state: DeploymentState,
+    /// Cause of the state, or of the fact that an update does not complete.
+    pub(crate) fault: Option<Fault>,
+    /// Pods that are ready, newest first.
+    pub(crate) ready: Vec<ReadyPod>,
+    /// Names of the pods that shall run and exist.
+    pub(crate) current: Vec<String>,
+    /// Number of pods that shall run.
+    pub(crate) desired: u32,
+    /// Number of restarts of containers of the current pods.
+    pub(crate) restarts: u32,
+}
+
+/// Returns the state of the server with the objects `observed`. `sleeps` is set if it is scaled to
+/// zero while it is not used.
+pub(crate) fn diagnose(observed: &Observed, sleeps: bool) -> Diagnosis {
+    let current: Vec<_> = observed
+        .pods
+        .values()
+        .filter(|pod| is_current(pod))
+        .collect();
+    let desired = u32::try_from(observed.replicas().unwrap_or(0)).unwrap_or(0);
+    let restarts = current.iter().map(|pod| restarts(pod)).sum();
+    let ready = ready(current.iter().map(|pod| &***pod));
+    let fault = fault::of_server(observed);
+    let state = match &observed.deployment {
+        None if observed.pods.is_empty() => DeploymentState::NotCreated,
+        None => DeploymentState::Deleting,
+        Some(one) if one.metadata.deletion_timestamp.is_some() => DeploymentState::Deleting,
+        Some(_) if desired == 0 => DeploymentState::Asleep,
+        Some(_) if !ready.is_empty() => DeploymentState::Running,
+        Some(_) if fault.as_ref().is_some_and(Fault::is_final) => DeploymentState::Failed,
+        Some(_) if sleeps => DeploymentState::Waking,
+        Some(_) => DeploymentState::Pending,
+    };
+    let has_cause = matches!(
+        state,
+        DeploymentState::Failed
+            | DeploymentState::Pending
+            | DeploymentState::Running
+            | DeploymentState::Waking
+    );
+    Diagnosis {
+        state,
+        fault: fault.filter(|_| has_cause),
+        ready,
+        current: current.iter().map(|pod| pod.name_any()).collect(),
+        desired,
+        restarts,
+    }
+}
+
+/// Returns `true` if the pod is one of those that shall run: it is neither being deleted nor has it
+/// ended.
+pub(crate) fn is_current(pod: &Pod) -> bool {
+    let phase = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.phase.as_deref());
+    pod.metadata.deletion_timestamp.is_none() && !matches!(phase, Some("Failed" | "Succeeded"))
+}
+
+fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod
+        .status
+        .iter()
+        .flat_map(|status| status.conditions.iter().flatten());
+    let mut ready = conditions.filter(|condition| condition.type_ == "Ready");
+    ready.any(|condition| condition.status == "True")
+}
+
+fn restarts(pod: &Pod) -> u32 {
+    let statuses = pod
+        .status
+        .iter()
+        .flat_map(|status| status.container_statuses.iter().flatten());
+    let restarts = statuses.map(|status| u32::try_from(status.restart_count).unwrap_or(0));
+    restarts.sum()
+}
+
+fn ready<'a>(pods: impl Iterator<Item = &'a Pod>) -> Vec<ReadyPod> {
+    let ready = pods.filter(|pod| is_ready(pod)).filter_map(|pod| {
+        Some(ReadyPod {
+            name: pod.name_any(),
+            ip: pod.status.as_ref()?.pod_ip.clone()?,
+            template: pod
+                .labels()
+                .get("pod-template-hash")
+                .cloned()
+                .unwrap_or_default(),
+            created: pod
+                .creation_timestamp()
+                .map(|time| time.0.to_string())
+                .unwrap_or_default(),
+        })
+    });
+    let mut ready: Vec<_> = ready.collect();
+    ready.sort_by(|one, other| (&other.created, &other.name).cmp(&(&one.created, &one.name)));
+    ready
+}
+
+#[cfg(test)]
+mod tests;

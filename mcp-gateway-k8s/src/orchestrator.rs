@@ -1,0 +1,213 @@
+//! Orchestrator on Kubernetes.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use async_trait::async_trait;
+use aws_lc_rs::rand;
+use kube::api::Api;
+use mcp_gateway_core::runtime::PooledHttpClient;
+use mcp_gateway_core::upstream::RuntimeBackend;
+use mcp_gateway_platform::orchestrator::{
+    Declaration, DeploymentStatus, LogQuery, LogStream, Orchestrator, OrchestratorError,
+};
+use mcp_gateway_platform::spec::{Cluster, Reach};
+use serde_json::json;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::backend::PodBackend;
+use crate::client::{Access, Client, ClusterError};
+use crate::fleet::Fleet;
+use crate::lease::Candidate;
+use crate::logs::{self, Source};
+use crate::manifest::{Clients, Common};
+use crate::names;
+use crate::objects::Objects;
+use crate::pod_client::Network;
+use crate::reconcile::Reconciler;
+use crate::watches;
+
+/// Orchestrator that runs servers as Deployments of a Kubernetes cluster.
+///
+/// Dropping it ends its tasks, and leaves the servers running.
+///
+/// # Example
+///
+/// ```no_run
+/// use mcp_gateway_k8s::KubernetesOrchestrator;
+/// use mcp_gateway_platform::orchestrator::{Declaration, Orchestrator as _};
+/// use mcp_gateway_platform::spec::Cluster;
+///
+/// # async fn example() -> Result<(), mcp_gateway_k8s::ClusterError> {
+/// let orchestrator = KubernetesOrchestrator::start(&Cluster::default()).await?;
+/// orchestrator.declare(Declaration::new(Vec::new()));
+/// # Ok(())
+/// # }
+/// ```
+pub struct KubernetesOrchestrator {
+    client: Client,
+    fleet: Arc<Fleet>,
+    network: Network,
+    /// They end with it.
+    _tasks: JoinSet<()>,
+}
+
+impl KubernetesOrchestrator {
+    /// Starts the orchestrator on the current runtime. It sends no request before the cluster
+    /// responds, and changes nothing before servers are declared.
+    ///
+    /// # Errors
+    ///
+    /// [`ClusterError`] if no access to a cluster is configured, or it is invalid.
+    pub async fn start(cluster: &Cluster) -> Result<Self, ClusterError> {
+        let access = Access {
+            kubeconfig: cluster.kubeconfig.clone(),
+            context: cluster.context.clone(),
+        };
+        let client = Client::connect(&access).await?;
+        let is_forwarded = match cluster.reach {
+            Some(Reach::Forward) => true,
+            Some(_) => false,
+            None => !client.is_inside,
+        };
+        let direct = match is_forwarded {
+            true => None,
+            false => Some(
+                PooledHttpClient::new().map_err(|error| ClusterError::Invalid {
+                    message: error.to_string(),
+                })?,
+            ),
+        };
+        Ok(Self::with_client(client, cluster, direct))
+    }
+
+    /// Starts the orchestrator with `client`, and with `direct` as the way to pods, if they are not
+    /// forwarded.
+    pub(crate) fn with_client(
+        client: Client,
+        cluster: &Cluster,
+        direct: Option<PooledHttpClient>,
+    ) -> Self {
+        let own = &client.namespace;
+        let namespace = cluster.namespace.as_ref().unwrap_or(own).clone();
+        let fleet = Arc::new(Fleet::new(Common {
+            instance: cluster.instance.clone(),
+            bridge_image: cluster.bridge_image.clone(),
+            clients: direct.is_some().then(|| Clients {
+                namespace: (*own != namespace).then(|| own.clone()),
+                labels: cluster.gateway_labels.clone(),
+            }),
+            namespace: namespace.clone(),
+        }));
+        let (sender, leads) = watch::channel(cluster.lease.is_none());
+        let mut tasks = JoinSet::new();
+        if let Some(lifetime) = cluster.lease {
+            let candidate = Candidate {
+                leases: Api::namespaced(client.kube.clone(), &namespace),
+                name: names::object_name(&cluster.instance, "leader"),
+                identity: identity(),
+                lifetime,
+                instance: cluster.instance.clone(),
+            };
+            tasks.spawn(candidate.run(sender));
+        }
+        let reconciler = Reconciler {
+            fleet: Arc::clone(&fleet),
+            objects: Objects(client.kube.clone()),
+            leads,
+        };
+        tasks.spawn(reconciler.run());
+        let (kube, watched) = (client.kube.clone(), Arc::clone(&fleet));
+        tasks.spawn(async move { watches::run(&kube, &watched).await });
+        Self {
+            network: Network::new(client.kube.clone(), direct),
+            client,
+            fleet,
+            _tasks: tasks,
+        }
+    }
+
+    /// Returns the state that callers of the server `name` wait for.
+    #[cfg(test)]
+    pub(crate) fn slot(&self, name: &str) -> Arc<crate::slot::Slot> {
+        self.fleet.slot(&name.into())
+    }
+
+    /// Returns the number of requests to the API server since the start.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.client.requests.total()
+    }
+}
+
+impl fmt::Debug for KubernetesOrchestrator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KubernetesOrchestrator")
+            .field("client", &self.client)
+            .finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Orchestrator for KubernetesOrchestrator {
+    fn declare(&self, declaration: Declaration) {
+        self.fleet
+            .declare(&declaration.servers, &declaration.unreadable);
+    }
+
+    fn backend(&self, name: &Arc<str>) -> Arc<dyn RuntimeBackend> {
+        Arc::new(PodBackend {
+            fleet: Arc::clone(&self.fleet),
+            slot: self.fleet.slot(name),
+            network: self.network.clone(),
+        })
+    }
+
+    fn deployment(&self, name: &str) -> Option<DeploymentStatus> {
+        self.fleet.status(name)
+    }
+
+    async fn restart(&self, name: &str) -> Result<(), OrchestratorError> {
+        let unknown = || OrchestratorError::Unknown { name: name.into() };
+        let key = self.fleet.key(name).ok_or_else(unknown)?;
+        let seconds = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_millis();
+        let annotations = json!({names::RESTARTED: seconds.to_string()});
+        let change = json!({"spec": {"template": {"metadata": {"annotations": annotations}}}});
+        let object = names::object_name(&self.fleet.common.instance, name);
+        let marked = Objects(self.client.kube.clone())
+            .mark(&key.namespace, &object, &change)
+            .await;
+        marked
+            .map(drop)
+            .map_err(|refusal| logs::error(name, &refusal))
+    }
+
+    async fn logs(&self, name: &str, query: LogQuery) -> Result<LogStream, OrchestratorError> {
+        let unknown = || OrchestratorError::Unknown { name: name.into() };
+        let key = self.fleet.key(name).ok_or_else(unknown)?;
+        let source = self.fleet.observe_only(&key, Source::of);
+        let Some(source) = source else {
+            let status = self.fleet.status(name);
+            let message = status.and_then(|status| status.message);
+            return Err(OrchestratorError::NotStarted {
+                name: name.into(),
+                message: message.unwrap_or_else(|| "it has no pod".into()),
+            });
+        };
+        logs::open(self.client.kube.clone(), name, &source, query).await
+    }
+}
+
+/// Returns a name of this process that no other has.
+fn identity() -> Arc<str> {
+    let mut bytes = [0; 8];
+    // Zeros after a failure are the identity of nobody else, unless that fails there, too.
+    let _ = rand::fill(&mut bytes);
+    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "mcp-gateway".to_owned());
+    format!("{host}_{}", names::hex(&bytes)).into()
+}
