@@ -8,6 +8,7 @@
 //! | [`gateway`] | a gateway inside the test process |
 //! | [`guide`] | examples in the documentation, and a place to try them in |
 //! | [`harness`] | checks that every implementation of a plug-in passes |
+//! | [`kube`] | a Kubernetes of one node |
 //! | [`postgres`] | a PostgreSQL server |
 //! | [`process`] | programs that run beside a test |
 //! | [`raw`] | connections on which a test writes what no client would |
@@ -20,6 +21,7 @@ pub mod fixture;
 pub mod gateway;
 pub mod guide;
 pub mod harness;
+pub mod kube;
 pub mod postgres;
 pub mod process;
 pub mod raw;
