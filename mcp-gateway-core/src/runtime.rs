@@ -16,6 +16,6 @@ mod remote;
 
 pub use self::in_process::InProcess;
 #[cfg(feature = "process")]
-pub use self::process::Process;
+pub use self::process::{Process, ProcessExit};
 #[cfg(feature = "client")]
 pub use self::remote::{PooledHttpClient, Remote, RemoteError};

@@ -12,6 +12,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::process::Command;
 
+pub use self::exit::ProcessExit;
+use self::exit::{ExitListener, ExitState};
 use self::group::ProcessGroup;
 use self::input::ProgramInput;
 use crate::Mask;
@@ -21,6 +23,7 @@ use crate::task::BackgroundTask;
 use crate::transport::{ProgramOutput, StdioTransport, Transport};
 use crate::upstream::{Instance, RuntimeBackend, UpstreamServer, UpstreamServerBuilder};
 
+mod exit;
 mod group;
 mod input;
 mod stderr;
@@ -75,6 +78,8 @@ pub struct Process {
     mask: Mask,
     /// Grace period before each signal.
     grace: Duration,
+    /// Function that is called with each exit.
+    exits: Option<ExitListener>,
 }
 
 impl Process {
@@ -93,6 +98,7 @@ impl Process {
             directory: None,
             mask: Mask::new(),
             grace: DEFAULT_GRACE,
+            exits: None,
         }
     }
 
@@ -150,6 +156,16 @@ impl Process {
     #[must_use]
     pub fn with_grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
+        self
+    }
+
+    /// Sets the function that is called with each exit of the program, also with one that the closing
+    /// of its connection has caused.
+    ///
+    /// It must not block.
+    #[must_use]
+    pub fn on_exit(mut self, listener: impl Fn(ProcessExit) + Send + Sync + 'static) -> Self {
+        self.exits = Some(Arc::new(listener));
         self
     }
 
@@ -219,11 +235,12 @@ impl Process {
         let stderr = child.stderr.take().ok_or_else(missing)?;
         tracing::info!(server = %self.name, %program, pid = child.id(), "server started");
         let output = ProgramOutput::default().with_mask(credential.add_to(self.mask.clone()));
-        let (stdin, output) = ProgramInput::new(stdin, output);
+        let exit = ExitState::new(self.exits.clone());
+        let (stdin, output) = ProgramInput::new(stdin, output, exit.clone());
         let log = stderr::log_lines(Arc::clone(&self.name), Arc::clone(&output), stderr);
         BackgroundTask::detach(log);
         let name = Arc::clone(&self.name);
-        let group = ProcessGroup::watch(name, child, Arc::clone(&output), self.grace);
+        let group = ProcessGroup::watch(name, child, Arc::clone(&output), self.grace, exit);
         Ok(StdioTransport::new(stdout, stdin, group).with_output(output))
     }
 }

@@ -9,6 +9,7 @@ use tokio::process::Child;
 use tokio::sync::watch;
 use tokio::time;
 
+use super::exit::ExitState;
 use crate::task::BackgroundTask;
 use crate::transport::{ProgramOutput, ServerHandle};
 
@@ -21,6 +22,8 @@ pub(super) struct ProcessGroup {
     exited: watch::Receiver<bool>,
     /// Grace period before each signal.
     grace: Duration,
+    /// State of the exit.
+    exit: ExitState,
 }
 
 impl ProcessGroup {
@@ -30,15 +33,18 @@ impl ProcessGroup {
         mut child: Child,
         output: Arc<ProgramOutput>,
         grace: Duration,
+        exit: ExitState,
     ) -> Self {
         let group = child
             .id()
             .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-        let (exit, exited) = watch::channel(false);
+        let (exits, exited) = watch::channel(false);
+        let state = exit.clone();
         BackgroundTask::detach(async move {
             let status = match child.wait().await {
                 Ok(status) => {
                     tracing::info!(server = %name, %status, "server exited");
+                    state.report(status);
                     status.to_string()
                 }
                 Err(error) => {
@@ -48,7 +54,7 @@ impl ProcessGroup {
             };
             // Descendants that the program left behind end with it.
             signal(group, Signal::KILL);
-            exit.send_replace(true);
+            exits.send_replace(true);
             // The last lines explain the exit. A daemon that left the group may keep them open.
             let _ = time::timeout(STDERR_GRACE, output.stderr_closed()).await;
             output.set_exit_status(&status);
@@ -57,6 +63,7 @@ impl ProcessGroup {
             group,
             exited,
             grace,
+            exit,
         }
     }
 
@@ -73,6 +80,7 @@ impl ServerHandle for ProcessGroup {
         if self.exits_in_time().await {
             return;
         }
+        self.exit.request();
         signal(self.group, Signal::TERM);
         if self.exits_in_time().await {
             return;
@@ -85,6 +93,7 @@ impl ServerHandle for ProcessGroup {
 impl Drop for ProcessGroup {
     fn drop(&mut self) {
         if !*self.exited.borrow() {
+            self.exit.kill();
             signal(self.group, Signal::KILL);
         }
     }

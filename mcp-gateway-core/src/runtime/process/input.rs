@@ -7,10 +7,12 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::io::AsyncWrite;
 use tokio::process::ChildStdin;
 use tokio::time;
 
+use super::exit::ExitState;
 use crate::task::BackgroundTask;
 use crate::transport::ProgramOutput;
 
@@ -26,6 +28,8 @@ pub(super) struct ProgramInput {
     _observing: Option<BackgroundTask>,
     /// Second descriptor of the pipe, closed with the first.
     _pipe: Option<Arc<OwnedFd>>,
+    /// State of the exit of the program.
+    exit: ExitState,
 }
 
 /// Observer of a pipe.
@@ -37,7 +41,11 @@ struct Observer {
 impl ProgramInput {
     /// Wraps the input of a program, and records in the returned `output` when the program has read
     /// the first message, where the system supports that.
-    pub(super) fn new(stdin: ChildStdin, output: ProgramOutput) -> (Self, Arc<ProgramOutput>) {
+    pub(super) fn new(
+        stdin: ChildStdin,
+        output: ProgramOutput,
+        exit: ExitState,
+    ) -> (Self, Arc<ProgramOutput>) {
         let pipe = stdin.as_fd().try_clone_to_owned().ok();
         let pipe = pipe.filter(|pipe| unread(pipe).is_some()).map(Arc::new);
         let output = Arc::new(match pipe {
@@ -53,8 +61,18 @@ impl ProgramInput {
             observer,
             _observing: None,
             _pipe: pipe,
+            exit,
         };
         (input, output)
+    }
+}
+
+impl Drop for ProgramInput {
+    /// Closing the input of a running program asks it to exit.
+    fn drop(&mut self) {
+        if is_open(&self.stdin) {
+            self.exit.request();
+        }
     }
 }
 
@@ -110,6 +128,20 @@ fn unread(pipe: &OwnedFd) -> Option<u64> {
     }
 }
 
+/// Returns `true` if a process has the other end of `pipe` open.
+///
+/// A program that exits closes its input before its output, so this is `false` by the time that its
+/// output ends.
+fn is_open(pipe: &impl AsFd) -> bool {
+    let mut polled = [PollFd::new(pipe, PollFlags::empty())];
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    let closed = PollFlags::ERR | PollFlags::HUP;
+    poll(&mut polled, Some(&now)).is_ok() && !polled[0].revents().intersects(closed)
+}
+
 /// Initial interval between observations.
 const MIN_PAUSE: Duration = Duration::from_millis(2);
 
@@ -133,8 +165,11 @@ mod tests {
             .args(["-c", "sleep 0.4; read first; read second"])
             .stdin(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        let (mut input, output) =
-            ProgramInput::new(child.stdin.take().unwrap(), ProgramOutput::default());
+        let (mut input, output) = ProgramInput::new(
+            child.stdin.take().unwrap(),
+            ProgramOutput::default(),
+            ExitState::default(),
+        );
         assert!(output.observes_input());
         input.write_all(b"one\n").await.unwrap();
         output.set_alive();
