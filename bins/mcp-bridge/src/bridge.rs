@@ -9,7 +9,7 @@ use mcp_gateway_core::host_policy::HostPolicy;
 use mcp_gateway_core::limit::Limits;
 use mcp_gateway_core::route::PrefixRouter;
 use mcp_gateway_core::session::Sessions;
-use mcp_gateway_core::upstream::{PooledServer, ServerPool, UpstreamServer};
+use mcp_gateway_core::upstream::{PooledServer, ServerPool, Upstream, UpstreamServer};
 use mcp_gateway_core::{Drain, Gateway};
 
 /// Internal name of the only server; not visible to clients.
@@ -20,6 +20,7 @@ pub(crate) const SERVER: &str = "server";
 pub(crate) struct Bridge {
     pub(crate) gateway: Gateway,
     pub(crate) drain: Drain,
+    pub(crate) server: Arc<UpstreamServer>,
     pool: ServerPool,
     sessions: Sessions,
 }
@@ -45,7 +46,8 @@ impl Bridge {
             .with_timeout(PATIENCE)
             .with_max_duration(PATIENCE);
         let pool = ServerPool::new();
-        pool.insert(SERVER, PooledServer::new(server, limits));
+        let upstream: Arc<dyn Upstream> = Arc::<UpstreamServer>::clone(&server);
+        pool.insert(SERVER, PooledServer::new(upstream, limits));
         let sessions = Sessions::ephemeral()?;
         let drain = Drain::new();
         let gateway = Gateway::builder(parts.verifier)
@@ -59,6 +61,7 @@ impl Bridge {
         Ok(Self {
             gateway,
             drain,
+            server,
             pool,
             sessions,
         })

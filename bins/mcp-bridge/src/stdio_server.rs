@@ -1,11 +1,14 @@
 //! Stdio server over HTTP.
 
 use std::ffi::{OsStr, OsString};
+use std::future::pending;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::{ExitCode, ExitStatus};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use clap::{Args, ValueEnum};
@@ -17,10 +20,14 @@ use mcp_gateway_core::host_policy::HostPolicy;
 use mcp_gateway_core::runtime::Process;
 use mcp_gateway_core::upstream::{SessionPolicy, UpstreamServer};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use crate::bridge::{Bridge, BridgeParts, SERVER};
-use crate::router::BridgeRouter;
+use crate::eager::EagerServer;
+use crate::init::code_for;
+use crate::router::{BridgeRouter, Readiness};
 use crate::shutdown::ShutdownSignal;
+use crate::token_file::TokenFile;
 
 #[derive(Debug, Args)]
 pub(crate) struct StdioArgs {
@@ -34,15 +41,29 @@ pub(crate) struct StdioArgs {
     /// generated
     #[arg(long, value_name = "NAME", default_value = "MCP_BRIDGE_TOKEN")]
     token_env: String,
+    /// File with the bearer tokens of clients, one per line; read again every two seconds
+    #[arg(long, value_name = "PATH", conflicts_with = "token_env")]
+    token_file: Option<PathBuf>,
     /// Accept calls without a token from this machine
-    #[arg(long, conflicts_with = "token_env")]
+    #[arg(long, conflicts_with_all = ["token_env", "token_file"])]
     anonymous: bool,
     /// Accept calls without a token from everywhere
-    #[arg(long, conflicts_with = "token_env")]
+    #[arg(long, conflicts_with_all = ["token_env", "token_file"])]
     insecure_anonymous: bool,
     /// Sharing of the process by client sessions
     #[arg(long, value_enum, default_value_t = SessionSharing::Principal)]
     sessions: SessionSharing,
+    /// Start the server before the first call, and keep it while it is unused; /readyz reports
+    /// whether it runs
+    #[arg(long)]
+    eager: bool,
+    /// Exit when a process of the server exits by itself, with its exit code
+    #[arg(long, requires = "eager")]
+    exit_with_server: bool,
+    /// Time to exit after SIGTERM, in seconds: two thirds of it are for calls in flight, the rest is
+    /// for the server
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    grace: u64,
     /// Command of the server, with its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
@@ -59,22 +80,24 @@ enum SessionSharing {
     Shared,
 }
 
-/// Serves clients until the process receives a signal to terminate.
+/// Serves clients until the process receives a signal to terminate, or the server exits if the
+/// bridge is to exit with it. Returns the exit code.
 ///
 /// # Errors
 ///
 /// Fails if the bridge cannot start.
-pub(crate) async fn run(args: StdioArgs) -> anyhow::Result<()> {
+pub(crate) async fn run(args: StdioArgs) -> anyhow::Result<ExitCode> {
     let mut stop = ShutdownSignal::listen().context("cannot register signal handlers")?;
-    let (verifier, token) = args.access()?;
+    let access = args.access()?;
     let guard = args
         .host
         .iter()
         .fold(HostPolicy::new(), |guard, host| guard.with_host(host));
+    let (exits, mut exit) = watch::channel(None);
     let bridge = Bridge::new(
-        args.server()?,
+        args.server(exits)?,
         BridgeParts {
-            verifier,
+            verifier: access.verifier,
             credentials: Arc::new(NoCredentials::new()),
             guard,
         },
@@ -86,29 +109,92 @@ pub(crate) async fn run(args: StdioArgs) -> anyhow::Result<()> {
             args.listen
         )
     })?;
-    print_banner(listener.local_addr()?, token.as_deref())?;
+    print_banner(listener.local_addr()?, access.generated.as_deref())?;
 
+    let eager = EagerServer::new(&bridge);
     let drain = bridge.drain.clone();
-    let front = BridgeRouter::new(bridge.gateway.clone());
-    let serving = Serve::new(listener).run(front, async { drain.started().await });
+    let serving = Serve::new(listener)
+        .with_drain_timeout(args.grace() * 2 / 3)
+        .run(args.router(&bridge), async { drain.started().await });
     let ending = async {
-        stop.requested().await;
+        tokio::select! {
+            () = stop.requested() => {}
+            () = eager.exited(&mut exit), if args.exit_with_server => {}
+        }
         bridge.drain.start();
         stop.requested().await;
     };
     tokio::select! {
         () = serving => {}
-        () = ending => return Ok(()),
+        () = ending => return Ok(ExitCode::SUCCESS),
+        () = args.background(&eager, access.file.as_deref()) => {}
     }
+    let code = match args.exit_with_server {
+        true => exit.borrow().map_or(ExitCode::SUCCESS, code_for),
+        false => ExitCode::SUCCESS,
+    };
     tokio::select! {
         () = bridge.close() => {}
         () = stop.requested() => {}
     }
-    Ok(())
+    Ok(code)
+}
+
+/// Access of clients.
+struct Access {
+    verifier: Arc<dyn AuthVerifier>,
+    /// Token that was generated.
+    generated: Option<String>,
+    /// File that contains the tokens.
+    file: Option<Arc<TokenFile>>,
+}
+
+impl Access {
+    fn new(verifier: impl AuthVerifier) -> Self {
+        Self {
+            verifier: Arc::new(verifier),
+            generated: None,
+            file: None,
+        }
+    }
 }
 
 impl StdioArgs {
-    fn server(&self) -> anyhow::Result<Arc<UpstreamServer>> {
+    /// Time from SIGTERM to the exit.
+    fn grace(&self) -> Duration {
+        Duration::from_secs(self.grace)
+    }
+
+    /// Tasks that run as long as the bridge.
+    async fn background(&self, eager: &EagerServer<'_>, file: Option<&TokenFile>) {
+        let following = async {
+            match file {
+                Some(file) => file.follow().await,
+                None => pending().await,
+            }
+        };
+        let running = async {
+            match self.eager {
+                true => eager.keep_running(owner()).await,
+                false => pending().await,
+            }
+        };
+        tokio::join!(following, running);
+    }
+
+    fn router(&self, bridge: &Bridge) -> BridgeRouter {
+        let readiness = Readiness {
+            drain: bridge.drain.clone(),
+            server: self.eager.then(|| Arc::clone(&bridge.server)),
+        };
+        BridgeRouter::new(bridge.gateway.clone(), readiness)
+    }
+
+    /// Returns the server. The status of a process that exits by itself is sent to `exits`.
+    fn server(
+        &self,
+        exits: watch::Sender<Option<ExitStatus>>,
+    ) -> anyhow::Result<Arc<UpstreamServer>> {
         let Some((program, args)) = self.command.split_first() else {
             bail!("missing command");
         };
@@ -121,22 +207,31 @@ impl StdioArgs {
             .with_args(args)
             // Its variables are set where the bridge is started.
             .with_inherited_env()
+            // It passes twice: before SIGTERM, and before SIGKILL.
+            .with_grace((self.grace() / 6).min(STOP_GRACE))
             // The server has no use for the token of its clients.
-            .without_env(&self.token_env);
+            .without_env(&self.token_env)
+            .on_exit(move |exit| {
+                if !exit.was_requested {
+                    exits.send_replace(Some(exit.status));
+                }
+            });
         let sessions = match self.sessions {
             SessionSharing::Principal => SessionPolicy::PerPrincipal,
             SessionSharing::Session => SessionPolicy::PerSession,
             SessionSharing::Shared => SessionPolicy::Shared,
         };
-        Ok(UpstreamServer::builder(SERVER, process)
-            .with_session_policy(sessions)
-            .build())
+        let mut server = UpstreamServer::builder(SERVER, process).with_session_policy(sessions);
+        if self.eager {
+            server = server.with_idle(FOREVER);
+        }
+        Ok(server.build())
     }
 
-    /// Returns the verifier of callers, and the token if it was generated.
-    fn access(&self) -> anyhow::Result<(Arc<dyn AuthVerifier>, Option<String>)> {
+    /// Returns the access of clients.
+    fn access(&self) -> anyhow::Result<Access> {
         if self.insecure_anonymous || (self.anonymous && self.listen.ip().is_loopback()) {
-            return Ok((Arc::new(AllowAnonymous::new()), None));
+            return Ok(Access::new(AllowAnonymous::new()));
         }
         if self.anonymous {
             bail!(
@@ -146,19 +241,32 @@ impl StdioArgs {
                 self.token_env,
             );
         }
-        let owner = Principal::new("owner");
+        if let Some(path) = &self.token_file {
+            let file = Arc::new(TokenFile::open(path.clone(), owner())?);
+            return Ok(Access {
+                file: Some(Arc::clone(&file)),
+                ..Access::new(file)
+            });
+        }
         match std::env::var(&self.token_env) {
-            Ok(token) if !token.is_empty() => Ok((
-                Arc::new(StaticTokens::new().with_token(&token, owner)),
-                None,
-            )),
+            Ok(token) if !token.is_empty() => {
+                Ok(Access::new(StaticTokens::new().with_token(&token, owner())))
+            }
             Ok(_) | Err(_) => {
                 let token = Secret::generate("mcpb_")?;
-                let tokens = StaticTokens::new().with_token(token.expose(), owner);
-                Ok((Arc::new(tokens), Some(token.expose().to_owned())))
+                let tokens = StaticTokens::new().with_token(token.expose(), owner());
+                Ok(Access {
+                    generated: Some(token.expose().to_owned()),
+                    ..Access::new(tokens)
+                })
             }
         }
     }
+}
+
+/// Principal of all clients.
+fn owner() -> Principal {
+    Principal::new("owner")
 }
 
 /// Returns `true` if `name` is an executable file, or one on `PATH`.
@@ -183,3 +291,9 @@ fn print_banner(address: SocketAddr, token: Option<&str>) -> io::Result<()> {
     }
     output.flush()
 }
+
+/// Idle time of a server that is kept: the lifetime of a container is shorter.
+const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+/// Longest time for the server to exit when its input is closed, and again after SIGTERM.
+const STOP_GRACE: Duration = Duration::from_secs(3);

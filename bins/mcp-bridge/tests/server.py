@@ -2,11 +2,14 @@
 
 import json
 import os
+import signal
+import subprocess
 import sys
+import time
 
 TOOLS = [
     {"name": name, "inputSchema": {"type": "object"}}
-    for name in ("echo", "environment", "process")
+    for name in ("echo", "alive", "environment", "exit", "orphan", "process", "sleep")
 ]
 
 
@@ -15,6 +18,17 @@ def call(name, arguments):
         return arguments.get("text", "")
     if name == "environment":
         return os.environ.get(arguments["name"], "unset")
+    if name == "alive":
+        return str(os.path.exists("/proc/" + arguments["process"]))
+    if name == "exit":
+        os._exit(arguments["code"])
+    if name == "orphan":
+        # Its parent exits at once, so that the first process of the container inherits it.
+        command = ["sh", "-c", "sleep 0.2 >/dev/null & echo $!"]
+        return subprocess.check_output(command, text=True).strip()
+    if name == "sleep":
+        open(arguments["begun"], "w").close()
+        time.sleep(arguments["seconds"])
     return str(os.getpid())
 
 
@@ -35,6 +49,19 @@ def answer(method, params):
     return None
 
 
+# Where SIGTERM is to be recorded, the end of the input is not enough to end this server.
+RECORD = os.environ.get("RECORD_TERMINATION")
+
+
+def terminate(*_):
+    with open(RECORD, "w") as file:
+        file.write("terminated")
+    os._exit(0)
+
+
+if RECORD:
+    signal.signal(signal.SIGTERM, terminate)
+
 for line in sys.stdin:
     request = json.loads(line)
     if "id" not in request:
@@ -46,3 +73,6 @@ for line in sys.stdin:
     else:
         response["result"] = result
     print(json.dumps(response), flush=True)
+
+while RECORD:
+    signal.pause()
