@@ -42,12 +42,13 @@ pub(crate) struct Diagnosis {
 /// Returns the state of the server with the objects `observed`. `sleeps` is set if it is scaled to
 /// zero while it is not used.
 pub(crate) fn diagnose(observed: &Observed, sleeps: bool) -> Diagnosis {
+    let desired = u32::try_from(observed.replicas().unwrap_or(0)).unwrap_or(0);
+    // Those of a server that shall not run are about to be deleted.
     let current: Vec<_> = observed
         .pods
         .values()
-        .filter(|pod| is_current(pod))
+        .filter(|pod| desired > 0 && is_current(pod))
         .collect();
-    let desired = u32::try_from(observed.replicas().unwrap_or(0)).unwrap_or(0);
     let restarts = current.iter().map(|pod| restarts(pod)).sum();
     let ready = ready(current.iter().map(|pod| &***pod));
     let fault = fault::of_server(observed);

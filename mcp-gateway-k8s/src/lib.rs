@@ -14,7 +14,7 @@
 //! | `plan`, `drift` | next step for a server, a pure function |
 //! | `reconcile`, `queue` | loop that performs the steps, with delays and a bound on requests |
 //! | `lease` | election of the process that changes objects |
-//! | `backend`, `pod_client`, `forward` | way of calls to pods |
+//! | `backend`, `pod_client`, `route`, `network`, `forward` | way of calls to pods |
 //! | `logs` | logs of pods |
 //!
 //! It knows nothing of MCP beyond the traits of the platform and the data plane, or of who calls.
@@ -31,6 +31,7 @@ mod lease;
 mod logs;
 mod manifest;
 mod names;
+mod network;
 mod objects;
 mod observed;
 mod orchestrator;
@@ -38,6 +39,7 @@ mod plan;
 mod pod_client;
 mod queue;
 mod reconcile;
+mod route;
 mod slot;
 mod watches;
 

@@ -24,9 +24,10 @@ use crate::lease::Candidate;
 use crate::logs::{self, Source};
 use crate::manifest::{Clients, Common};
 use crate::names;
+use crate::network::Network;
 use crate::objects::Objects;
-use crate::pod_client::Network;
 use crate::reconcile::Reconciler;
+use crate::route::Router;
 use crate::watches;
 
 /// Orchestrator that runs servers as Deployments of a Kubernetes cluster.
@@ -158,11 +159,11 @@ impl Orchestrator for KubernetesOrchestrator {
     }
 
     fn backend(&self, name: &Arc<str>) -> Arc<dyn RuntimeBackend> {
-        Arc::new(PodBackend {
+        Arc::new(PodBackend(Router {
             fleet: Arc::clone(&self.fleet),
             slot: self.fleet.slot(name),
             network: self.network.clone(),
-        })
+        }))
     }
 
     fn deployment(&self, name: &str) -> Option<DeploymentStatus> {

@@ -1,134 +1,65 @@
-//! HTTP client of one pod.
+//! HTTP client of the pods of a server.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
-use http::{HeaderValue, Request, Response};
+use http::{Request, Response, StatusCode, Uri};
 use http_body::{Body, Frame, SizeHint};
-use k8s_openapi::api::core::v1::Secret;
-use kube::Client;
 use mcp_gateway_core::BoxError;
-use mcp_gateway_core::runtime::PooledHttpClient;
 use mcp_gateway_core::transport::{HttpBody, HttpClient};
-use mcp_gateway_core::upstream::UpstreamError;
+use mcp_gateway_core::upstream::{Instance, UpstreamError};
 
-use crate::forward::{ForwardClient, Target};
-use crate::manifest::pod::TOKEN_KEY;
-use crate::objects::{Objects, Refusal};
-use crate::slot::{Activity, InUse, Slot};
+use crate::route::{Route, Router};
+use crate::slot::InUse;
 
-/// Way to the pods of all servers.
-#[derive(Clone)]
-pub(crate) struct Network {
-    kube: Client,
-    /// Client for the network of the cluster; `None` outside of it.
-    direct: Option<PooledHttpClient>,
-    /// Tokens by namespace and name of the Secret.
-    tokens: Arc<Mutex<HashMap<(String, String), HeaderValue>>>,
-}
-
-impl Network {
-    /// Creates the way over the network of the cluster through `direct`, or over the API server.
-    pub(crate) fn new(kube: Client, direct: Option<PooledHttpClient>) -> Self {
-        Self {
-            kube,
-            direct,
-            tokens: Arc::default(),
-        }
-    }
-
-    /// Returns the credential of the server with the Secret `name`. It is read once.
-    ///
-    /// # Errors
-    ///
-    /// [`UpstreamError::Connect`] if it cannot be read.
-    pub(crate) async fn token(
-        &self,
-        namespace: &str,
-        name: &str,
-    ) -> Result<HeaderValue, UpstreamError> {
-        let key = (namespace.to_owned(), name.to_owned());
-        if let Some(token) = self.tokens().get(&key).cloned() {
-            return Ok(token);
-        }
-        let secret: Secret = Objects(self.kube.clone())
-            .get(namespace, name)
-            .await
-            .map_err(|refusal| UpstreamError::connect(unreadable(name, &refusal)))?;
-        let token = secret.data.as_ref().and_then(|data| data.get(TOKEN_KEY));
-        let token = token.and_then(|token| std::str::from_utf8(&token.0).ok());
-        let header = token.and_then(|token| HeaderValue::from_str(&format!("Bearer {token}")).ok());
-        let Some(mut header) = header else {
-            return Err(UpstreamError::connect(format!(
-                "the Secret {name} has no token"
-            )));
-        };
-        header.set_sensitive(true);
-        self.tokens().insert(key, header.clone());
-        Ok(header)
-    }
-
-    fn tokens(&self) -> MutexGuard<'_, HashMap<(String, String), HeaderValue>> {
-        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Forgets the credential with which a server was called, and which it has rejected.
-    fn forget(&self, token: &HeaderValue) {
-        self.tokens().retain(|_, known| known != token);
-    }
-}
-
-fn unreadable(name: &str, refusal: &Refusal) -> String {
-    format!("the Secret {name} cannot be read: {}", refusal.text())
-}
-
-/// Client of one pod, which records the use of its server.
+/// Client of one pod at a time, which records the use of its server.
+///
+/// A connection of the data plane outlives pods: a request after the end of a pod goes to its
+/// successor, and wakes the server if it sleeps. A session that has ended with a pod is rejected by
+/// its successor, and the data plane begins another.
 pub(crate) struct PodClient {
-    http: Http,
-    network: Network,
-    slot: Arc<Slot>,
-    activity: Arc<Activity>,
-    pod: String,
-    token: Option<HeaderValue>,
-}
-
-enum Http {
-    Direct(PooledHttpClient),
-    Forward(Box<ForwardClient>),
+    router: Router,
+    instance: Instance,
+    route: Mutex<Arc<Route>>,
 }
 
 impl PodClient {
-    /// Creates a client of `target`, which a pod of the server of `slot` listens at.
-    pub(crate) fn new(
-        network: &Network,
-        slot: &Arc<Slot>,
-        target: Target,
-        token: Option<HeaderValue>,
-    ) -> Result<Self, UpstreamError> {
-        let pod = target.pod.clone();
-        let http = match &network.direct {
-            Some(client) => Http::Direct(client.clone()),
-            None => Http::Forward(Box::new(ForwardClient::new(network.kube.clone(), target))),
-        };
-        Ok(Self {
-            http,
-            network: network.clone(),
-            slot: Arc::clone(slot),
-            activity: Arc::clone(&slot.activity),
-            pod,
-            token,
-        })
+    /// Creates a client of the pod of `route`, and of its successors.
+    pub(crate) fn new(router: Router, instance: Instance, route: Arc<Route>) -> Self {
+        Self {
+            router,
+            instance,
+            route: Mutex::new(route),
+        }
     }
 
-    /// Returns `true` unless the pod is known to be gone. Its address may belong to another by now.
-    fn exists(&self) -> bool {
-        self.slot.view.borrow().current.contains(&self.pod)
+    /// Returns the way to the pod, or to its successor.
+    async fn route(&self) -> Result<Arc<Route>, UpstreamError> {
+        let known = Arc::clone(&self.route.lock().unwrap_or_else(PoisonError::into_inner));
+        if self.router.is_current(&known) {
+            return Ok(known);
+        }
+        let route = self.router.route(&self.instance).await?;
+        self.replace(&route);
+        Ok(route)
+    }
+
+    fn replace(&self, route: &Arc<Route>) {
+        *self.route.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(route);
+    }
+
+    /// Reads the credential anew, after the pod has rejected it.
+    async fn renew(&self, rejected: &Route) -> Result<(), UpstreamError> {
+        if let Some(token) = &rejected.token {
+            self.router.network.forget(token);
+        }
+        self.replace(&self.router.route(&self.instance).await?);
+        Ok(())
     }
 }
 
@@ -138,21 +69,17 @@ impl HttpClient for PodClient {
         &self,
         mut request: Request<Bytes>,
     ) -> Result<Response<HttpBody>, UpstreamError> {
-        if !self.exists() {
-            return Err(UpstreamError::connect("the pod is gone"));
+        let guard = self.router.slot.activity.begin();
+        let route = self.route().await?;
+        if request.uri().authority() != Some(&route.authority) {
+            *request.uri_mut() = moved(request.uri(), &route)?;
         }
-        let guard = self.activity.begin();
-        if let Some(token) = &self.token {
+        if let Some(token) = &route.token {
             request.headers_mut().insert(AUTHORIZATION, token.clone());
         }
-        let response = match &self.http {
-            Http::Direct(client) => client.request(request).await?,
-            Http::Forward(client) => client.request(request).await?,
-        };
-        if response.status() == http::StatusCode::UNAUTHORIZED
-            && let Some(token) = &self.token
-        {
-            self.network.forget(token);
+        let response = route.http.request(request).await?;
+        if response.status() == StatusCode::UNAUTHORIZED && route.token.is_some() {
+            self.renew(&route).await?;
             return Err(UpstreamError::connect(
                 "the bridge has rejected the token of its Secret",
             ));
@@ -166,10 +93,17 @@ impl HttpClient for PodClient {
     }
 }
 
+/// Returns `uri` at the pod of `route`.
+fn moved(uri: &Uri, route: &Route) -> Result<Uri, UpstreamError> {
+    let mut parts = uri.clone().into_parts();
+    parts.authority = Some(route.authority.clone());
+    Uri::from_parts(parts).map_err(UpstreamError::connect)
+}
+
 impl fmt::Debug for PodClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PodClient")
-            .field("pod", &self.pod)
+            .field("server", &self.router.slot.name)
             .finish_non_exhaustive()
     }
 }

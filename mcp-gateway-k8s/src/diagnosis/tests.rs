@@ -291,6 +291,13 @@ fn states_without_a_fault() {
         state(&one(pod("Running", &once)), false),
         DeploymentState::Pending
     );
+    let ready = json!({
+        "phase": "Running", "podIP": "10.0.0.1",
+        "conditions": [{"type": "Ready", "status": "True"}],
+    });
+    let ending = diagnose(&observed(0, &json!({}), &[ready]), true);
+    assert_eq!(ending.state, DeploymentState::Asleep);
+    assert!(ending.ready.is_empty() && ending.current.is_empty());
     let mut deleting = one(pod("Running", &json!({})));
     deleting.deployment = None;
     assert_eq!(state(&deleting, false), DeploymentState::Deleting);

@@ -128,7 +128,7 @@ fn assert_converged(cluster: &FakeCluster, set: &[(u8, u8, u8)]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_fails_the_cluster_converges(

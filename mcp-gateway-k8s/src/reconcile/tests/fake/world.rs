@@ -64,6 +64,9 @@ impl World {
         object["metadata"]["namespace"] = id.1.clone().into();
         object["metadata"]["uid"] = format!("uid-{}", self.revision + 1).into();
         object["metadata"]["creationTimestamp"] = "2026-01-01T00:00:00Z".into();
+        if id.0 == "deployments" && object["spec"]["replicas"].is_null() {
+            object["spec"]["replicas"] = 1.into();
+        }
         self.store(id, object, "ADDED");
     }
 
