@@ -2,10 +2,11 @@
 //!
 //! ```sh
 //! cargo bench -p mcp-gateway-search --bench search [-- FOLDER]
+//! cargo bench -p mcp-gateway-search --features model --bench search -- FOLDER MODEL
 //! ```
 //!
 //! The tools and requests are those of FOLDER (see `examples/evaluate`), the tools over and over
-//! under other names of servers. Without FOLDER both are generated.
+//! under other names of servers. Without FOLDER both are generated. MODEL is the folder of an embedding model.
 
 #![expect(clippy::print_stdout, reason = "it is what a benchmark is for")]
 
@@ -15,11 +16,14 @@ use std::{
     fs,
     hint::black_box,
     path::Path,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use hdrhistogram::Histogram;
-use mcp_gateway_search::{Index, Tool};
+#[cfg(feature = "model")]
+use mcp_gateway_search::StaticModel;
+use mcp_gateway_search::{EmbeddingModel, Index, Ranking, Tool};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 
@@ -32,15 +36,22 @@ type BoxError = Box<dyn Error + Send + Sync>;
 struct Input {
     tools: Vec<(String, Value)>,
     requests: Vec<String>,
+    model: Option<Arc<dyn EmbeddingModel>>,
 }
 
 fn main() -> Result<(), BoxError> {
     // Cargo adds its own arguments.
-    let folder = env::args()
+    let mut arguments = env::args()
         .skip(1)
-        .find(|argument| !argument.starts_with("--"));
+        .filter(|argument| !argument.starts_with("--"));
+    let (folder, model) = (arguments.next(), arguments.next());
     let read = |folder: String| Input::read(Path::new(&folder));
-    let input = folder.map_or_else(|| Ok(Input::generated()), read)?;
+    let mut input = folder.map_or_else(|| Ok(Input::generated()), read)?;
+    if let Some(folder) = model {
+        let begun = Instant::now();
+        input.model = Some(read_model(Path::new(&folder))?);
+        println!("model: read in {:.1?}", begun.elapsed());
+    }
     let begun = Instant::now();
     let mut index = input.index();
     let built = begun.elapsed();
@@ -74,6 +85,18 @@ fn main() -> Result<(), BoxError> {
     }
     print("update of a tool", &times);
     Ok(())
+}
+
+#[cfg(feature = "model")]
+fn read_model(folder: &Path) -> Result<Arc<dyn EmbeddingModel>, BoxError> {
+    let file = |name| fs::read(folder.join(name));
+    let model = StaticModel::read(&file("model.safetensors")?, &file("tokenizer.json")?)?;
+    Ok(Arc::new(model))
+}
+
+#[cfg(not(feature = "model"))]
+fn read_model(_folder: &Path) -> Result<Arc<dyn EmbeddingModel>, BoxError> {
+    Err("build this with --features model".into())
 }
 
 /// Returns the processor time of this thread, which other processes do not lengthen.
@@ -118,8 +141,22 @@ fn searched(tool: &Value) -> Tool<'_> {
 }
 
 impl Input {
+    fn new(
+        tools: impl Iterator<Item = (String, Value)>,
+        requests: impl Iterator<Item = String>,
+    ) -> Self {
+        Self {
+            tools: tools.collect(),
+            requests: requests.collect(),
+            model: None,
+        }
+    }
+
     fn index(&self) -> Index {
-        let mut index = Index::default();
+        let mut index = match &self.model {
+            Some(model) => Index::with_model(Ranking::default(), Arc::clone(model)),
+            None => Index::default(),
+        };
         for (server, tool) in &self.tools {
             index.insert(server, &searched(tool));
         }
@@ -159,10 +196,7 @@ impl Input {
         let requests = requests
             .iter()
             .filter_map(|it| Some(it["query"].as_str()?.to_owned()));
-        Ok(Self {
-            tools: tools.collect(),
-            requests: requests.collect(),
-        })
+        Ok(Self::new(tools, requests))
     }
 
     /// Returns tools for each pair of a verb and a noun.
@@ -223,9 +257,6 @@ impl Input {
                 VERBS[place / 25 % 20]
             )
         };
-        Self {
-            tools: (0..TOOLS).map(tool).collect(),
-            requests: (0..500).map(request).collect(),
-        }
+        Self::new((0..TOOLS).map(tool), (0..500).map(request))
     }
 }

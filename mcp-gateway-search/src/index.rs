@@ -4,6 +4,7 @@ mod dictionary;
 mod occurrences;
 mod posting;
 mod server;
+mod vectors;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -11,8 +12,9 @@ pub(crate) use dictionary::{Dictionary, TermId};
 use occurrences::Occurrences;
 pub(crate) use posting::Posting;
 pub(crate) use server::{Server, rarity};
+pub(crate) use vectors::{RequestVector, Vectors};
 
-use crate::{Ranking, Tool};
+use crate::{EmbeddingModel, Ranking, Tool};
 
 /// Index of the tools of servers.
 ///
@@ -25,6 +27,8 @@ pub struct Index {
     servers: BTreeMap<Arc<str>, Server>,
     tools: Vec<Option<Entry>>,
     free: Vec<u32>,
+    /// Vectors of the tools, if there is a model.
+    vectors: Option<Vectors>,
     version: u64,
 }
 
@@ -55,7 +59,45 @@ impl Index {
             servers: BTreeMap::new(),
             tools: Vec::new(),
             free: Vec::new(),
+            vectors: None,
             version: 0,
+        }
+    }
+
+    /// Creates an empty index, which also compares the meanings of requests and tools.
+    ///
+    /// It takes one more byte for each tool and dimension of the model.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use mcp_gateway_search::{EmbeddingModel, Index, Ranking, Tool};
+    ///
+    /// #[derive(Debug)]
+    /// struct Animals;
+    ///
+    /// impl EmbeddingModel for Animals {
+    ///     fn fingerprint(&self) -> u64 {
+    ///         1
+    ///     }
+    ///     fn dimensions(&self) -> usize {
+    ///         1
+    ///     }
+    ///     fn embed(&self, text: &str) -> Vec<f32> {
+    ///         vec![if text.contains("cat") || text.contains("dog") { 1.0 } else { 0.0 }]
+    ///     }
+    /// }
+    ///
+    /// let mut index = Index::with_model(Ranking::default(), Arc::new(Animals));
+    /// index.insert("zoo", &Tool::new("feed_cats"));
+    /// let found = index.search("dogs", &index.select_all(), 5).unwrap();
+    /// assert_eq!(found.hits[0].tool, "feed_cats");
+    /// ```
+    #[must_use]
+    pub fn with_model(ranking: Ranking, model: Arc<dyn EmbeddingModel>) -> Self {
+        Self {
+            vectors: Some(Vectors::new(model)),
+            ..Self::new(ranking)
         }
     }
 
@@ -151,6 +193,10 @@ impl Index {
         &self.dictionary
     }
 
+    pub(crate) const fn vectors(&self) -> Option<&Vectors> {
+        self.vectors.as_ref()
+    }
+
     pub(crate) const fn version(&self) -> u64 {
         self.version
     }
@@ -202,6 +248,9 @@ impl Index {
             terms: terms.into_boxed_slice(),
         };
         owner.insert(Arc::clone(&entry.name), place, entry.name_terms());
+        if let Some(vectors) = &mut self.vectors {
+            vectors.insert(place, tool);
+        }
         if let Some(free) = self.tools.get_mut(place as usize) {
             *free = Some(entry);
         }
@@ -214,6 +263,9 @@ impl Index {
         };
         for &term in &entry.terms {
             self.dictionary.remove(term, place);
+        }
+        if let Some(vectors) = &mut self.vectors {
+            vectors.remove(place);
         }
         self.free.push(place);
     }

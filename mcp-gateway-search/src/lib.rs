@@ -1,4 +1,4 @@
-//! Ranked search over the tools of MCP servers, without a model.
+//! Ranked search over the tools of MCP servers.
 //!
 //! An [`Index`] contains the tools of any number of servers. Each is added, replaced and removed on
 //! its own. A [`Selection`] restricts a search to the tools that a caller may see, so that neither
@@ -33,6 +33,7 @@
 //! Words are split at case, digits and punctuation, and reduced to stems. Text without spaces is
 //! indexed in pairs of characters. The constants are in [`Ranking`].
 
+mod embedding;
 mod index;
 mod lexicon;
 mod query;
@@ -40,14 +41,19 @@ mod ranking;
 mod search;
 mod selection;
 mod spelling;
+#[cfg(feature = "model")]
+mod static_model;
 mod stem;
 mod stop_words;
 mod text;
 mod tool;
 
+pub use embedding::EmbeddingModel;
 pub use index::Index;
 pub use query::Relationship;
 pub use ranking::{FieldWeight, Ranking};
 pub use search::{Found, Hit, Reason};
 pub use selection::Selection;
+#[cfg(feature = "model")]
+pub use static_model::{ModelError, StaticModel};
 pub use tool::{Field, Tool};

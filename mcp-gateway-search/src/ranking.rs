@@ -40,6 +40,11 @@ pub struct Ranking {
     pub novelty: f32,
     /// Weight of words far from the beginning of a long request: half at this position.
     pub decay: f32,
+    /// Weight of the similarity of meaning, if there is a model. With 1, the same meaning counts as much
+    /// as the words of the tool whose words match best.
+    pub meaning: f32,
+    /// Similarity from which on a tool is found that shares no word with the request.
+    pub similarity: f32,
 }
 
 impl Default for Ranking {
@@ -69,6 +74,8 @@ impl Default for Ranking {
             hint: 0.3,
             novelty: 0.3,
             decay: 20.0,
+            meaning: 0.75,
+            similarity: 0.35,
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Ranked search.
 
 mod diversity;
+mod meaning;
 mod reasons;
 mod scores;
 
+use meaning::Meaning;
 pub use reasons::Reason;
 use scores::Scores;
 
@@ -35,7 +37,7 @@ pub struct Hit<'i> {
     pub tool: &'i str,
     /// Score, comparable within one search.
     pub score: f32,
-    /// Words that match.
+    /// Words that match; none if the meaning alone is similar.
     pub reasons: Vec<Reason<'i>>,
 }
 
@@ -43,6 +45,10 @@ pub struct Hit<'i> {
 #[derive(Clone, Copy, Debug)]
 struct Ranked {
     place: u32,
+    /// Score of its words.
+    words: f32,
+    /// Similarity of its meaning, from 0 to 1.
+    similarity: f32,
     score: f32,
 }
 
@@ -61,7 +67,8 @@ impl Index {
         };
         let concepts = query::concepts(request, self.ranking(), &searched);
         let scores = Scores::new(searched, &concepts);
-        let (mut best, total) = scores.best(limit.max(diversity::MOST));
+        let meaning = Meaning::of(request, self);
+        let (mut best, total) = scores.best(limit.max(diversity::MOST), &meaning);
         diversity::reorder(&mut best, self, &concepts);
         let hit = |ranked: &Ranked| {
             let (server, tool) = self.tool(ranked.place)?;

@@ -3,6 +3,8 @@
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 use unicode_segmentation::UnicodeSegmentation;
 
+use crate::stop_words::is_stop_word;
+
 /// Longest word that is kept. Longer ones are hashes, keys and encoded data.
 const LONGEST: usize = 32;
 
@@ -24,6 +26,19 @@ pub(crate) fn each_word(text: &str, mut each: impl FnMut(usize, &str)) {
         }
     }
     run.end(&mut each);
+}
+
+/// Returns the lower-case words of a text, without those of grammar.
+pub(crate) fn plain(text: &str) -> String {
+    let mut words = String::new();
+    each_word(text, |_, word| {
+        if !is_stop_word(word) {
+            words.push_str(word);
+            words.push(' ');
+        }
+    });
+    words.truncate(words.trim_end().len());
+    words
 }
 
 /// Returns `true` for a character of a script that is written without spaces.

@@ -5,6 +5,8 @@ use std::hash::{BuildHasher, Hash, Hasher};
 use foldhash::fast::FixedState;
 use serde_json::Value;
 
+use crate::text;
+
 /// Part of a tool in which a word occurs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -96,6 +98,30 @@ impl<'t> Tool<'t> {
         hasher.finish()
     }
 
+    /// Returns the texts from which its meaning is taken, and the weight of each: what names it, what
+    /// summarizes it, and the rest.
+    pub(crate) fn meaning(&self) -> [(f32, String); 3] {
+        let mut texts = [
+            (1.0, String::new()),
+            (1.0, String::new()),
+            (0.3, String::new()),
+        ];
+        self.each_text(|field, text| {
+            let place = match field {
+                Field::Name | Field::Title => 0,
+                Field::Summary => 1,
+                Field::Description | Field::Argument => 2,
+                Field::ArgumentText => return,
+            };
+            let (_, words) = &mut texts[place];
+            if words.len() < LONGEST_MEANING {
+                words.push_str(&text::plain(text));
+                words.push(' ');
+            }
+        });
+        texts
+    }
+
     /// Calls `each` with the texts of the tool.
     pub(crate) fn each_text(&self, mut each: impl FnMut(Field, &str)) {
         each(Field::Name, self.name);
@@ -113,6 +139,9 @@ impl<'t> Tool<'t> {
 
 /// Longest summary in bytes, where the description has no sentences.
 const LONGEST_SUMMARY: usize = 240;
+
+/// Bytes of a text beyond which nothing is read for its meaning.
+const LONGEST_MEANING: usize = 1000;
 
 /// Depth up to which a schema is read.
 const DEEPEST: usize = 6;

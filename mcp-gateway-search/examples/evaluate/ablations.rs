@@ -10,7 +10,7 @@ use crate::{
 /// Part of the ranking, and what leaves it out.
 type Part = (&'static str, fn(&mut Ranking));
 
-const PARTS: [Part; 11] = [
+const PARTS: [Part; 12] = [
     ("all", |_| ()),
     ("without synonyms and translations", |it| {
         (it.same, it.similar) = (0.0, 0.0)
@@ -25,6 +25,7 @@ const PARTS: [Part; 11] = [
     ("without kinds of values", |it| it.hint = 0.0),
     ("without several wishes", |it| it.novelty = 0.0),
     ("without the order of words", |it| it.decay = f32::INFINITY),
+    ("without a model", |it| it.meaning = 0.0),
     ("first sentence like the rest", |it| {
         it.fields[2] = it.fields[3]
     }),

@@ -1,8 +1,8 @@
 //! Tools and labelled requests.
 
-use std::{collections::BTreeMap, fs, io, path::Path};
+use std::{collections::BTreeMap, fs, io, path::Path, sync::Arc};
 
-use mcp_gateway_search::{Index, Ranking, Tool};
+use mcp_gateway_search::{EmbeddingModel, Index, Ranking, Tool};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -57,6 +57,8 @@ impl Request {
 
 /// Tools and requests of a folder.
 pub(crate) struct Benchmark {
+    /// Embedding model of the search, if one is given.
+    pub(crate) model: Option<Arc<dyn EmbeddingModel>>,
     pub(crate) tools: Vec<Definition>,
     pub(crate) requests: Vec<Request>,
 }
@@ -67,6 +69,7 @@ pub(crate) type Indexes = BTreeMap<String, Index>;
 impl Benchmark {
     pub(crate) fn read(folder: &Path, requests: &str) -> io::Result<Self> {
         Ok(Self {
+            model: None,
             tools: lines(&folder.join("tools.jsonl"))?,
             requests: lines(&folder.join(requests))?,
         })
@@ -75,11 +78,18 @@ impl Benchmark {
     pub(crate) fn index(&self, ranking: &Ranking) -> Indexes {
         let mut indexes = Indexes::new();
         for tool in &self.tools {
-            let new = || Index::new(ranking.clone());
+            let new = || self.empty_index(ranking);
             let index = indexes.entry(tool.catalogue.clone()).or_insert_with(new);
             index.insert(&tool.server, &tool.searched());
         }
         indexes
+    }
+
+    fn empty_index(&self, ranking: &Ranking) -> Index {
+        match &self.model {
+            Some(model) => Index::with_model(ranking.clone(), Arc::clone(model)),
+            None => Index::new(ranking.clone()),
+        }
     }
 
     pub(crate) fn search(&self, indexes: &Indexes, request: &Request, mode: Mode) -> Vec<String> {

@@ -4,6 +4,8 @@
 //! cargo run --release -p mcp-gateway-search --example evaluate -- FOLDER [--ablations | --misses | --tune]
 //! ```
 //!
+//! With the feature `model`, `--model=FOLDER` also compares meanings. `tests/models/wordllama` gets a model.
+//!
 //! FOLDER has `tools.jsonl` and `queries-dev.jsonl`, or the requests that `--requests=FILE` names.
 //!
 //! - A tool has `catalogue`, `server`, `name`, `title`, `description` and `inputSchema`.
@@ -22,10 +24,12 @@ mod measure;
 mod report;
 mod tune;
 
-use std::{env, error::Error, path::Path};
+use std::{env, error::Error, path::Path, sync::Arc};
 
 use data::Benchmark;
-use mcp_gateway_search::Ranking;
+#[cfg(feature = "model")]
+use mcp_gateway_search::StaticModel;
+use mcp_gateway_search::{EmbeddingModel, Ranking};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -36,7 +40,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             .find_map(|argument| argument.strip_prefix(name))
     };
     let requests = option("--requests=").unwrap_or("queries-dev.jsonl");
-    let benchmark = Benchmark::read(Path::new(folder), requests)?;
+    let mut benchmark = Benchmark::read(Path::new(folder), requests)?;
+    if let Some(folder) = option("--model=") {
+        benchmark.model = Some(model(Path::new(folder))?);
+    }
     if option("--tune").is_some() {
         tune::run(&benchmark);
     } else if option("--ablations").is_some() {
@@ -47,4 +54,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         report::run(&benchmark);
     }
     Ok(())
+}
+
+#[cfg(feature = "model")]
+fn model(folder: &Path) -> Result<Arc<dyn EmbeddingModel>, Box<dyn Error>> {
+    let file = |name| std::fs::read(folder.join(name));
+    let model = StaticModel::read(&file("model.safetensors")?, &file("tokenizer.json")?)?;
+    Ok(Arc::new(model))
+}
+
+#[cfg(not(feature = "model"))]
+fn model(_folder: &Path) -> Result<Arc<dyn EmbeddingModel>, Box<dyn Error>> {
+    Err("build this with --features model".into())
 }

@@ -1,7 +1,7 @@
 //! Order of the best tools of a request with several wishes.
 
 use super::Ranked;
-use crate::{Index, query::Concept};
+use crate::{Index, Ranking, query::Concept};
 
 /// Tools that are reordered.
 pub(super) const MOST: usize = 30;
@@ -14,7 +14,7 @@ const LEAST: usize = 3;
 /// The next tool is the one whose score remains the greatest after words that earlier tools match
 /// have lost a share of their weight.
 pub(super) fn reorder(ranked: &mut [Ranked], index: &Index, concepts: &[Concept]) {
-    let novelty = index.ranking().novelty;
+    let novelty = novelty(ranked, index.ranking());
     if novelty == 0.0 || concepts.len() < LEAST {
         return;
     }
@@ -35,7 +35,9 @@ pub(super) fn reorder(ranked: &mut [Ranked], index: &Index, concepts: &[Concept]
                 .zip(&rest)
                 .map(|(one, rest)| one * rest)
                 .sum();
-            best[*place].score * new / whole.max(f32::MIN_POSITIVE)
+            let share = new / whole.max(f32::MIN_POSITIVE);
+            let Ranked { words, score, .. } = best[*place];
+            score - words * (1.0 - share)
         };
         let next = (first..most)
             .max_by(|one, other| value(one).total_cmp(&value(other)).then(other.cmp(one)));
@@ -45,6 +47,15 @@ pub(super) fn reorder(ranked: &mut [Ranked], index: &Index, concepts: &[Concept]
         for (rest, matched) in rest.iter_mut().zip(&matches[first]) {
             *rest *= 1.0 - novelty * matched;
         }
+    }
+}
+
+/// Returns the share of its weight that a word loses. Beside meanings, which remain, words are a smaller
+/// part of the score and lose a greater share.
+fn novelty(ranked: &[Ranked], ranking: &Ranking) -> f32 {
+    match ranked.iter().any(|ranked| ranked.similarity > 0.0) {
+        true => (ranking.novelty * (1.0 + ranking.meaning)).min(1.0),
+        false => ranking.novelty,
     }
 }
 

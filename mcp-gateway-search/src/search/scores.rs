@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
 
-use super::{Ranked, Searched};
+use super::{Meaning, Ranked, Searched};
 use crate::{
     index::{TermId, rarity},
     query::Concept,
@@ -63,28 +63,22 @@ impl<'s> Scores<'s> {
     }
 
     /// Returns the best tools, the best first, and the number of tools that match.
-    pub(super) fn best(&self, limit: usize) -> (Vec<Ranked>, usize) {
-        let ranking = self.searched.index.ranking();
-        let mut found: Vec<Ranked> = Vec::new();
-        for (place, score) in (0..).zip(&self.tools) {
-            if score.words > 0.0 {
-                found.push(Ranked {
-                    place,
-                    score: self.score(score, ranking.name_coverage),
-                });
-            }
-        }
+    pub(super) fn best(&self, limit: usize, meaning: &Meaning<'_>) -> (Vec<Ranked>, usize) {
+        let mut found = self.matching(meaning);
         let total = found.len();
         // The score with the greatest possible coverage of the name.
-        if total > CANDIDATES.max(limit) {
-            let by_score = |one: &Ranked, other: &Ranked| other.score.total_cmp(&one.score);
-            found.select_nth_unstable_by(CANDIDATES.max(limit), by_score);
-            found.truncate(CANDIDATES.max(limit));
+        self.combine(&mut found);
+        let most = CANDIDATES.max(limit);
+        if total > most {
+            found.select_nth_unstable_by(most, |one, other| other.score.total_cmp(&one.score));
+            found.truncate(most);
         }
+        let weight = self.searched.index.ranking().name_coverage;
         for ranked in &mut found {
-            let named = ranking.name_coverage * self.name_coverage(ranked.place);
-            ranked.score = self.score(&self.tools[ranked.place as usize], named);
+            let named = weight * self.name_coverage(ranked.place);
+            ranked.words = self.score(&self.tools[ranked.place as usize], named);
         }
+        self.combine(&mut found);
         let name = |ranked: &Ranked| self.searched.index.tool(ranked.place);
         found.sort_unstable_by(|one, other| {
             other
@@ -94,6 +88,40 @@ impl<'s> Scores<'s> {
         });
         found.truncate(limit);
         (found, total)
+    }
+
+    /// Returns the tools that share a word with the request, or its meaning.
+    fn matching(&self, meaning: &Meaning<'_>) -> Vec<Ranked> {
+        let Searched { index, selection } = self.searched;
+        let mut found = Vec::new();
+        for (place, score) in (0..).zip(&self.tools) {
+            let has_words = score.words > 0.0;
+            if !has_words && (meaning.is_unknown() || !selection.contains(place)) {
+                continue;
+            }
+            let similarity = meaning.of_tool(place);
+            if has_words || meaning.finds(similarity) {
+                found.push(Ranked {
+                    place,
+                    words: self.score(score, index.ranking().name_coverage),
+                    similarity,
+                    score: 0.0,
+                });
+            }
+        }
+        found
+    }
+
+    /// Adds the scores of words and of meanings. The unit of a similarity is the best score of words,
+    /// because that of a word depends on how rare it is among the tools.
+    fn combine(&self, found: &mut [Ranked]) {
+        let best = |of: fn(&Ranked) -> f32| found.iter().map(of).fold(0.0, f32::max);
+        let words = best(|ranked| ranked.words);
+        let unit = if words > 0.0 { words } else { 1.0 };
+        let weight = self.searched.index.ranking().meaning * unit;
+        for ranked in found {
+            ranked.score = weight.mul_add(ranked.similarity, ranked.words);
+        }
     }
 
     fn score(&self, score: &Score, named: f32) -> f32 {
