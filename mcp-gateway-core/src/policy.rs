@@ -90,6 +90,15 @@ pub trait Policy: fmt::Debug + Send + Sync + 'static {
     /// when a call arrives.
     fn decide(&self, request: &PolicyRequest<'_>) -> Decision;
 
+    /// Returns `true` if a call is denied because the catalog entry of its target is unknown. `false`
+    /// by default.
+    ///
+    /// The gateway then lists the tools of the server, and asks for the decision once more.
+    fn lacks_entry(&self, request: &PolicyRequest<'_>) -> bool {
+        let _ = request;
+        false
+    }
+
     /// Returns `true` if the decision is the same for all callers, so that a list may be shared
     /// between them. `false` by default.
     fn is_uniform(&self) -> bool {
@@ -118,6 +127,10 @@ pub trait Policy: fmt::Debug + Send + Sync + 'static {
 impl<P: Policy + ?Sized> Policy for Arc<P> {
     fn decide(&self, request: &PolicyRequest<'_>) -> Decision {
         (**self).decide(request)
+    }
+
+    fn lacks_entry(&self, request: &PolicyRequest<'_>) -> bool {
+        (**self).lacks_entry(request)
     }
 
     fn is_uniform(&self) -> bool {

@@ -23,7 +23,8 @@ use crate::rule::{Effect, Rule};
 /// - A rule whose condition fails to evaluate rejects the call, whatever its effect. The log has the
 ///   rule and the failure, and never a value.
 /// - Lists have no arguments. An entry is listed unless it would be rejected for all arguments.
-/// - A rule on annotations rejects calls of tools that the gateway has not seen in a list.
+/// - A rule on annotations rejects calls of tools that their server does not list. A gateway lists
+///   the tools of the server first, if it has not yet ([`lacks_entry`](Policy::lacks_entry)).
 ///
 /// Arguments are parsed only if a rule that concerns the tool reads them.
 ///
@@ -152,6 +153,24 @@ impl Rules {
                 _ => {}
             }
         })
+    }
+
+    /// Returns `true` if [`decide_in`](Self::decide_in) denies a call because the annotations of its
+    /// tool are unknown.
+    #[must_use]
+    pub fn lacks_entry_in(
+        &self,
+        (gateway, is_untrusted): (&str, Option<&dyn Fn() -> bool>),
+        request: &PolicyRequest<'_>,
+    ) -> bool {
+        let attributes = Attributes::new((gateway, request), SystemTime::now());
+        let attributes = attributes.in_context(is_untrusted);
+        let mut lacks = false;
+        self.evaluate((gateway, request), &attributes, |rule, finding| {
+            let is_unlisted = matches!(finding, Finding::Failed(EvaluationError::Unlisted));
+            lacks |= is_unlisted && !rule.is_dry_run();
+        });
+        lacks
     }
 
     /// Returns the decision about `request` with the result of each rule that names its target.
@@ -335,6 +354,10 @@ fn terms(rules: &[Rule]) -> Vec<Option<Arc<ApprovalTerms>>> {
 impl Policy for Rules {
     fn decide(&self, request: &PolicyRequest<'_>) -> Decision {
         self.decide_at(request.caller().gateway(), request)
+    }
+
+    fn lacks_entry(&self, request: &PolicyRequest<'_>) -> bool {
+        self.lacks_entry_in((request.caller().gateway(), None), request)
     }
 
     fn is_uniform(&self) -> bool {

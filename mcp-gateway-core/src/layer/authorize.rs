@@ -3,7 +3,8 @@
 //! [`AuthorizeLayer`] calls a [`Policy`] for each call whose target is known. The result is a
 //! [`Call<Permitted>`](Permitted), the only type that receives a credential. A denied call fails
 //! with the error of an unknown target, or [`Error::Denied`] if the policy has a reason for the
-//! client. The rule is logged. A call that requires approval fails with [`Error::ApprovalRequired`] if
+//! client. The rule is logged. If the policy [lacks the entry](Policy::lacks_entry) of a tool, its
+//! server is listed, and the policy decides again. A call that requires approval fails with [`Error::ApprovalRequired`] if
 //! the layer [`approve`](super::approve) is there to obtain one, and passes once with it.
 //!
 //! # Example
@@ -59,12 +60,16 @@
 //! # }
 //! ```
 
+mod future;
+mod unlisted;
+
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tower_layer::Layer;
 use tower_service::Service;
 
+pub use self::future::AuthorizeFuture;
 use super::gate::Gate;
 use crate::approval::{ApprovalRequest, ApprovalSubject, ApprovalTerms, Unapproved, Verdict};
 use crate::call::{Permitted, Routed};
@@ -72,7 +77,7 @@ use crate::error::{NameKind, RouteError};
 use crate::policy::{Decision, Policy, PolicyRequest};
 use crate::route::{Feature, Target};
 use crate::upstream::ServerPool;
-use crate::{Call, Error};
+use crate::{Call, Error, Reply};
 
 /// A [`Layer`] that applies [`Authorize`].
 ///
@@ -139,43 +144,61 @@ pub struct Authorize<S> {
 
 impl<S> Service<Call<Routed>> for Authorize<S>
 where
-    S: Service<Call<Permitted>, Error = Error>,
+    S: Service<Call<Permitted>, Response = Reply, Error = Error> + Clone + Send + 'static,
+    S::Future: Send,
 {
-    type Response = S::Response;
+    type Response = Reply;
     type Error = Error;
-    type Future = Gate<S::Future>;
+    type Future = AuthorizeFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, call: Call<Routed>) -> Self::Future {
-        let shared = &*self.shared;
-        let request = PolicyRequest::call(&call).with_pool(&shared.pool);
-        let permission = match shared.policy.decide(&request) {
-            Decision::Allow if shared.has_approvals => rejection(&call).map_or(Ok(()), Err),
-            Decision::Allow => Ok(()),
-            Decision::Ask { rule, terms } => shared.approved(&call, &rule, terms),
-            Decision::Deny { rule, reason } => {
-                log("call denied", &call, &rule);
-                match reason {
-                    Some(reason) => Err(Error::Denied { reason }),
-                    None => Err(denied_error(&call).into()),
-                }
-            }
-        };
-        match permission {
-            Ok(()) => {
-                let call =
-                    call.advance(|Routed { target, attempts }| Permitted { target, attempts });
-                Gate::forward(self.inner.call(call))
-            }
-            Err(error) => Gate::reject(error),
+        let decision = self.shared.decide(&call);
+        if matches!(decision, Decision::Deny { .. }) && self.shared.lacks_entry(&call) {
+            // The service that is ready is used, and its clone waits for the next call.
+            let next = self.inner.clone();
+            let inner = std::mem::replace(&mut self.inner, next);
+            let shared = Arc::clone(&self.shared);
+            let work = async move { shared.list_and_decide(inner, call).await };
+            return AuthorizeFuture::undecided(work);
         }
+        AuthorizeFuture::decided(match self.shared.permit(&call, decision) {
+            Ok(()) => Gate::forward(self.inner.call(permitted(call))),
+            Err(error) => Gate::reject(error),
+        })
     }
 }
 
+/// Advances a call that the policy permits.
+fn permitted(call: Call<Routed>) -> Call<Permitted> {
+    call.advance(|Routed { target, attempts }| Permitted { target, attempts })
+}
+
 impl Shared {
+    fn decide(&self, call: &Call<Routed>) -> Decision {
+        let request = PolicyRequest::call(call).with_pool(&self.pool);
+        self.policy.decide(&request)
+    }
+
+    /// Checks that `decision` permits `call`, or that somebody has approved it.
+    fn permit(&self, call: &Call<Routed>, decision: Decision) -> Result<(), Error> {
+        match decision {
+            Decision::Allow if self.has_approvals => rejection(call).map_or(Ok(()), Err),
+            Decision::Allow => Ok(()),
+            Decision::Ask { rule, terms } => self.approved(call, &rule, terms),
+            Decision::Deny { rule, reason } => {
+                log("call denied", call, &rule);
+                match reason {
+                    Some(reason) => Err(Error::Denied { reason }),
+                    None => Err(denied_error(call).into()),
+                }
+            }
+        }
+    }
+
     /// Checks that `call`, which requires approval because of `rule`, has one, and uses it.
     fn approved(
         &self,
@@ -251,7 +274,7 @@ mod tests {
     use crate::layer::dispatch::DispatchLayer;
     use crate::protocol::{Capabilities, ListKind, Method, ProtocolVersion};
     use crate::route::PrefixRouter;
-    use crate::{Caller, ClientInfo, Reply};
+    use crate::{Caller, ClientInfo};
 
     /// Allows everything, and notes what it is asked about.
     #[derive(Debug, Default)]
@@ -332,5 +355,87 @@ mod tests {
             asked(Method::LoggingSetLevel, r#"{"level":"info"}"#).await,
             [Feature::Server]
         );
+    }
+
+    /// Permits the calls of tools that have been listed; hides lists if it `hides`.
+    #[derive(Debug, Default)]
+    struct Listed {
+        seen: Arc<Mutex<bool>>,
+        hides: bool,
+    }
+
+    impl Policy for Listed {
+        fn decide(&self, request: &PolicyRequest<'_>) -> Decision {
+            let is_denied = match request.target().feature {
+                Feature::Tool(_) => !*self.seen.lock().unwrap(),
+                _ => self.hides,
+            };
+            match is_denied {
+                true => Decision::deny("unlisted"),
+                false => Decision::Allow,
+            }
+        }
+
+        fn lacks_entry(&self, _: &PolicyRequest<'_>) -> bool {
+            !*self.seen.lock().unwrap()
+        }
+    }
+
+    /// Calls a tool of a server whose list succeeds if `lists`; returns the methods that reach the
+    /// server, and the error.
+    async fn called(policy: Listed, lists: bool) -> (Vec<String>, Option<Error>) {
+        let (sent, seen) = (Arc::new(Mutex::new(Vec::new())), Arc::clone(&policy.seen));
+        let noted = Arc::clone(&sent);
+        let service = AuthorizeLayer::new(Arc::new(policy)).layer(service_fn(
+            move |call: Call<Permitted>| {
+                let method = call.request().method().as_str().to_owned();
+                let is_list = method == "tools/list";
+                noted.lock().unwrap().push(method);
+                *seen.lock().unwrap() |= is_list;
+                let source = crate::error::CredentialError::NotConnected { url: None };
+                let server = Arc::clone(&call.target().server);
+                let tools = r#"{"tools":[{"name":"a","inputSchema":{}}]}"#;
+                std::future::ready(match is_list && !lists {
+                    true => Err(Error::Credential { server, source }),
+                    false => Ok(Reply::result(call.request().id(), tools)),
+                })
+            },
+        ));
+        let client = ClientInfo::new(ProtocolVersion::LATEST, Capabilities::default());
+        let caller = Arc::new(Caller::new(Principal::new("alice"), "default", client));
+        let request = Request::new(&Id::from(1), &Method::ToolsCall, r#"{"name":"a"}"#);
+        let target = Target::new("s", Feature::Tool("a".into()));
+        let call = Call::trusted(request, caller).advance(|()| Routed::new(target));
+        let error = service.oneshot(call).await.err();
+        let sent = sent.lock().unwrap().clone();
+        (sent, error)
+    }
+
+    #[tokio::test]
+    async fn a_tool_on_whose_entry_the_decision_depends_is_listed_before_the_call() {
+        let (sent, error) = called(Listed::default(), true).await;
+        assert!(error.is_none(), "{error:?}");
+        assert_eq!(sent, ["tools/list", "tools/call"]);
+        // What hinders the list is the answer of the call.
+        let (sent, error) = called(Listed::default(), false).await;
+        assert!(
+            matches!(error, Some(Error::Credential { .. })),
+            "{error:?}"
+        );
+        assert_eq!(sent, ["tools/list"]);
+        // A hidden list is not requested.
+        let hiding = Listed {
+            hides: true,
+            ..Listed::default()
+        };
+        let (sent, error) = called(hiding, true).await;
+        assert!(matches!(error, Some(Error::Route(_))), "{error:?}");
+        assert!(sent.is_empty());
+        // Nothing is requested of a tool that has been listed.
+        let listed = Listed::default();
+        *listed.seen.lock().unwrap() = true;
+        let (sent, error) = called(listed, true).await;
+        assert!(error.is_none(), "{error:?}");
+        assert_eq!(sent, ["tools/call"]);
     }
 }

@@ -135,8 +135,8 @@ impl<'a> PolicyRequest<'a> {
     ///
     /// Always `Some` for an entry of a list. For a call it is looked up in the cached lists of the
     /// server, and is `None` unless one of them contains the target and all that do agree. A policy
-    /// that depends on the entry must therefore decide about `None`, preferably by a denial: a
-    /// client must list tools before it calls one.
+    /// that depends on the entry must therefore decide about `None`, preferably by a denial that
+    /// [`lacks_entry`](super::Policy::lacks_entry) tells from others.
     #[must_use]
     pub fn entry(&self) -> Option<Cow<'a, CatalogEntry>> {
         match self.entry {

@@ -95,6 +95,12 @@ impl ReloadablePolicy {
             && rules.is_some_and(|rules| rules.reads_trust(&policy.gateway, target))
     }
 
+    /// Returns `true` if the context of `caller` is untrusted.
+    fn is_untrusted(&self, policy: &GatewayPolicy, caller: &Caller) -> bool {
+        let is_tainted = |taints: &Arc<Taints>| taints.is_tainted(caller);
+        policy.is_untrusted || self.taints.as_ref().is_some_and(is_tainted)
+    }
+
     /// Returns `true` if `caller` may send requests of any method to `target`.
     ///
     /// Arguments are not considered, as in lists.
@@ -112,13 +118,21 @@ impl Policy for ReloadablePolicy {
         }
         match &policy.rules {
             Some(rules) => {
-                let taints = self.taints.as_ref();
-                let is_tainted = || taints.is_some_and(|one| one.is_tainted(request.caller()));
-                let is_untrusted = || policy.is_untrusted || is_tainted();
+                let is_untrusted = || self.is_untrusted(&policy, request.caller());
                 rules.decide_in((&policy.gateway, Some(&is_untrusted)), request)
             }
             None => Decision::Allow,
         }
+    }
+
+    fn lacks_entry(&self, request: &PolicyRequest<'_>) -> bool {
+        let policy = self.policy.load();
+        let denial = policy.grants.denial(request.target(), request.method());
+        let rules = policy.rules.as_ref().filter(|_| denial.is_none());
+        let is_untrusted = || self.is_untrusted(&policy, request.caller());
+        rules.is_some_and(|rules| {
+            rules.lacks_entry_in((&policy.gateway, Some(&is_untrusted)), request)
+        })
     }
 
     /// Returns `true` unless a rule depends on the caller: grants do not.

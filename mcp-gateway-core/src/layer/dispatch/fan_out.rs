@@ -104,7 +104,7 @@ impl Shared {
 
 impl Routed {
     /// Creates the stage of a call of `method` that names no feature of the server.
-    pub(super) fn to_server(server: &Arc<str>, method: &Method) -> Self {
+    pub(in crate::layer) fn to_server(server: &Arc<str>, method: &Method) -> Self {
         let target = Target::new(Arc::clone(server), Feature::of_method(method));
         Self::new(target)
     }

@@ -1,0 +1,64 @@
+//! Calls whose decision depends on the catalog entry of a tool that the gateway has not listed yet.
+//!
+//! A client may have listed the tool elsewhere: at another replica, or before a restart.
+
+use tower::ServiceExt as _;
+use tower_service::Service;
+
+use super::{Shared, permitted};
+use crate::call::{Permitted, Routed};
+use crate::jsonrpc::Request;
+use crate::policy::{Decision, PolicyRequest};
+use crate::protocol::ListKind;
+use crate::reply;
+use crate::route::Feature;
+use crate::{Call, Error, Reply};
+
+impl Shared {
+    /// Returns `true` if a list of the server may change the decision about `call`.
+    pub(super) fn lacks_entry(&self, call: &Call<Routed>) -> bool {
+        let is_tool = matches!(call.target().feature, Feature::Tool(_));
+        let request = PolicyRequest::call(call).with_pool(&self.pool);
+        is_tool && self.policy.lacks_entry(&request)
+    }
+
+    /// Lists the tools of the server, decides about `call`, and sends it to `inner`.
+    ///
+    /// # Errors
+    ///
+    /// That of the list, such as a missing account, because it is also that of the call.
+    pub(super) async fn list_and_decide<S>(
+        &self,
+        inner: S,
+        call: Call<Routed>,
+    ) -> Result<Reply, Error>
+    where
+        S: Service<Call<Permitted>, Response = Reply, Error = Error> + Clone,
+    {
+        match self.list(inner.clone(), &call).await {
+            // The server has no tools.
+            Ok(()) | Err(Error::Route(_)) => {}
+            Err(error) => return Err(error),
+        }
+        self.permit(&call, self.decide(&call))?;
+        inner.oneshot(permitted(call)).await
+    }
+
+    /// Requests the tools of the server of `call`, unless the policy hides them. The server keeps
+    /// them.
+    async fn list<S>(&self, inner: S, call: &Call<Routed>) -> Result<(), Error>
+    where
+        S: Service<Call<Permitted>, Response = Reply, Error = Error>,
+    {
+        let (kind, server) = (ListKind::Tools, &call.target().server);
+        let (request, method) = (call.request(), kind.method());
+        let request = Request::new(request.id(), &method, &request.meta_params());
+        let list = call.for_request(request, Routed::to_server(server, &method));
+        if self.decide(&list) != Decision::Allow {
+            return Ok(());
+        }
+        let answer = inner.oneshot(permitted(list)).await?;
+        let listing = reply::listing(answer, server, kind).await;
+        listing.map(drop).map_err(Error::of_server(server))
+    }
+}
