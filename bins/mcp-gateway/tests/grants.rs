@@ -7,8 +7,12 @@
     reason = "a test that fails may panic"
 )]
 
+#[path = "grants/client.rs"]
+mod client;
 #[path = "grants/fake.rs"]
 mod fake;
+#[path = "grants/governed.rs"]
+mod governed;
 #[path = "../../../mcp-gateway-auth/tests/accounts/provider.rs"]
 #[expect(dead_code, reason = "its other tests need more of it")]
 mod provider;
@@ -27,8 +31,9 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use crate::client::Client;
 use crate::fake::PROMPT;
-use crate::stage::{Client, Replica, Stage};
+use crate::stage::{Replica, Stage};
 use crate::world::{CONNECTED, Connections, ENTERPRISE, Granted, PLAIN, TEAMS, USERS, World};
 use crate::world::{tool_names, uris, world};
 
@@ -203,7 +208,7 @@ async fn compare_all(
                 Some(id) if cases % 2 == 0 => id,
                 _ => &gateway.name,
             };
-            let mut client = Client::new(replica, key, user.name);
+            let mut client = Client::new(&replica.platform, key, user.name);
             if cases % 3 == 0 {
                 client.begin_session().await;
             }

@@ -21,10 +21,17 @@ pub(crate) fn uri(name: &str) -> String {
 
 /// Returns the server `name`.
 pub(crate) fn backend(name: &'static str) -> Arc<dyn RuntimeBackend> {
-    Arc::new(InProcess::new(move |stream| serve(name, stream)))
+    answering(move |message| answer(name, message))
 }
 
-async fn serve(name: &'static str, stream: DuplexStream) -> Result<(), BoxError> {
+/// Returns a server that answers requests with what `answer` returns.
+pub(crate) fn answering(
+    answer: impl Fn(&Value) -> Value + Clone + Send + Sync + 'static,
+) -> Arc<dyn RuntimeBackend> {
+    Arc::new(InProcess::new(move |stream| serve(answer.clone(), stream)))
+}
+
+async fn serve(answer: impl Fn(&Value) -> Value, stream: DuplexStream) -> Result<(), BoxError> {
     let (reader, mut writer) = split(stream);
     let mut lines = BufReader::new(reader).lines();
     while let Some(line) = lines.next_line().await? {
@@ -32,7 +39,7 @@ async fn serve(name: &'static str, stream: DuplexStream) -> Result<(), BoxError>
         if message.get("id").is_none() {
             continue;
         }
-        let mut answer = answer(name, &message);
+        let mut answer = answer(&message);
         answer["jsonrpc"] = json!("2.0");
         answer["id"] = message["id"].clone();
         writer.write_all(format!("{answer}\n").as_bytes()).await?;

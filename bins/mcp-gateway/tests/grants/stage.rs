@@ -5,9 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::{Request, StatusCode};
-use http_body_util::{BodyExt as _, Full};
 use mcp_gateway_auth::accounts::{AccountId, ConnectedAccount, ConnectedAccounts, Owner};
 use mcp_gateway_auth::client::{ClientIdentity, OAuthClient};
 use mcp_gateway_auth::egress::{Egress, EgressPolicy};
@@ -18,11 +16,10 @@ use mcp_gateway_config::stored::StoredEntries;
 use mcp_gateway_platform::Platform;
 use mcp_gateway_platform::spec::{PlatformSpec, Secret};
 use mcp_gateway_store::{PostgresOptions, PostgresStore, SqliteStore, Store};
-use mcp_gateway_tests::wire::modern_request;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tower::ServiceExt as _;
 
+use crate::client::{send, token};
 use crate::fake;
 use crate::provider::{Provider, REDIRECT_URI};
 use crate::world::{CONNECTED, Connections, PLAIN, World};
@@ -51,10 +48,6 @@ impl Environment for Variables<'_> {
     fn file(&self, _: &Path) -> Result<Lookup, io::Error> {
         Ok(Lookup::Missing)
     }
-}
-
-fn token(name: &str) -> String {
-    format!("the-token-of-{name}-is-this")
 }
 
 /// Administrator, besides the users of a world.
@@ -247,116 +240,7 @@ impl Replica {
             .header("authorization", format!("Bearer {}", token(ROOT)))
             .header("content-type", "application/json");
         let body = body.map(|body| body.to_string()).unwrap_or_default();
-        let (status, _, body) = self.send(request, body).await;
+        let (status, _, body) = send(&self.platform, request, body).await;
         (status, serde_json::from_str(&body).unwrap_or_default())
-    }
-
-    async fn send(
-        &self,
-        request: http::request::Builder,
-        body: String,
-    ) -> (StatusCode, String, String) {
-        let request = request.header("host", "localhost");
-        let request = request.body(Full::<Bytes>::from(body)).unwrap();
-        let response = self.platform.service().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let session = parts.headers.get("mcp-session-id");
-        let session = session.map(|session| session.to_str().unwrap().to_owned());
-        let body = body.collect().await.unwrap().to_bytes();
-        let body = String::from_utf8(body.to_vec()).unwrap();
-        (parts.status, session.unwrap_or_default(), body)
-    }
-}
-
-/// A client of a gateway.
-pub(crate) struct Client<'a> {
-    replica: &'a Replica,
-    path: String,
-    token: String,
-    /// Session of a client of the legacy era.
-    session: Option<String>,
-}
-
-impl<'a> Client<'a> {
-    /// Creates a client of `user` at the gateway with the name or identifier `gateway`.
-    pub(crate) fn new(replica: &'a Replica, gateway: &str, user: &str) -> Self {
-        Self {
-            replica,
-            path: format!("/v1/mcp/{gateway}"),
-            token: token(user),
-            session: None,
-        }
-    }
-
-    /// Begins a session of the legacy era, if the gateway exists.
-    pub(crate) async fn begin_session(&mut self) {
-        let params = json!({
-            "protocolVersion": "2025-11-25",
-            "capabilities": {},
-            "clientInfo": { "name": "test", "version": "1" },
-        });
-        let request =
-            json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params });
-        let (_, session, _) = self.replica.send(self.request(), request.to_string()).await;
-        self.session = Some(session);
-    }
-
-    fn request(&self) -> http::request::Builder {
-        Request::post(&self.path)
-            .header("authorization", format!("Bearer {}", self.token))
-            .header("content-type", "application/json")
-            .header("accept", "application/json, text/event-stream")
-    }
-
-    /// Returns the answer to a request; `None` if the gateway does not exist.
-    pub(crate) async fn ask(&self, method: &str, params: Value) -> Option<Value> {
-        let (request, body) = match &self.session {
-            Some(session) => {
-                let body = json!({ "jsonrpc": "2.0", "id": 2, "method": method, "params": params });
-                let request = self.request().header("mcp-session-id", session);
-                (
-                    request.header("mcp-protocol-version", "2025-11-25"),
-                    body.to_string(),
-                )
-            }
-            None => {
-                let mut request = self.request().header("mcp-protocol-version", "2026-07-28");
-                request = request.header("mcp-method", method);
-                let name = match method {
-                    "tools/call" | "prompts/get" => params["name"].as_str(),
-                    "resources/read" => params["uri"].as_str(),
-                    _ => None,
-                };
-                if let Some(name) = name {
-                    request = request
-                        .header("mcp-name", mcp_gateway_core::protocol::header::encode(name));
-                }
-                (request, modern_request(method, params))
-            }
-        };
-        let (status, _, body) = self.replica.send(request, body).await;
-        let is_absent = status == StatusCode::NOT_FOUND && body.contains("not_found\"");
-        let text = match body.split_once("data: {") {
-            Some(_) => body
-                .lines()
-                .filter_map(|line| line.strip_prefix("data: "))
-                .next_back()
-                .unwrap(),
-            None => &body,
-        };
-        let value: Value = serde_json::from_str(text).unwrap_or_else(|_| panic!("{status} {body}"));
-        let is_absent = is_absent && value["error"]["data"]["reason"] == "not_found";
-        (!is_absent).then_some(value)
-    }
-
-    /// Returns the names or URIs in the list `kind`; none if no server has it.
-    pub(crate) async fn list(&self, kind: &str, name: &str) -> Option<Vec<String>> {
-        let answer = self.ask(&format!("{kind}/list"), json!({})).await?;
-        let entries = answer["result"][kind].as_array().into_iter().flatten();
-        Some(
-            entries
-                .map(|entry| entry[name].as_str().unwrap().to_owned())
-                .collect(),
-        )
     }
 }
