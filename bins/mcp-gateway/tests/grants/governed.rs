@@ -172,10 +172,12 @@ impl Scene<'_> {
     /// Waits until the list is the expected one: another replica may learn of a taint later.
     async fn follow(&self) {
         let expected = self.listed();
+        let mut last = Vec::new();
         let following = async {
             loop {
                 let mut listed = self.lists.list("tools", "name").await.unwrap();
                 listed.retain(|name| name.contains("__"));
+                last.clone_from(&listed);
                 if names(listed) == expected {
                     return;
                 }
@@ -183,7 +185,10 @@ impl Scene<'_> {
             }
         };
         let followed = timeout(Duration::from_secs(20), following).await;
-        assert!(followed.is_ok(), "the list does not follow {self}");
+        assert!(
+            followed.is_ok(),
+            "the list {last:?} does not become {expected:?} {self}"
+        );
     }
 }
 
