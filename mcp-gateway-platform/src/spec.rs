@@ -322,7 +322,7 @@ impl DynamicSpec {
         for server in servers {
             let assigned = gateway.assignment(&server.name);
             let assigned = assigned.filter(|assigned| assigned.tools.is_some());
-            if !server.tools.is_empty() || assigned.is_some() {
+            if assigned.is_some() || self.restricts_tools(gateway, server) {
                 router = router.with_listed_tools_only(Arc::clone(&server.name));
             }
             let aliases = server.tool_aliases.iter().filter(|(name, _)| {
@@ -343,6 +343,10 @@ impl DynamicSpec {
 #[cfg(test)]
 mod tests {
     use mcp_gateway_core::route::{ListedTool, ToolRouter};
+    use mcp_gateway_limits::{Bound, Limit};
+    use mcp_gateway_policy::condition::Condition;
+    use mcp_gateway_policy::result::{ResultEffect, ResultRule};
+    use mcp_gateway_policy::{Effect, Rule, Scope};
 
     use super::*;
 
@@ -367,6 +371,48 @@ mod tests {
             assert!(router.resolve_tool("a__xy").is_none());
             assert_eq!(router.pending_servers("a__xy"), ["a".into()]);
         }
+    }
+
+    #[test]
+    fn category_tool_spelling_only_listed_tools_of_a_server_with_rules_resolve() {
+        let resolves = |change: &dyn Fn(&mut DynamicSpec)| {
+            let mut spec = DynamicSpec::default();
+            let servers = ["a", "b"];
+            let servers =
+                servers.map(|name| ServerSpec::new(name, ServerRuntime::Builtin("demo".into())));
+            spec.add_servers(servers);
+            change(&mut spec);
+            let router = spec.router(&spec.gateways[0]).unwrap();
+            ["a__X", "b__X"].map(|name| router.resolve_tool(name).is_some())
+        };
+        let denial = |rule: fn(Rule) -> Rule| {
+            let denial = rule(Rule::new("x", Effect::Deny { reason: None }));
+            resolves(&move |spec| spec.policy.rules = vec![denial.clone()])
+        };
+        let condition =
+            |rule: Rule| rule.with_condition(Condition::parse("tool.name == 'x'").unwrap());
+        assert_eq!(denial(|rule| rule.with_servers(["a"])), [true, true]);
+        assert_eq!(
+            denial(|rule| rule.with_gateways(["other"]).with_tools(["x"])),
+            [true, true]
+        );
+        assert_eq!(
+            denial(|rule| rule.with_servers(["a"]).with_tools(["x"])),
+            [false, true]
+        );
+        assert_eq!(denial(|rule| rule.with_tools(["x"])), [false, false]);
+        assert_eq!(denial(condition), [false, false]);
+        let scope = Scope::new().with_servers(["b"]).with_tools(["x"]);
+        let block = ResultRule::new("x", ResultEffect::Distrust).with_scope(scope.clone());
+        assert_eq!(
+            resolves(&|spec| spec.policy.results = vec![block.clone()]),
+            [true, false]
+        );
+        let limit = Limit::new("x", Bound::InFlight(1.try_into().unwrap())).with_scope(scope);
+        assert_eq!(
+            resolves(&|spec| spec.call_limits.limits = vec![limit.clone()]),
+            [true, false]
+        );
     }
 
     #[test]

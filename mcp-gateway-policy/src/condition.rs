@@ -156,6 +156,11 @@ impl Condition {
         self.facts.contains(&Fact::ContextUntrusted)
     }
 
+    /// Returns `true` if the condition depends on the name of the tool.
+    pub(crate) fn reads_tool_name(&self) -> bool {
+        self.facts.contains(&Fact::ToolName)
+    }
+
     /// Returns `true` if the condition depends on the tool.
     pub(crate) fn reads_tool(&self) -> bool {
         let reads = |fact: &Fact| *fact == Fact::ToolName || fact.is_annotation();

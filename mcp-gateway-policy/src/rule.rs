@@ -186,6 +186,13 @@ impl Rule {
         self.untrusted.is_some() || condition.is_some_and(Condition::reads_trust)
     }
 
+    /// Returns `true` if the rule depends on names of tools.
+    #[must_use]
+    pub fn names_tools(&self) -> bool {
+        let condition = self.condition.as_ref();
+        self.scope.names_tools() || condition.is_some_and(Condition::reads_tool_name)
+    }
+
     /// Returns `true` if the rule concerns tools alone.
     pub(crate) fn is_of_tools(&self) -> bool {
         let reads_tool = |condition: &Condition| condition.reads_tool();

@@ -108,6 +108,12 @@ impl Scope {
         !self.tools.is_empty() || !self.hints.is_empty()
     }
 
+    /// Returns `true` if the scope has tools by their names.
+    #[must_use]
+    pub fn names_tools(&self) -> bool {
+        !self.tools.is_empty()
+    }
+
     /// Returns `true` if the scope does not differ between callers.
     #[must_use]
     pub fn is_uniform(&self) -> bool {

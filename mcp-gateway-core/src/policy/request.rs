@@ -41,6 +41,7 @@ pub struct PolicyRequest<'a> {
     request: Option<&'a Request>,
     arguments: Option<&'a str>,
     pool: Option<&'a ServerPool>,
+    is_placeholder: bool,
 }
 
 /// Way in which a caller accesses a target.
@@ -63,6 +64,7 @@ impl<'a> PolicyRequest<'a> {
             request: None,
             arguments: None,
             pool: None,
+            is_placeholder: false,
         }
     }
 
@@ -92,6 +94,21 @@ impl<'a> PolicyRequest<'a> {
     pub fn with_pool(self, pool: &'a ServerPool) -> Self {
         let pool = Some(pool);
         Self { pool, ..self }
+    }
+
+    /// Makes this a request to see the placeholder of a server whose tools cannot be listed.
+    pub(crate) fn for_placeholder(self) -> Self {
+        Self {
+            is_placeholder: true,
+            ..self
+        }
+    }
+
+    /// Returns `true` if the target is no tool of the server, but the one in their place while an
+    /// account is missing. A filter of tools does not concern it.
+    #[must_use]
+    pub fn is_placeholder(&self) -> bool {
+        self.is_placeholder
     }
 
     /// Returns the way in which the target is accessed.

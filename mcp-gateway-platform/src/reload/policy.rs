@@ -113,7 +113,8 @@ impl ReloadablePolicy {
 impl Policy for ReloadablePolicy {
     fn decide(&self, request: &PolicyRequest<'_>) -> Decision {
         let policy = self.policy.load();
-        if let Some(rule) = policy.grants.denial(request.target(), request.method()) {
+        let denial = policy.grants.denial(request.target(), request.method());
+        if let Some(rule) = denial.filter(|_| !request.is_placeholder()) {
             return Decision::deny(rule);
         }
         match &policy.rules {

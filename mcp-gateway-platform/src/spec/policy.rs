@@ -3,8 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use mcp_gateway_limits::Limit;
 use mcp_gateway_policy::result::{ResultRule, ResultRules};
 use mcp_gateway_policy::{Rule, Rules};
+
+use super::{DynamicSpec, GatewaySpec, ServerSpec};
 
 /// Ordered rules about the calls of all gateways.
 ///
@@ -53,5 +56,26 @@ impl PolicySpec {
             true => rules.denying_by_default(),
             false => rules,
         }))
+    }
+}
+
+impl DynamicSpec {
+    /// Returns `true` if the filter of `server`, or a rule, a rule about results or a limit at `gateway`
+    /// names tools of it.
+    ///
+    /// A server that ignores case or white space would run such a tool under another name, which the
+    /// rule does not have. Only listed names of such a server can be called.
+    pub(super) fn restricts_tools(&self, gateway: &GatewaySpec, server: &ServerSpec) -> bool {
+        let rules = self.policy.rules.iter().filter(|rule| rule.names_tools());
+        let results = self.policy.results.iter();
+        let results = results.filter(|rule| rule.names_tools());
+        let limits = self.call_limits.limits.iter().map(Limit::scope);
+        let mut scopes = rules
+            .map(Rule::scope)
+            .chain(results.map(ResultRule::scope))
+            .chain(limits.filter(|scope| scope.names_tools()));
+        !server.tools.is_empty()
+            || scopes
+                .any(|scope| scope.names_gateway(&gateway.name) && scope.names_server(&server.name))
     }
 }

@@ -123,6 +123,13 @@ impl ResultRule {
         self.condition.as_ref()
     }
 
+    /// Returns `true` if the rule depends on names of tools.
+    #[must_use]
+    pub fn names_tools(&self) -> bool {
+        let condition = self.condition.as_ref();
+        self.scope.names_tools() || condition.is_some_and(Condition::reads_tool_name)
+    }
+
     /// Returns `true` if the rule may change results of tools of `server` at `gateway`.
     pub(super) fn changes_results_of(&self, gateway: &str, server: &str) -> bool {
         self.changes() && self.scope.names_gateway(gateway) && self.scope.names_server(server)

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http::header::AUTHORIZATION;
 use mcp_gateway_tests::postgres::Postgres;
-use mcp_gateway_tests::script::{ReceivedRequest, Scripted, Steps, document};
+use mcp_gateway_tests::script::{self, ReceivedRequest, Scripted, Steps, document};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -56,10 +56,17 @@ fn token(name: &str) -> String {
     format!("the-token-of-{name}-is-this")
 }
 
-/// Runs a tool, which says its arguments.
-fn tool(asked: &ReceivedRequest) -> Steps {
-    let arguments = &asked.message["params"]["arguments"];
-    document(&asked.says(&arguments.to_string()))
+/// Has two tools, which say their arguments.
+fn tools(asked: &ReceivedRequest) -> Steps {
+    match asked.method() {
+        "tools/list" => {
+            let tool = |name: &str| json!({ "name": name, "inputSchema": { "type": "object" } });
+            let tools = ["delete", "purge"].map(tool);
+            document(&asked.result(&json!({ "resultType": "complete", "tools": tools })))
+        }
+        "tools/call" => document(&asked.says(&asked.message["params"]["arguments"].to_string())),
+        _ => script::declaring(asked, true, &json!({ "tools": {} })),
+    }
 }
 
 impl Stage {
@@ -67,7 +74,7 @@ impl Stage {
     async fn start(count: usize, store: &str, variables: &[(&str, &str)]) -> Self {
         let folder = Folder::new();
         let store = store.replace("FILE", &folder.path("gateway.db"));
-        let server = Scripted::modern(tool).await.unwrap();
+        let server = Scripted::start(tools).await.unwrap();
         let callers = (0..CALLERS).map(|n| format!("caller-{n}"));
         let mut config = format!(
             "store: {store}\nsessionKey: {{ env: KEY }}\naudit: {{}}\n\
@@ -301,7 +308,12 @@ async fn each_call_ends_as_decided(stage: Stage) {
     let calls = make_calls(&stage, &answers);
     // Those that nobody decides about end by themselves.
     let all = CALLERS * CALLS - IGNORED;
-    eventually(async || stage.approvals("&status=pending&tool=delete").await.len() == all).await;
+    eventually(async || {
+        let ended = answers.lock().unwrap().len();
+        assert!(ended <= IGNORED, "{:?}", answers.lock().unwrap());
+        stage.approvals("&status=pending&tool=delete").await.len() == all
+    })
+    .await;
     assert!(
         !stage.runs().keys().any(|path| !path.is_empty()),
         "no call runs before its approval"

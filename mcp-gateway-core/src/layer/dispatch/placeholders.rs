@@ -13,9 +13,11 @@ use serde_json::{Value, json};
 
 use super::fan_out::FanOutResults;
 use super::{Listings, Shared};
-use crate::catalog::{ListKind, Listing};
+use crate::catalog::{CatalogEntry, ListKind, Listing};
 use crate::error::CredentialError;
+use crate::policy::PolicyRequest;
 use crate::protocol::meta;
+use crate::route::{Feature, Target};
 use crate::{Call, Error};
 
 impl Shared {
@@ -69,15 +71,25 @@ impl Shared {
         let Some(name) = self.router.expose(server, NAME) else {
             return false;
         };
+        let mut entries = listing.entries().iter();
         match self.router.resolve_tool(&name) {
             Some(resolved) => {
-                let mut entries = listing.entries().iter();
                 resolved.server == *server
                     && entries.all(|entry| self.lists(call, server, ListKind::Tools, entry))
             }
             // The tools of this server are listed first, which fails.
-            None => matches!(&*self.router.pending_servers(&name), [only] if only == server),
+            None => {
+                matches!(&*self.router.pending_servers(&name), [only] if only == server)
+                    && entries.all(|entry| self.permits_placeholder(call, server, entry))
+            }
         }
+    }
+
+    /// Returns `true` if no rule of the policy hides the placeholder of `server`.
+    fn permits_placeholder(&self, call: &Call, server: &Arc<str>, entry: &CatalogEntry) -> bool {
+        let target = Target::new(Arc::clone(server), Feature::Tool(Arc::clone(entry.name())));
+        let request = PolicyRequest::listing(call.caller(), &target).with_entry(entry);
+        self.policy.decide(&request.for_placeholder()).is_listed()
     }
 }
 
@@ -145,21 +157,25 @@ mod tests {
     use crate::call::Permitted;
     use crate::jsonrpc::{Id, Request};
     use crate::layer::authorize::AuthorizeLayer;
-    use crate::policy::{AllowAll, Decision, Policy, PolicyRequest};
+    use crate::policy::{AllowAll, Decision, Policy};
     use crate::protocol::{Capabilities, Method, ProtocolVersion};
-    use crate::route::{Feature, PrefixRouter};
+    use crate::route::PrefixRouter;
     use crate::{Caller, ClientInfo, Reply, reply};
 
     use super::*;
 
-    /// Policy with the tool `echo` alone.
+    /// Policy with the tool `echo` alone: because of a filter of tools, or a rule.
     #[derive(Debug)]
-    struct EchoOnly;
+    enum EchoOnly {
+        Filter,
+        Rule,
+    }
 
     impl Policy for EchoOnly {
         fn decide(&self, request: &PolicyRequest<'_>) -> Decision {
+            let is_exempt = matches!(self, Self::Filter) && request.is_placeholder();
             match &request.target().feature {
-                Feature::Tool(name) if &**name != "echo" => Decision::deny("hidden"),
+                Feature::Tool(name) if &**name != "echo" && !is_exempt => Decision::deny("hidden"),
                 _ => Decision::Allow,
             }
         }
@@ -302,12 +318,14 @@ mod tests {
     #[tokio::test]
     async fn a_placeholder_that_cannot_be_called_is_not_listed() {
         let router = || PrefixRouter::by_name(["notes", "open"]).unwrap();
-        let (names, _) = Gateway::new(router(), EchoOnly).tools().await;
+        let (names, _) = Gateway::new(router(), EchoOnly::Filter).tools().await;
         assert_eq!(names, ["open__echo"]);
         // The tools of a server with a filter are listed before a call.
-        let filtered = router().with_listed_tools_only("notes");
-        let (names, missing) = Gateway::new(filtered, EchoOnly).tools().await;
+        let filtered = || router().with_listed_tools_only("notes");
+        let (names, missing) = Gateway::new(filtered(), EchoOnly::Filter).tools().await;
         assert_eq!(names, ["notes__connect", "open__echo"]);
         assert_eq!(missing, ["notes__connect"]);
+        let (names, _) = Gateway::new(filtered(), EchoOnly::Rule).tools().await;
+        assert_eq!(names, ["open__echo"]);
     }
 }
