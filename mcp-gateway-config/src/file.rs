@@ -250,8 +250,8 @@ impl FromField for Config {
         }
         config.read_gateways(gateways.as_ref(), &names);
         call_limits::check(&config.platform, limits_field.as_ref());
+        policy::check_rules(&config.platform, policy.as_ref());
         let dynamic = &config.platform.dynamic;
-        policy::check_gateways(dynamic, policy.as_ref());
         if let Some(field) = auth_field {
             forward::check_names(&dynamic.auth.forward, &dynamic.gateways, &field);
             workload::check_gateways(dynamic, &field);

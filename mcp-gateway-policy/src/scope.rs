@@ -90,6 +90,12 @@ impl Scope {
         &self.gateways
     }
 
+    /// Returns the patterns of servers; all of them are in the scope without one.
+    #[must_use]
+    pub fn servers(&self) -> &[Arc<str>] {
+        &self.servers
+    }
+
     /// Returns the teams, of which a caller must have one; all callers are in the scope without one.
     #[must_use]
     pub fn teams(&self) -> &[Arc<str>] {

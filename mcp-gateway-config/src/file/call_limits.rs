@@ -237,19 +237,16 @@ fn period_of(text: &str) -> Result<Duration, String> {
 
 /// Records the warnings that need the whole configuration.
 ///
-/// They are about limits whose gateways do not exist, and quotas that a restart resets.
+/// They are about limits whose gateways or servers do not exist, and quotas that a restart resets.
 pub(super) fn check(spec: &PlatformSpec, field: Option<&Field<'_>>) {
     let calls = field.and_then(|field| field.get("calls"));
     let fields = calls.and_then(|calls| calls.items()).unwrap_or_default();
     let limits = &spec.dynamic.call_limits.limits;
-    check_scopes(
-        &spec.dynamic,
-        limits.iter().map(Limit::scope).zip(fields.clone()),
-    );
+    check_scopes(spec, limits.iter().map(Limit::scope).zip(fields.clone()));
     let retries = field.and_then(|field| field.get("retries"));
     let retry_fields = retries.and_then(|retries| retries.items());
     let scopes = spec.dynamic.call_limits.retries.iter().map(Retry::scope);
-    check_scopes(&spec.dynamic, scopes.zip(retry_fields.unwrap_or_default()));
+    check_scopes(spec, scopes.zip(retry_fields.unwrap_or_default()));
     if !matches!(spec.fixed.store, Storage::Memory) {
         return;
     }

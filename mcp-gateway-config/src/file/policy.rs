@@ -32,11 +32,12 @@ use std::time::Duration;
 
 use mcp_gateway_core::approval::{ApprovalTerms, Approvers};
 use mcp_gateway_core::glob;
-use mcp_gateway_platform::spec::{DynamicSpec, PolicySpec};
+use mcp_gateway_platform::spec::{PlatformSpec, PolicySpec, Storage};
 use mcp_gateway_policy::condition::Condition;
+use mcp_gateway_policy::result::ResultRule;
 use mcp_gateway_policy::{Effect, Hint, Rule, Scope};
 
-use crate::document::{Field, FromField, Table, suggestion};
+use crate::document::{Field, FromField, Table, nearest, suggestion};
 
 impl FromField for PolicySpec {
     fn from_field(field: &Field<'_>) -> Option<Self> {
@@ -207,30 +208,55 @@ fn condition(field: &Field<'_>) -> Option<Condition> {
     })
 }
 
-/// Records a warning for each rule with a gateway that does not exist.
-///
-/// Servers are not checked, because those of a store come and go.
-pub(super) fn check_gateways(spec: &DynamicSpec, field: Option<&Field<'_>>) {
-    let rules = field.and_then(|field| field.get("rules"));
-    let rules = rules.and_then(|rules| rules.items()).unwrap_or_default();
-    let scopes = spec.policy.rules.iter().map(Rule::scope);
-    check_scopes(spec, scopes.zip(rules));
+/// Records a warning for each rule with a gateway or server that does not exist.
+pub(super) fn check_rules(spec: &PlatformSpec, field: Option<&Field<'_>>) {
+    let items = |key| field?.get(key)?.items();
+    let PolicySpec { rules, results, .. } = &spec.dynamic.policy;
+    let rules = rules.iter().map(Rule::scope);
+    check_scopes(spec, rules.zip(items("rules").unwrap_or_default()));
+    let results = results.iter().map(ResultRule::scope);
+    check_scopes(spec, results.zip(items("results").unwrap_or_default()));
 }
 
-/// Records a warning for each scope with a gateway that does not exist.
+/// Records a warning for each scope with a gateway or server that does not exist.
+///
+/// Other servers may be in a store: a name is then a mistake if it is similar to one of the file.
 pub(super) fn check_scopes<'a, 'b>(
-    spec: &DynamicSpec,
+    spec: &PlatformSpec,
     scopes: impl Iterator<Item = (&'a Scope, Field<'b>)>,
 ) {
-    let names: Vec<&str> = spec.gateways.iter().map(|one| &*one.name).collect();
-    let is_known = |pattern: &str| names.iter().any(|name| glob::matches(pattern, name));
+    let PlatformSpec { fixed, dynamic, .. } = spec;
+    let gateways: Vec<&str> = dynamic.gateways.iter().map(|one| &*one.name).collect();
+    let servers: Vec<&str> = dynamic.servers.iter().map(|one| &*one.name).collect();
+    let may_be_stored = !matches!(fixed.store, Storage::Memory);
     for (scope, field) in scopes {
-        for unknown in scope.gateways().iter().filter(|one| !is_known(one)) {
-            let place = field.get("gateways").unwrap_or_else(|| field.clone());
-            place.warning(format!(
-                "no gateway of this file is named {unknown:?}; {}",
-                suggestion(unknown, &names)
-            ));
-        }
+        check_names(&field, ("gateway", scope.gateways()), (&gateways, false));
+        check_names(
+            &field,
+            ("server", scope.servers()),
+            (&servers, may_be_stored),
+        );
+    }
+}
+
+/// Records a warning for each of the `patterns` of a kind that none of the `names` matches. If there
+/// may be others, only those are reported that are similar to a name.
+fn check_names(
+    field: &Field<'_>,
+    (kind, patterns): (&str, &[Arc<str>]),
+    (names, has_others): (&[&str], bool),
+) {
+    let is_known = |pattern: &str| {
+        let is_one = names.iter().any(|name| glob::matches(pattern, name));
+        is_one || (has_others && nearest(pattern, names).is_none())
+    };
+    for unknown in patterns.iter().filter(|pattern| !is_known(pattern)) {
+        let place = field
+            .get(&format!("{kind}s"))
+            .unwrap_or_else(|| field.clone());
+        place.warning(format!(
+            "no {kind} of this file is named {unknown:?}; {}",
+            suggestion(unknown, names)
+        ));
     }
 }

@@ -3,7 +3,7 @@
 use mcp_gateway_auth::accounts::SharedOwner;
 use mcp_gateway_platform::spec::{Assignment, Visibility};
 
-use super::parse;
+use super::{Config, NoEnvironment, parse};
 
 /// Gateways with all keys of assignments and visibility.
 const TEXT: &str = "
@@ -77,4 +77,31 @@ fn assignments_and_visibility_are_checked() {
             "{change:?}: {lines:#?}"
         );
     }
+}
+
+#[test]
+fn rules_about_servers_that_do_not_exist_cause_warnings() {
+    let warnings = |store: &str, servers: &str| {
+        let text = format!(
+            "servers: [{{ name: files, builtin: demo }}]\n{store}policy:\n  \
+             rules: [{{ name: a, effect: deny, servers: {servers} }}]\n  \
+             results: [{{ name: b, effect: block, servers: {servers} }}]\n"
+        );
+        let (_, warnings) = Config::read_from(&text, &NoEnvironment).unwrap();
+        warnings.to_string()
+    };
+    let unknown = warnings("", "[file, 'fi*']");
+    for place in ["policy.rules[0].servers", "policy.results[0].servers"] {
+        let warning =
+            format!("{place}: no server of this file is named \"file\"; did you mean \"files\"?");
+        assert!(unknown.contains(&warning), "{unknown}");
+    }
+    assert_eq!(unknown.lines().count(), 2, "{unknown}");
+    // Others may be in the store.
+    assert_eq!(warnings("", "[wiki]"), "");
+    let unknown = warnings("store: memory\n", "[wiki]");
+    assert!(
+        unknown.contains("no server of this file is named \"wiki\""),
+        "{unknown}"
+    );
 }
