@@ -153,6 +153,7 @@ where
             started: Instant::now(),
             request_bytes: call.request().text().len() as u64,
             attempts: Attempts::counted(),
+            is_due: true,
         });
         let call = match &observed {
             Some(observed) => call.with_attempts(observed.attempts.clone()),
@@ -184,7 +185,7 @@ impl<F: Future<Output = Result<Reply, Error>>> Future for ObserveFuture<F> {
         if let Some(mut observed) = this.observed.take() {
             match &mut result {
                 // The call is reported when it is sent again, with an approval or without one.
-                Err(Error::ApprovalRequired(_)) => {}
+                Err(Error::ApprovalRequired(_)) => observed.is_due = false,
                 Ok(reply) => reply.on_complete(move |completion| observed.send(completion, None)),
                 Err(error) => {
                     observed.send(&Completion::new(CallOutcome::Failed, 0), Some(&*error));
@@ -211,11 +212,23 @@ struct PendingReport {
     started: Instant,
     request_bytes: u64,
     attempts: Attempts,
+    /// `false` once there is nothing to report.
+    is_due: bool,
+}
+
+/// A client may disconnect before there is a reply.
+impl Drop for PendingReport {
+    fn drop(&mut self) {
+        if self.is_due {
+            self.send(&Completion::new(CallOutcome::Cancelled, 0), None);
+        }
+    }
 }
 
 impl PendingReport {
     /// Reports the end of the reply, or the `error` instead of one.
     fn send(&mut self, completion: &Completion, error: Option<&Error>) {
+        self.is_due = false;
         let limit = match error {
             Some(Error::LimitReached { limit, .. }) => Some(&**limit),
             Some(_) | None => None,
@@ -249,6 +262,7 @@ impl PendingReport {
 mod tests {
     use std::sync::Mutex;
 
+    use futures_util::FutureExt as _;
     use tower::{ServiceExt, service_fn};
 
     use super::*;
@@ -276,6 +290,38 @@ mod tests {
             assert!(!format!("{call:?}").contains("secret"));
             self.0.lock().unwrap().push(line);
         }
+    }
+
+    /// Notes the outcomes of calls.
+    #[derive(Debug, Default)]
+    struct Outcomes(Mutex<Vec<CallOutcome>>);
+
+    impl Observer for Outcomes {
+        fn on_call_end(&self, call: &CallReport<'_>) {
+            self.0.lock().unwrap().push(call.outcome);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_call_that_is_dropped_before_its_reply_is_reported_once() {
+        let outcomes = Arc::new(Outcomes::default());
+        let layer = ObserveLayer::new(ServerPool::new()).with_observer(outcomes.clone());
+        let service = layer.layer(service_fn(|call: Call<Routed>| async move {
+            if call.request().text().contains("never") {
+                std::future::pending::<()>().await;
+            }
+            Ok(Reply::result(call.request().id(), "{}"))
+        }));
+        for params in ["{\"name\":\"never\"}", "{}"] {
+            let modern = ClientInfo::new(ProtocolVersion::LATEST, Capabilities::default());
+            let caller = Arc::new(Caller::new(Principal::new("alice"), "main", modern));
+            let request = Request::new(&Id::from(1), &Method::ToolsCall, params);
+            let target = Target::new("files", Feature::Server);
+            let call = Call::trusted(request, caller).advance(|()| Routed::new(target));
+            drop(service.clone().oneshot(call).now_or_never());
+        }
+        let expected = [CallOutcome::Cancelled, CallOutcome::Success];
+        assert_eq!(*outcomes.0.lock().unwrap(), expected);
     }
 
     fn session() -> Arc<Session> {
