@@ -207,6 +207,15 @@ pub trait ToolRouter: fmt::Debug + Send + Sync + 'static {
         false
     }
 
+    /// Returns `true` if each caller reaches only its own tasks of `server`, whatever name it sends:
+    /// there is one caller, or each has a process of its own. `false` by default.
+    ///
+    /// Otherwise the gateway binds the names of tasks to their callers, and lists no tasks.
+    fn isolates_tasks(&self, server: &str) -> bool {
+        let _ = server;
+        false
+    }
+
     /// Returns a stream with an item for each change of the servers or their names, upon which
     /// clients are notified of changed lists.
     ///
@@ -258,6 +267,10 @@ impl<R: ToolRouter + ?Sized> ToolRouter for Arc<R> {
         (**self).is_transparent(server)
     }
 
+    fn isolates_tasks(&self, server: &str) -> bool {
+        (**self).isolates_tasks(server)
+    }
+
     fn changes(&self) -> Option<RouterChanges> {
         (**self).changes()
     }
@@ -289,7 +302,7 @@ mod tests {
 
     #[test]
     fn names_are_translated_unless_a_router_says_otherwise() {
-        assert!(!Minimal.is_transparent("a"));
+        assert!(!Minimal.is_transparent("a") && !Minimal.isolates_tasks("a"));
         assert!(Minimal.changes().is_none());
     }
 

@@ -325,6 +325,9 @@ impl DynamicSpec {
             if assigned.is_some() || self.restricts_tools(gateway, server) {
                 router = router.with_listed_tools_only(Arc::clone(&server.name));
             }
+            if self.auth.has_one_caller() || server.has_process_per_caller() {
+                router = router.with_isolated_tasks(Arc::clone(&server.name));
+            }
             let aliases = server.tool_aliases.iter().filter(|(name, _)| {
                 server.tools.allows(name) && assigned.is_none_or(|one| one.has_tool(name))
             });
@@ -343,6 +346,7 @@ impl DynamicSpec {
 #[cfg(test)]
 mod tests {
     use mcp_gateway_core::route::{ListedTool, ToolRouter};
+    use mcp_gateway_core::upstream::SessionPolicy;
     use mcp_gateway_limits::{Bound, Limit};
     use mcp_gateway_policy::condition::Condition;
     use mcp_gateway_policy::result::{ResultEffect, ResultRule};
@@ -413,6 +417,33 @@ mod tests {
             resolves(&|spec| spec.call_limits.limits = vec![limit.clone()]),
             [true, false]
         );
+    }
+
+    #[test]
+    fn a6_tasks_are_isolated_by_processes_of_their_callers() {
+        let isolates = |transport: ServerRuntime, change: &dyn Fn(&mut DynamicSpec)| {
+            let mut spec = DynamicSpec::default();
+            spec.add_servers([ServerSpec::new("a", transport)]);
+            change(&mut spec);
+            spec.router(&spec.gateways[0]).unwrap().isolates_tasks("a")
+        };
+        let builtin = || ServerRuntime::Builtin("demo".into());
+        let process = || ServerRuntime::Process(Process::new("x", ["y"; 0]));
+        assert!(isolates(process(), &|_| {}));
+        assert!(!isolates(process(), &|spec| {
+            spec.servers[0].sessions = SessionPolicy::Shared;
+        }));
+        assert!(!isolates(builtin(), &|_| {}));
+        // Sessions of their own are the choice of the gateway, not of the server.
+        assert!(!isolates(builtin(), &|spec| {
+            spec.servers[0].sessions = SessionPolicy::PerPrincipal;
+        }));
+        let anonymous = |spec: &mut DynamicSpec| spec.auth.anonymous = Anonymous::Local;
+        assert!(isolates(builtin(), &anonymous));
+        assert!(!isolates(builtin(), &|spec| {
+            anonymous(spec);
+            spec.auth.issuers.push(Issuer::new("https://idp.example"));
+        }));
     }
 
     #[test]

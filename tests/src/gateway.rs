@@ -53,6 +53,7 @@ pub struct Backends {
     observer: Option<Arc<dyn Observer>>,
     credentials: Option<Arc<dyn CredentialResolver>>,
     verifier: Option<Arc<dyn AuthVerifier>>,
+    isolates_tasks: bool,
 }
 
 impl Backends {
@@ -92,6 +93,13 @@ impl Backends {
     #[must_use]
     pub fn with_results(mut self, name: &str, budgets: ResultBudgets) -> Self {
         self.results.insert(name.to_owned(), budgets);
+        self
+    }
+
+    /// Says that each caller reaches only its own tasks.
+    #[must_use]
+    pub fn isolating_tasks(mut self) -> Self {
+        self.isolates_tasks = true;
         self
     }
 
@@ -135,7 +143,10 @@ impl Backends {
             .servers
             .iter()
             .map(|(name, prefix, ..)| (name.as_str(), prefix.as_str()));
-        let router = PrefixRouter::new(pairs).unwrap();
+        let mut router = PrefixRouter::new(pairs).unwrap();
+        for (name, ..) in self.servers.iter().filter(|_| self.isolates_tasks) {
+            router = router.with_isolated_tasks(&**name);
+        }
         let pool = ServerPool::new();
         let (mut budgets, kept) = (self.results, KeptResults::default());
         let pooled = |(name, _, server, limits): (String, _, _, _)| {

@@ -1,6 +1,7 @@
 //! The router that gives each server a prefix.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::prefixes::Prefixes;
@@ -16,6 +17,8 @@ pub struct PrefixRouter {
     prefixes: Prefixes,
     /// Aliases, short names and bare names of tools.
     tool_names: ToolNames,
+    /// Servers whose callers reach only their own tasks.
+    isolated_tasks: BTreeSet<Arc<str>>,
 }
 
 /// Rejection of ambiguous or invalid prefixes.
@@ -68,6 +71,7 @@ impl PrefixRouter {
         Ok(Self {
             prefixes: Prefixes::new(servers)?,
             tool_names: ToolNames::default(),
+            isolated_tasks: BTreeSet::new(),
         })
     }
 
@@ -180,6 +184,26 @@ impl PrefixRouter {
         })
     }
 
+    /// Forwards names of tasks of `server` and `tasks/list` as they are, if it is the only server.
+    ///
+    /// For a server of which each caller reaches only its own tasks: see
+    /// [`ToolRouter::isolates_tasks`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use mcp_gateway_core::route::{PrefixRouter, ToolRouter};
+    ///
+    /// let router = PrefixRouter::by_name(["files"])?.with_isolated_tasks("files");
+    /// assert!(router.isolates_tasks("files"));
+    /// # Ok::<_, mcp_gateway_core::route::PrefixError>(())
+    /// ```
+    #[must_use]
+    pub fn with_isolated_tasks(mut self, server: impl Into<Arc<str>>) -> Self {
+        self.isolated_tasks.insert(server.into());
+        self
+    }
+
     /// Returns the recorded tools that do not have the names that they would have alone.
     #[must_use]
     pub fn tool_collisions(&self) -> Vec<ToolCollision> {
@@ -249,6 +273,10 @@ impl ToolRouter for PrefixRouter {
 
     fn is_transparent(&self, server: &str) -> bool {
         self.prefixes.is_transparent(server)
+    }
+
+    fn isolates_tasks(&self, server: &str) -> bool {
+        self.isolated_tasks.contains(server)
     }
 }
 

@@ -102,6 +102,10 @@ impl ToolRouter for ReloadableRouter {
         self.router.load().is_transparent(server)
     }
 
+    fn isolates_tasks(&self, server: &str) -> bool {
+        self.router.load().isolates_tasks(server)
+    }
+
     /// Returns the changes from now on. An item may stand for several changes. The stream ends with
     /// the router.
     fn changes(&self) -> Option<RouterChanges> {

@@ -136,6 +136,14 @@ impl Auth {
             && self.others().next().is_none()
     }
 
+    /// Returns `true` if all callers are the anonymous one.
+    pub(super) fn has_one_caller(&self) -> bool {
+        self.anonymous != Anonymous::Never
+            && self.tokens.is_empty()
+            && self.oauth.is_none()
+            && self.others().next().is_none()
+    }
+
     /// Returns the issuers besides the authorization server of the platform.
     pub fn others(&self) -> impl Iterator<Item = &str> {
         let issuers = self.issuers.iter().map(|issuer| &*issuer.issuer);

@@ -103,6 +103,16 @@ impl ServerSpec {
         }
     }
 
+    /// Returns `true` if a program runs for each caller, or for each of its sessions.
+    pub(super) fn has_process_per_caller(&self) -> bool {
+        let is_program = match &self.transport {
+            ServerRuntime::Process(_) => true,
+            ServerRuntime::Kubernetes(server) => server.transport == PodTransport::Bridge,
+            ServerRuntime::Builtin(_) | ServerRuntime::Remote(_) => false,
+        };
+        is_program && self.sessions != SessionPolicy::Shared
+    }
+
     /// Returns `true` if the server of `other` is started and reached in the same way as this one,
     /// and may differ only in what gateways show of it and in the limits of its calls.
     #[must_use]

@@ -148,7 +148,9 @@ impl Server {
     ) -> (TestGateway, Option<RunningServer>) {
         if way == TransportKind::Http {
             let running = self.start(environment).await;
-            return (Backends::only(&running.url).start().await, Some(running));
+            // All calls are those of one caller.
+            let backends = Backends::only(&running.url).isolating_tasks();
+            return (backends.start().await, Some(running));
         }
         let (program, arguments) = self.program(environment, way);
         let process = runtime::Process::new("only", program).with_args(arguments);

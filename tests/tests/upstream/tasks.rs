@@ -159,10 +159,36 @@ async fn a6_a_task_is_that_of_its_server_and_of_its_caller() {
 }
 
 #[tokio::test]
-async fn a_task_of_the_only_server_keeps_its_name() {
+async fn a6_a_task_of_the_only_server_is_that_of_its_caller() {
     for modern in ERAS {
         let server = server("only", modern).await;
         let gateway = Backends::only(&server.url).start().await;
+        let alice = Person::new(&gateway, "alice", modern).await;
+        let bob = Person::new(&gateway, "bob", modern).await;
+        let name = alice.start("work").await;
+        let task = json!({ "taskId": name });
+        let answer = alice.ask("tasks/get", task.clone()).await;
+        assert_eq!(answer["result"]["taskId"], *name, "{answer}");
+        for stolen in [&*name, "1"] {
+            let answer = bob.ask("tasks/get", json!({ "taskId": stolen })).await;
+            assert_eq!(
+                answer["error"]["data"]["reason"], "unknown_task",
+                "{answer}"
+            );
+        }
+        // It would be the list of the tasks of all callers.
+        let list = bob.ask("tasks/list", json!({})).await;
+        assert_eq!(list["error"]["code"], -32601, "{list}");
+        assert_eq!(bob.capabilities["tasks"]["list"], Value::Null);
+        assert_eq!(server.count("tasks/list"), 0);
+    }
+}
+
+#[tokio::test]
+async fn tasks_of_a_server_that_isolates_them_keep_their_names() {
+    for modern in ERAS {
+        let server = server("only", modern).await;
+        let gateway = Backends::only(&server.url).isolating_tasks().start().await;
         let alice = Person::new(&gateway, "alice", modern).await;
         assert_eq!(alice.start("work").await, "1");
         let answer = alice.ask("tasks/get", json!({ "taskId": "1" })).await;

@@ -81,6 +81,10 @@ impl Shared {
             {
                 Destination::Servers
             }
+            // The tasks in the list would be those of other callers, too.
+            Method::TasksList if !self.isolates_tasks() => {
+                Destination::rejected(RouteError::unknown_method(Method::TasksList.as_str()))
+            }
             method => match &*self.router.servers() {
                 [server] => Destination::Server(Target::new(Arc::clone(server), Feature::Server)),
                 _ if matches!(

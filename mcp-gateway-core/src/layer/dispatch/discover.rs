@@ -41,6 +41,9 @@ impl Shared {
             ForeignExtensions::of(&servers).remove_shared(&mut capabilities);
             tasks::remove_unserved(&mut capabilities, call.client().era());
         }
+        if !self.isolates_tasks() {
+            tasks::remove_list(&mut capabilities);
+        }
         if unknown {
             // Clients ask for tools only if the capability is declared, and a session outlasts an
             // outage.

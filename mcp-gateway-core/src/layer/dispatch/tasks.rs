@@ -1,8 +1,10 @@
 //! Names of tasks, which are prefixed like those of tools.
 //!
 //! Callers that share a credential are one and the same to a server, which returns a task to
-//! whoever names it. With several servers, the name that a caller receives is therefore bound to
-//! its principal and the gateway by a tag; nobody else can use it.
+//! whoever names it. The name that a caller receives is therefore bound to its principal and the
+//! gateway by a tag; nobody else can use it. The list of all tasks is not served. Both pass as they
+//! are if the gateway has one server, which [isolates](ToolRouter::isolates_tasks) the tasks of its
+//! callers.
 //!
 //! See [the tasks extension](https://modelcontextprotocol.io/seps/2663-tasks-extension) and [MCP
 //! 2025-11-25,
@@ -42,8 +44,7 @@ pub(super) fn may_name_tasks(call: &Call) -> bool {
 
 /// Removes what clients of `era` cannot use from the merged `capabilities` of several servers.
 ///
-/// Tasks differ between the eras and are not translated. Tasks of several servers have no common
-/// order for the pages of a list.
+/// Tasks differ between the eras and are not translated.
 pub(super) fn remove_unserved(capabilities: &mut Map<String, Value>, era: Era) {
     match era {
         Era::Modern => {
@@ -54,11 +55,14 @@ pub(super) fn remove_unserved(capabilities: &mut Map<String, Value>, era: Era) {
             let _ = capabilities
                 .get_mut("extensions")
                 .and_then(|value| object(value, EXTENSION));
-            let _ = capabilities
-                .get_mut("tasks")
-                .and_then(|value| object(value, "list"));
         }
     }
+}
+
+/// Removes the capability to list tasks from `capabilities`.
+pub(super) fn remove_list(capabilities: &mut Map<String, Value>) {
+    let tasks = capabilities.get_mut("tasks").and_then(Value::as_object_mut);
+    let _ = tasks.and_then(|tasks| tasks.remove("list"));
 }
 
 /// Names of the tasks of a caller.
@@ -74,13 +78,19 @@ pub(super) struct TaskNames {
 impl Shared {
     /// Returns the names of the tasks of the caller.
     pub(super) fn task_names<S>(&self, call: &Call<S>) -> TaskNames {
-        let is_bound = self.router.servers().len() > 1;
         TaskNames {
             router: Arc::clone(&self.router),
-            sealer: self.sealer.clone().filter(|_| is_bound),
+            sealer: self.sealer.clone().filter(|_| !self.isolates_tasks()),
             gateway: call.caller().gateway().into(),
             subject: call.principal().subject().into(),
         }
+    }
+
+    /// Returns `true` if names and lists of tasks pass as they are.
+    ///
+    /// Tasks of several servers have no common order for the pages of a list.
+    pub(super) fn isolates_tasks(&self) -> bool {
+        matches!(&*self.router.servers(), [only] if self.router.isolates_tasks(only))
     }
 }
 
