@@ -46,6 +46,16 @@ pub(crate) struct Warning {
     pub(crate) message: String,
 }
 
+impl Warning {
+    /// Returns `true` if it tells only that the node is late.
+    pub(crate) fn is_delay(&self) -> bool {
+        DELAYS.iter().any(|text| self.message.contains(text))
+    }
+}
+
+/// Texts in warnings of a node that is late.
+const DELAYS: [&str; 2] = ["timed out waiting", "failed to sync"];
+
 /// Objects of one server.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Observed {
@@ -95,6 +105,11 @@ impl Observed {
     /// Adds a warning about the pod `name`, and forgets the oldest one beyond the limit.
     pub(crate) fn warn(&mut self, name: &str, warning: Warning) {
         let warnings = self.warnings.entry(name.to_owned()).or_default();
+        let same = |other: &Warning| other.reason == warning.reason && !other.is_delay();
+        if warning.is_delay() && warnings.iter().any(same) {
+            // What is missing is told first, and that it takes long afterwards.
+            return;
+        }
         warnings.retain(|other| other.reason != warning.reason);
         warnings.push(warning);
         if warnings.len() > MAX_WARNINGS {

@@ -176,6 +176,11 @@ fn of_warnings(pod: &Pod, warnings: &[Warning]) -> Option<Fault> {
             "FailedCreatePodSandBox" => ("FailedCreatePodSandBox", "see the network of the node"),
             _ => return None,
         };
+        // A busy node tries again.
+        if warning.is_delay() {
+            let message = format!("its pod has not started yet: {text}");
+            return Some(Fault::passing(reason, message));
+        }
         Some(Fault::new(
             reason,
             format!("its pod cannot start: {text}; {remedy}"),

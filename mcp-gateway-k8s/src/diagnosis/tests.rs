@@ -302,3 +302,18 @@ fn states_without_a_fault() {
     deleting.deployment = None;
     assert_eq!(state(&deleting, false), DeploymentState::Deleting);
 }
+
+#[test]
+fn a_node_that_is_late_is_no_failure() {
+    let creating = json!({"state": {"waiting": {"reason": "ContainerCreating"}}});
+    let late = "MountVolume.SetUp failed for volume \"v\": failed to sync secret cache: timed out waiting for the condition";
+    let missing = "MountVolume.SetUp failed for volume \"v\": secret \"s\" not found";
+    let one = || observed(1, &json!({}), &[pod("Pending", &creating)]);
+    let found = diagnose(&warned(one(), "FailedMount", late), false);
+    assert_eq!(found.state, DeploymentState::Pending);
+    // It does not hide what is missing.
+    let both = warned(warned(one(), "FailedMount", missing), "FailedMount", late);
+    let found = diagnose(&both, false);
+    assert_eq!(found.state, DeploymentState::Failed);
+    assert!(found.fault.unwrap().message.contains("not found"));
+}
