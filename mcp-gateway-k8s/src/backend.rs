@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use mcp_gateway_core::transport::{HttpTransport, Transport};
 use mcp_gateway_core::upstream::{Instance, RuntimeBackend, UpstreamError};
 
+use crate::attach;
 use crate::pod_client::PodClient;
 use crate::route::Router;
 
@@ -21,16 +22,18 @@ impl fmt::Debug for PodBackend {
     }
 }
 
+/// It is no remote server: roots of callers, which are directories that no pod has, are not forwarded.
 #[async_trait]
 impl RuntimeBackend for PodBackend {
     async fn connect(&self, instance: &Instance) -> Result<Transport, UpstreamError> {
-        let route = self.0.route(instance).await?;
+        let (pod, endpoint) = self.0.ready(instance).await?;
+        if endpoint.is_attached {
+            let transport = attach::attach(&self.0, &pod, &endpoint).await?;
+            return Ok(Transport::Stdio(transport));
+        }
+        let route = self.0.route_to(&pod, &endpoint).await?;
         let uri = route.uri.clone();
         let client = PodClient::new(self.0.clone(), instance.clone(), route);
         Ok(Transport::Http(HttpTransport::new(uri, Arc::new(client))))
-    }
-
-    fn is_remote(&self) -> bool {
-        true
     }
 }

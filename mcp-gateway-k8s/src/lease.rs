@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta, OwnerReference};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, PostParams};
 use tokio::sync::watch;
@@ -17,6 +17,7 @@ use crate::objects::{Refusal, bounded};
 ///
 /// All clocks are those of the process: it takes over when it has not seen a change of the Lease for
 /// its lifetime, whatever times are written there.
+#[derive(Clone)]
 pub(crate) struct Candidate {
     pub(crate) leases: Api<Lease>,
     /// Name of the Lease.
@@ -27,6 +28,17 @@ pub(crate) struct Candidate {
     pub(crate) lifetime: Duration,
     /// Name of the gateway.
     pub(crate) instance: String,
+    /// Object with which the Lease is deleted.
+    pub(crate) owner: Option<OwnerReference>,
+}
+
+/// Outcome of a claim.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Claim {
+    /// This process has the Lease.
+    Taken,
+    /// Another process renews it.
+    Foreign,
 }
 
 /// Last state of the Lease.
@@ -68,6 +80,41 @@ impl Candidate {
         }
     }
 
+    /// Takes the Lease, which another process may have left behind. It is known to be renewed when it
+    /// has changed in between.
+    pub(crate) async fn claim(&self) -> Result<Claim, Refusal> {
+        let mut seen = Seen::default();
+        let mut first = None;
+        loop {
+            if self.attempt(&mut seen, Instant::now()).await? {
+                return Ok(Claim::Taken);
+            }
+            let version = seen.version.clone();
+            if *first.get_or_insert_with(|| version.clone()) != version {
+                return Ok(Claim::Foreign);
+            }
+            sleep(self.lifetime / INTERVALS / 2).await;
+        }
+    }
+
+    /// Gives the Lease up, if this process has it.
+    pub(crate) async fn release(&self) -> Result<(), Refusal> {
+        let Some(mut lease) = bounded(self.leases.get_opt(&self.name)).await? else {
+            return Ok(());
+        };
+        let Some(spec) = lease.spec.as_mut() else {
+            return Ok(());
+        };
+        if spec.holder_identity.as_deref() != Some(&*self.identity) {
+            return Ok(());
+        }
+        spec.holder_identity = Some(String::new());
+        let params = PostParams::default();
+        bounded(self.leases.replace(&self.name, &params, &lease))
+            .await
+            .map(drop)
+    }
+
     /// Takes or renews the Lease. Returns `true` if this process has it.
     async fn attempt(&self, seen: &mut Seen, now: Instant) -> Result<bool, Refusal> {
         let Some(lease) = bounded(self.leases.get_opt(&self.name)).await? else {
@@ -107,6 +154,7 @@ impl Candidate {
             || ObjectMeta {
                 name: Some(self.name.clone()),
                 labels: Some(names::instance_labels(&self.instance)),
+                owner_references: self.owner.clone().map(|owner| vec![owner]),
                 ..ObjectMeta::default()
             },
             |lease| lease.metadata,

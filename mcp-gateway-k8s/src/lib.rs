@@ -3,7 +3,7 @@
 //! [`KubernetesOrchestrator`] runs the servers that a platform declares, each as a Deployment with a
 //! network policy and, if it needs one, a Secret. It starts, scales, wakes and deletes them, and
 //! reaches their pods over HTTP: servers with stdio run under `mcp-bridge`, which an init container
-//! copies into the pod.
+//! copies into the pod, or the gateway attaches to their containers.
 //!
 //! | module | contents |
 //! |---|---|
@@ -14,19 +14,22 @@
 //! | `plan`, `drift` | next step for a server, a pure function |
 //! | `reconcile`, `queue` | loop that performs the steps, with delays and a bound on requests |
 //! | `lease` | election of the process that changes objects |
-//! | `backend`, `pod_client`, `route`, `network`, `forward` | way of calls to pods |
+//! | `backend`, `pod_client`, `route`, `network`, `forward` | way of calls to pods over HTTP |
+//! | `attach`, `hold` | way of calls to containers that the gateway attaches to |
 //! | `logs` | logs of pods |
 //!
 //! It knows nothing of MCP beyond the traits of the platform and the data plane, or of who calls.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod attach;
 mod backend;
 mod client;
 mod diagnosis;
 mod drift;
 mod fleet;
 mod forward;
+mod hold;
 mod lease;
 mod logs;
 mod manifest;

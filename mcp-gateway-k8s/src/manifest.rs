@@ -48,6 +48,8 @@ pub(crate) struct Manifest {
     pub(crate) name: String,
     /// Labels of the objects.
     pub(crate) labels: BTreeMap<String, String>,
+    /// Set if the gateway attaches to the container, which has no port then.
+    pub(crate) is_attached: bool,
     /// Port of the container.
     pub(crate) port: u16,
     /// Path of the endpoint.
@@ -90,11 +92,14 @@ impl Manifest {
         // A change of the image of the bridge alone replaces no pods.
         let digest = digest::of_values(&[&place.deployment(server, "")?]);
         let deployment = place.deployment(server, common.bridge_image.as_deref().unwrap_or(""))?;
-        let clients = common.clients.as_ref();
+        let is_attached = server.transport == PodTransport::Attach;
+        // Attachments come from the node.
+        let clients = common.clients.as_ref().filter(|_| !is_attached);
         let spec = network::policy(&place.labels, &server.egress, clients, port);
         let policy_digest = digest::of_values(&[&spec]);
         Ok(Self {
             server: Arc::clone(name),
+            is_attached,
             port,
             path,
             has_token: server.transport == PodTransport::Bridge,

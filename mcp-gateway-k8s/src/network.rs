@@ -54,6 +54,11 @@ impl Network {
         }
     }
 
+    /// Returns the client of the API server.
+    pub(crate) fn kube(&self) -> &Client {
+        &self.kube
+    }
+
     /// Returns a client for the pod of `target`.
     pub(crate) fn http(&self, target: Target) -> PodHttp {
         match &self.direct {

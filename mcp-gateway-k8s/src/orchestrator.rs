@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 use crate::backend::PodBackend;
 use crate::client::{Access, Client, ClusterError};
 use crate::fleet::Fleet;
+use crate::hold::Holds;
 use crate::lease::Candidate;
 use crate::logs::{self, Source};
 use crate::manifest::{Clients, Common};
@@ -51,6 +52,7 @@ pub struct KubernetesOrchestrator {
     client: Client,
     fleet: Arc<Fleet>,
     network: Network,
+    holds: Option<Holds>,
     /// They end with it.
     _tasks: JoinSet<()>,
 }
@@ -102,15 +104,22 @@ impl KubernetesOrchestrator {
             }),
             namespace: namespace.clone(),
         }));
+        let identity = identity();
+        let holds = cluster.lease.map(|lifetime| Holds {
+            kube: client.kube.clone(),
+            identity: Arc::clone(&identity),
+            lifetime,
+        });
         let (sender, leads) = watch::channel(cluster.lease.is_none());
         let mut tasks = JoinSet::new();
         if let Some(lifetime) = cluster.lease {
             let candidate = Candidate {
                 leases: Api::namespaced(client.kube.clone(), &namespace),
                 name: names::object_name(&cluster.instance, "leader"),
-                identity: identity(),
+                identity: Arc::clone(&identity),
                 lifetime,
                 instance: cluster.instance.clone(),
+                owner: None,
             };
             tasks.spawn(candidate.run(sender));
         }
@@ -126,6 +135,7 @@ impl KubernetesOrchestrator {
             network: Network::new(client.kube.clone(), direct),
             client,
             fleet,
+            holds,
             _tasks: tasks,
         }
     }
@@ -163,6 +173,7 @@ impl Orchestrator for KubernetesOrchestrator {
             fleet: Arc::clone(&self.fleet),
             slot: self.fleet.slot(name),
             network: self.network.clone(),
+            holds: self.holds.clone(),
         }))
     }
 

@@ -12,6 +12,7 @@ use mcp_gateway_platform::orchestrator::DeploymentState;
 use crate::diagnosis::ReadyPod;
 use crate::fleet::Fleet;
 use crate::forward::Target;
+use crate::hold::Holds;
 use crate::network::{Network, PodHttp};
 use crate::slot::{Endpoint, Slot, View};
 
@@ -35,6 +36,8 @@ pub(crate) struct Router {
     pub(crate) fleet: Arc<Fleet>,
     pub(crate) slot: Arc<Slot>,
     pub(crate) network: Network,
+    /// Holds on servers to which only one replica may be attached; `None` if there is one replica.
+    pub(crate) holds: Option<Holds>,
 }
 
 impl Router {
@@ -46,6 +49,19 @@ impl Router {
     /// [`UpstreamError`] as soon as the deployment has failed.
     pub(crate) async fn route(&self, instance: &Instance) -> Result<Arc<Route>, UpstreamError> {
         let (pod, endpoint) = self.ready(instance).await?;
+        self.route_to(&pod, &endpoint).await
+    }
+
+    /// Returns the way to `pod`.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError`] if the credential cannot be read.
+    pub(crate) async fn route_to(
+        &self,
+        pod: &ReadyPod,
+        endpoint: &Endpoint,
+    ) -> Result<Arc<Route>, UpstreamError> {
         let token = match &endpoint.secret {
             Some(secret) => Some(self.network.token(&endpoint.namespace, secret).await?),
             None => None,
@@ -62,7 +78,7 @@ impl Router {
             port: endpoint.port,
         };
         Ok(Arc::new(Route {
-            pod: pod.name,
+            pod: pod.name.clone(),
             uri: uri.parse().map_err(UpstreamError::connect)?,
             authority: authority.parse().map_err(UpstreamError::connect)?,
             http: self.network.http(target),
@@ -77,7 +93,14 @@ impl Router {
     }
 
     /// Waits for a pod that answers.
-    async fn ready(&self, instance: &Instance) -> Result<(ReadyPod, Arc<Endpoint>), UpstreamError> {
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError`] as soon as the deployment has failed.
+    pub(crate) async fn ready(
+        &self,
+        instance: &Instance,
+    ) -> Result<(ReadyPod, Arc<Endpoint>), UpstreamError> {
         let mut view = self.slot.view.subscribe();
         loop {
             // Nothing is held while it waits.

@@ -41,6 +41,8 @@ pub(crate) struct View {
 pub(crate) struct Endpoint {
     /// Namespace.
     pub(crate) namespace: String,
+    /// Set if the gateway attaches to the container, which has no port then.
+    pub(crate) is_attached: bool,
     /// Name of the Secret with the token; `None` if callers require none.
     pub(crate) secret: Option<String>,
     /// Port.

@@ -41,6 +41,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/guides/many-tools.md",
     "docs/guides/own-github-token.md",
     "docs/guides/pin-your-servers.md",
+    "docs/guides/servers-on-kubernetes.md",
     "docs/performance.md",
     "docs/kubernetes.md",
     "docs/limits.md",

@@ -174,6 +174,7 @@ impl State {
 fn endpoint(manifest: &Manifest) -> Endpoint {
     Endpoint {
         namespace: manifest.namespace.clone(),
+        is_attached: manifest.is_attached,
         secret: manifest.has_token.then(|| manifest.name.clone()),
         port: manifest.port,
         path: manifest.path.clone(),

@@ -85,10 +85,17 @@ fn container(server: &KubernetesServer, secret: &str, grace: u64) -> Value {
         "volumeMounts": mounts(server),
     });
     let port = match &server.transport {
-        PodTransport::Http { port, .. } => *port,
-        _ => BRIDGE_PORT,
+        PodTransport::Http { port, .. } => Some(*port),
+        PodTransport::Bridge => Some(BRIDGE_PORT),
+        _ => None,
     };
-    container["ports"] = json!([{"name": "mcp", "containerPort": port, "protocol": "TCP"}]);
+    match port {
+        Some(port) => {
+            container["ports"] = json!([{"name": "mcp", "containerPort": port, "protocol": "TCP"}]);
+        }
+        // The end of an attachment must not end the server.
+        None => (container["stdin"], container["stdinOnce"]) = (true.into(), false.into()),
+    }
     let (command, args) = match server.transport {
         PodTransport::Bridge => (vec![BRIDGE.to_owned()], bridge_args(server, grace)),
         _ => (server.command.clone(), server.args.clone()),
@@ -101,10 +108,10 @@ fn container(server: &KubernetesServer, secret: &str, grace: u64) -> Value {
     if let Some(policy) = &pod.pull_policy {
         container["imagePullPolicy"] = policy.clone().into();
     }
-    container["readinessProbe"] = pod
-        .readiness_probe
-        .clone()
-        .unwrap_or_else(|| readiness(server, port));
+    let readiness = port.map(|port| readiness(server, port));
+    if let Some(probe) = pod.readiness_probe.clone().or(readiness) {
+        container["readinessProbe"] = probe;
+    }
     for (name, probe) in [
         ("livenessProbe", &pod.liveness_probe),
         ("startupProbe", &pod.startup_probe),

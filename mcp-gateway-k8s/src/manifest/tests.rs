@@ -49,6 +49,24 @@ fn the_manifest_of_a_bridged_server() {
 }
 
 #[test]
+fn an_attached_server_has_an_input_and_no_port() {
+    let manifest = manifest(|server| server.transport = PodTransport::Attach);
+    let spec = manifest.deployment(None, None)["spec"]["template"]["spec"].clone();
+    let container = &spec["containers"][0];
+    assert_eq!(
+        [&container["stdin"], &container["stdinOnce"]],
+        [&json!(true), &json!(false)]
+    );
+    assert_eq!(container["command"], json!(["mcp-server-time"]));
+    for absent in ["ports", "readinessProbe"] {
+        assert!(container[absent].is_null(), "{absent}");
+    }
+    assert!(spec["initContainers"].is_null());
+    assert_eq!(manifest.policy["spec"]["ingress"], json!([]));
+    assert!(!manifest.has_token);
+}
+
+#[test]
 fn equal_definitions_have_equal_manifests() {
     let (first, second) = (manifest(|_| {}), manifest(|_| {}));
     assert_eq!(first.digest, second.digest);

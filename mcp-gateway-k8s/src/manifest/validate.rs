@@ -92,7 +92,8 @@ impl Checks {
                 let is_path = path.starts_with('/') && visible(path) && !path.contains(['?', '#']);
                 self.require("path", is_path, "must begin with /");
             }
-            _ => self.require("transport", false, "is not supported on Kubernetes yet"),
+            PodTransport::Attach => {}
+            _ => self.require("transport", false, "is not supported on Kubernetes"),
         }
     }
 
@@ -369,10 +370,6 @@ mod tests {
         let cases: Vec<(&str, Change)> = vec![
             ("image", Box::new(|one| one.image = "a b".to_owned())),
             ("command", Box::new(|one| one.command.clear())),
-            (
-                "transport",
-                Box::new(|one| one.transport = PodTransport::Attach),
-            ),
             (
                 "port",
                 Box::new(|one| {
