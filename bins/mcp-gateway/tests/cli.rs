@@ -34,6 +34,8 @@ mod harness;
 mod issuers;
 #[path = "cli/key.rs"]
 mod key;
+#[path = "cli/kube.rs"]
+mod kube;
 #[path = "cli/life.rs"]
 mod life;
 #[path = "cli/limits.rs"]

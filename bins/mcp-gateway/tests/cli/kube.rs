@@ -1,0 +1,304 @@
+//! Servers on a real Kubernetes, through the program.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use mcp_gateway_tests::environment::Environment;
+use mcp_gateway_tests::kube::{KubeNamespace, KubeNode};
+use serde_json::{Value, json};
+use tokio::process::Command;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::harness::{Folder, Gateway, PROGRAM};
+
+const OWNER: &str = "the-token-of-the-owner-is-this";
+const BRIDGE_IMAGE: &str = "localhost/mcp-bridge:test";
+const EVERYTHING_IMAGE: &str = "localhost/everything:test";
+const PACKAGE: &str = "@modelcontextprotocol/server-everything";
+const SCRIPT: &str = "/app/node_modules/@modelcontextprotocol/server-everything/dist/index.js";
+
+/// Timeout of steps that take a few seconds on an idle machine.
+const SLOWLY: Duration = Duration::from_secs(120);
+
+/// A namespace of the node, and a configuration for it.
+struct Place {
+    node: KubeNode,
+    namespace: KubeNamespace,
+    folder: Folder,
+}
+
+impl Place {
+    async fn new(node: KubeNode) -> Self {
+        let bridge = Path::new(PROGRAM).with_file_name("mcp-bridge");
+        assert!(
+            bridge.exists(),
+            "run cargo build --package mcp-gateway-bridge"
+        );
+        node.add_image(BRIDGE_IMAGE, &[("/mcp-bridge", &*bridge)])
+            .await
+            .unwrap();
+        let namespace = node.namespace("gateway").await.unwrap();
+        Self {
+            node,
+            namespace,
+            folder: Folder::new(),
+        }
+    }
+
+    /// Adds the image of npm `server-everything` to the node.
+    async fn with_everything(self) -> Self {
+        let environment = Environment::installed().await.unwrap();
+        let archive = PathBuf::from(self.folder.path("everything.tar"));
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/kube/npm-image.py");
+        let mut write = Command::new(script);
+        write.arg(&archive).arg(EVERYTHING_IMAGE);
+        write.arg(&environment.node).arg(&environment.node_modules);
+        write.args([PACKAGE, "dist/index.js"]);
+        assert!(write.status().await.unwrap().success());
+        let archive = archive.to_str().unwrap();
+        self.node.control(&["import", archive]).await.unwrap();
+        self
+    }
+
+    /// Writes a configuration of `servers`, with more keys of the cluster; returns its path.
+    fn write(&self, cluster: &str, servers: &[(String, String)]) -> String {
+        let kubeconfig = self.node.kubeconfig();
+        let servers = servers.iter().map(|(name, keys)| match keys.as_str() {
+            keys if keys.starts_with("process:") => format!("  - {{ name: {name}, {keys} }}\n"),
+            keys => {
+                format!("  - {{ name: {name}, kubernetes: {{ pullPolicy: Never, {keys} }} }}\n")
+            }
+        });
+        let text = format!(
+            "auth: {{ tokens: [{{ name: olga, token: {{ env: MCP_GATEWAY_TOKEN }}, admin: true }}] }}
+kubernetes:
+  namespace: {}
+  kubeconfig: {}
+  bridgeImage: {BRIDGE_IMAGE}
+  {cluster}
+servers:{}",
+            self.namespace.name(),
+            kubeconfig.display(),
+            match servers.len() {
+                0 => " []".to_owned(),
+                _ => format!("\n{}", servers.collect::<String>()),
+            },
+        );
+        self.folder.write("gateway.yaml", &text)
+    }
+
+    /// The identifiers of all pods.
+    async fn pods(&self) -> Vec<String> {
+        let output = "jsonpath={range .items[*]}{.metadata.uid} {.status.containerStatuses[0].restartCount}{\"\\n\"}{end}";
+        let get = ["get", "pods", "--output", output];
+        let pods = self.namespace.run(&self.node, &get).await.unwrap();
+        let mut pods: Vec<_> = pods.lines().map(str::to_owned).collect();
+        pods.sort_unstable();
+        pods
+    }
+}
+
+/// Cluster whose pods this machine reaches, and a gateway without other replicas.
+const NEAR: &str = "reach: network\n  leaderElection: false";
+
+fn bridged() -> String {
+    format!("image: {EVERYTHING_IMAGE}, command: [/usr/bin/node, {SCRIPT}, stdio]")
+}
+
+fn attached() -> String {
+    format!("{}, transport: attach", bridged())
+}
+
+/// The same server as a child process of the gateway.
+async fn local() -> String {
+    let environment = Environment::installed().await.unwrap();
+    let script = environment.node_modules.join(PACKAGE).join("dist/index.js");
+    format!(
+        "process: {{ command: {}, args: [{}, stdio] }}",
+        environment.node.display(),
+        script.display()
+    )
+}
+
+fn web() -> String {
+    format!(
+        "image: {EVERYTHING_IMAGE}, command: [/usr/bin/node, {SCRIPT}, streamableHttp], \
+         env: {{ PORT: {{ value: \"3001\" }} }}, http: {{ port: 3001 }}"
+    )
+}
+
+async fn serve(config: &str) -> Gateway {
+    Gateway::serve_with(config, &[("MCP_GATEWAY_TOKEN", OWNER)]).await
+}
+
+/// What the API tells about the deployment of a server.
+async fn deployment(gateway: &Gateway, name: &str) -> Value {
+    let (status, text) = gateway.get(&format!("/api/v1/servers/{name}")).await;
+    assert_eq!(status, 200, "{text}");
+    let mut server: Value = serde_json::from_str(&text).unwrap();
+    server["deployment"].take()
+}
+
+/// Waits until the deployment of a server has a state; returns the time that it took.
+async fn reaches(gateway: &Gateway, name: &str, state: &str) -> Duration {
+    let began = Instant::now();
+    let mut last = Value::Null;
+    let waiting = async {
+        while last["state"] != state {
+            last = deployment(gateway, name).await;
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let waited = timeout(SLOWLY, waiting).await;
+    assert!(waited.is_ok(), "{name}: {last}\n{}", gateway.stderr());
+    began.elapsed()
+}
+
+async fn echo(gateway: &Gateway, server: &str) {
+    let arguments = json!({ "message": "hello" });
+    let answer = gateway.call(&format!("{server}__echo"), arguments).await;
+    let text = &answer["result"]["content"][0]["text"];
+    assert_eq!(text, "Echo: hello", "{answer}\n{}", gateway.stderr());
+}
+
+/// Calls a tool one after the other; returns the median of the durations.
+async fn median(gateway: &Gateway, server: &str, calls: usize) -> Duration {
+    let mut times = Vec::new();
+    for _ in 0..calls {
+        let began = Instant::now();
+        echo(gateway, server).await;
+        times.push(began.elapsed());
+    }
+    times.sort_unstable();
+    times[calls / 2]
+}
+
+#[tokio::test]
+async fn kube_servers_answer_through_the_gateway() {
+    let place = Place::new(KubeNode::shared().await.unwrap()).await;
+    let place = place.with_everything().await;
+    let servers = [
+        ("bridged", bridged()),
+        ("web", web()),
+        ("attached", attached()),
+        ("local", local().await),
+    ];
+    let servers = servers.map(|(name, keys)| (name.to_owned(), keys));
+    for reach in ["network", "forward"] {
+        let cluster = format!("reach: {reach}\n  leaderElection: false");
+        let gateway = serve(&place.write(&cluster, &servers)).await;
+        for server in ["bridged", "web", "attached", "local"] {
+            let began = Instant::now();
+            echo(&gateway, server).await;
+            println!("{reach} {server}: first call {:?}", began.elapsed());
+        }
+        for round in 0..2 {
+            for server in ["local", "bridged", "web", "attached"] {
+                let median = median(&gateway, server, 200).await;
+                println!("{reach} {server}: median {median:?} in round {round}");
+            }
+        }
+        // Clients of both eras see the same.
+        let modern = gateway.tools().await;
+        let session = gateway.initialize().await;
+        assert_eq!(gateway.tools_in(&session).await, modern);
+        let of = |server: &str| {
+            let own = modern.iter().filter_map(|name| name.strip_prefix(server));
+            own.map(str::to_owned).collect::<Vec<_>>()
+        };
+        for server in ["web__", "attached__", "local__"] {
+            assert_eq!(of(server), of("bridged__"), "{server}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn kube_a_call_wakes_a_server_once() {
+    let place = Place::new(KubeNode::shared().await.unwrap()).await;
+    let place = place.with_everything().await;
+    let servers = [("a".to_owned(), format!("{}, sleep: 5s", bridged()))];
+    let gateway = std::sync::Arc::new(serve(&place.write(NEAR, &servers)).await);
+    let mut times = Vec::new();
+    for round in 0..5 {
+        reaches(&gateway, "a", "asleep").await;
+        let began = Instant::now();
+        // 50 callers at once in the last round.
+        let mut calls = JoinSet::new();
+        for _ in 0..if round == 4 { 50 } else { 1 } {
+            let gateway = std::sync::Arc::clone(&gateway);
+            calls.spawn(async move { echo(&gateway, "a").await });
+        }
+        calls.join_all().await;
+        times.push(began.elapsed());
+        assert_eq!(deployment(&gateway, "a").await["desired"], 1);
+    }
+    println!("asleep to answered: {times:?}");
+}
+
+#[tokio::test]
+async fn kube_a_restarted_gateway_replaces_no_pods() {
+    const SERVERS: usize = 20;
+    let place = Place::new(KubeNode::shared().await.unwrap()).await;
+    let place = place.with_everything().await;
+    let servers: Vec<_> = (0..SERVERS)
+        .map(|number| (format!("s{number}"), bridged()))
+        .collect();
+    let config = place.write(NEAR, &servers);
+    let mut gateway = serve(&config).await;
+    let began = Instant::now();
+    for (name, _) in &servers {
+        reaches(&gateway, name, "running").await;
+    }
+    println!("{SERVERS} servers run after {:?}", began.elapsed());
+    echo(&gateway, "s7").await;
+    let before = place.pods().await;
+    gateway.signal(rustix::process::Signal::TERM);
+    gateway.finish().await;
+
+    let began = Instant::now();
+    let gateway = serve(&config).await;
+    let served = began.elapsed();
+    echo(&gateway, "s7").await;
+    println!(
+        "restart: ready after {served:?}, first call answered after {:?}",
+        began.elapsed()
+    );
+    for (name, _) in &servers {
+        reaches(&gateway, name, "running").await;
+        echo(&gateway, name).await;
+    }
+    assert_eq!(place.pods().await, before);
+}
+
+#[tokio::test]
+async fn kube_calls_go_on_while_the_control_plane_is_down() {
+    let place = Place::new(KubeNode::exclusive().await.unwrap()).await;
+    let place = place.with_everything().await;
+    let servers = [("bridged".to_owned(), bridged())];
+    let gateway = serve(&place.write(NEAR, &servers)).await;
+    echo(&gateway, "bridged").await;
+    let before = place.pods().await;
+    for component in ["kubelet", "containerd", "kube-apiserver", "etcd"] {
+        place.node.control(&["kill", component]).await.unwrap();
+        let median = median(&gateway, "bridged", 50).await;
+        println!("{component} is down: median {median:?}");
+    }
+    place.node.control(&["heal"]).await.unwrap();
+    reaches(&gateway, "bridged", "running").await;
+    echo(&gateway, "bridged").await;
+    // What the gateway is told from now on takes effect: it watches again.
+    let delete = ["delete", "networkpolicy", "--all"];
+    place.namespace.run(&place.node, &delete).await.unwrap();
+    let began = Instant::now();
+    let get = ["get", "networkpolicy", "--output", "name"];
+    let repaired = async {
+        let policies = async || place.namespace.run(&place.node, &get).await.unwrap();
+        while policies().await.is_empty() {
+            sleep(Duration::from_millis(100)).await;
+        }
+    };
+    timeout(SLOWLY, repaired).await.unwrap();
+    println!("policy is there again after {:?}", began.elapsed());
+    assert_eq!(place.pods().await, before);
+}
