@@ -101,6 +101,8 @@ impl Router {
         &self,
         instance: &Instance,
     ) -> Result<(ReadyPod, Arc<Endpoint>), UpstreamError> {
+        // A server for which a caller waits is in use, and does not fall asleep while it starts.
+        let _in_use = self.slot.activity.begin();
         let mut view = self.slot.view.subscribe();
         loop {
             // Nothing is held while it waits.
@@ -111,7 +113,6 @@ impl Router {
                 Now::Asleep => self.fleet.wake(&self.slot),
                 Now::Pending => {}
             }
-            self.slot.activity.touch();
             if view.changed().await.is_err() {
                 return Err(UpstreamError::connect("the gateway is shutting down"));
             }
