@@ -17,6 +17,7 @@
 //! | `policy` | `policy` |
 //! | `pins` | `pins` |
 //! | `registry` | `registry` |
+//! | `search` | `search` |
 //! | `kubernetes` | `cluster` |
 //! | `metrics` | `metrics` |
 //! | `log` | `log` |
@@ -47,6 +48,7 @@ mod process;
 mod registry;
 pub mod remote;
 mod results;
+mod search;
 mod secret;
 mod server;
 mod serving;
@@ -55,6 +57,7 @@ mod token_exchange;
 mod workload;
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use mcp_gateway_platform::spec::{DynamicSpec, GatewaySpec, PlatformSpec, ServerSpec, StaticSpec};
 
@@ -64,6 +67,7 @@ use self::limits::LimitsSection;
 use self::metrics::MetricsSection;
 use self::network::Network;
 use self::pins::PinsSection;
+use self::search::SearchSection;
 use self::serving::DEFAULT_SHUTDOWN_TIMEOUT;
 use crate::document::{
     DiagnosticSink, Environment, Field, FromField, LookupScope, NoEnvironment, suggestion, yaml,
@@ -89,6 +93,8 @@ pub struct Config {
     pub serving: Serving,
     /// Lock file with the approved definitions of pinned servers; `None` if no server needs it.
     pub lock: Option<LockSource>,
+    /// Folder of the embedding model of the search, relative to the configuration file.
+    pub search_model: Option<PathBuf>,
 }
 
 /// Reads a configuration without lookups in the environment or in other files.
@@ -235,6 +241,7 @@ impl FromField for Config {
         dynamic.policy = policy.as_ref().and_then(Field::read).unwrap_or_default();
         dynamic.registry = table.get("registry").unwrap_or_default();
         let pins = table.get("pins");
+        let search: SearchSection = table.get("search").unwrap_or_default();
         let lock = PinsSection::assign(pins, &mut dynamic.servers, servers.as_ref());
         (dynamic.metrics, serving.metrics) = (metrics.audience, metrics.listen);
         network.assign(&mut fixed, &mut dynamic, &mut serving);
@@ -243,11 +250,10 @@ impl FromField for Config {
             platform: PlatformSpec::new(fixed, dynamic),
             serving,
             lock,
+            search_model: search.model,
         };
         config.check_replicas(field, has_key);
-        if let Some(address) = config.anonymous_address() {
-            table.whole().error(open_to_all(&address));
-        }
+        config.check_address(table.whole());
         config.read_gateways(gateways.as_ref(), &names);
         call_limits::check(&config.platform, limits_field.as_ref());
         policy::check_rules(&config.platform, policy.as_ref());
@@ -269,6 +275,13 @@ impl FromField for Config {
 }
 
 impl Config {
+    /// Records an error if other machines reach a gateway that accepts anonymous callers.
+    fn check_address(&self, whole: &Field<'_>) {
+        if let Some(address) = self.anonymous_address() {
+            whole.error(open_to_all(&address));
+        }
+    }
+
     /// Reads the gateways; without the key, one over all servers.
     fn read_gateways(&mut self, field: Option<&Field<'_>>, servers: &[&str]) {
         let Some(field) = field else {

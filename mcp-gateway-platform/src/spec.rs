@@ -51,6 +51,7 @@ use std::sync::Arc;
 pub use mcp_gateway_auth::InputFormat;
 pub use mcp_gateway_auth::accounts::{Input, Template};
 pub use mcp_gateway_auth::egress::UrlTemplate;
+use mcp_gateway_core::layer::dispatch::EmbeddingModel;
 use mcp_gateway_core::route::{PrefixError, PrefixRouter};
 use url::Url;
 
@@ -153,6 +154,8 @@ pub struct DynamicSpec {
     pub metrics: Metrics,
     /// Rules for servers in the store.
     pub registry: Registry,
+    /// Model with which gateways with a search compare meanings.
+    pub search_model: Option<Arc<dyn EmbeddingModel>>,
     /// Environment variables with secrets, which child processes do not inherit.
     pub hidden_variables: Vec<String>,
     /// Names of servers that exist, but whose definitions cannot be read now. Callers do not reach
@@ -175,6 +178,7 @@ impl Default for DynamicSpec {
             call_limits: CallLimits::default(),
             metrics: Metrics::default(),
             registry: Registry::default(),
+            search_model: None,
             hidden_variables: Vec::new(),
             unreadable: Vec::new(),
         }

@@ -70,6 +70,12 @@ impl ConfigFiles {
         self.config.iter().chain(&self.clients)
     }
 
+    /// Returns the path of `file`, which is relative to the configuration file.
+    pub(crate) fn beside(&self, file: &Path) -> PathBuf {
+        let folder = self.config.as_ref().and_then(|path| path.parent());
+        folder.map_or_else(|| file.to_owned(), |folder| folder.join(file))
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.paths().next().is_none()
     }

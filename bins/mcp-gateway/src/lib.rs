@@ -22,6 +22,7 @@ mod demo;
 mod files;
 mod lock;
 mod logging;
+mod model;
 mod output;
 mod serve;
 mod signals;

@@ -17,9 +17,7 @@ use crate::system::SystemEnvironment;
 impl ConfigFiles {
     /// Returns the path of the lock file of `config`, which is beside the configuration file.
     pub(crate) fn lock_path(&self, config: &Config) -> Option<PathBuf> {
-        let file = &config.lock.as_ref()?.file;
-        let folder = self.config.as_ref().and_then(|path| path.parent());
-        Some(folder.map_or_else(|| file.clone(), |folder| folder.join(file)))
+        Some(self.beside(&config.lock.as_ref()?.file))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::files::{ConfigFiles, FileDiagnostics};
+use crate::model::ModelCache;
 use crate::system::SystemEnvironment;
 use crate::watch::FileStamp;
 use mcp_gateway_config::file::{Config, Log, open_to_all};
@@ -14,6 +15,8 @@ pub(crate) struct ConfigSource {
     pub(crate) files: ConfigFiles,
     pub(crate) listen: Option<SocketAddr>,
     pub(crate) log: LogOptions,
+    /// Embedding model that was read last.
+    pub(crate) models: ModelCache,
     /// Owner token, for files without `auth`.
     pub(crate) token: Token,
     /// Set if the owner token was generated.
@@ -62,6 +65,7 @@ impl ConfigSource {
     fn read(&self, system: &SystemEnvironment) -> Result<ResolvedConfig, FileDiagnostics> {
         let mut loaded = self.files.load(system)?;
         loaded.read_lock(&self.files, Some(system))?;
+        loaded.read_model(&self.files, &self.models, Some(system))?;
         let mut config = loaded.config;
         if let Some(listen) = self.listen {
             config.serving.listen = listen;
@@ -129,6 +133,7 @@ mod tests {
             files: ConfigFiles::sorted(vec![path]).unwrap(),
             listen: listen.map(|listen| listen.parse().unwrap()),
             log: LogOptions::default(),
+            models: ModelCache::default(),
             token: random_token().unwrap(),
             token_is_new: true,
         };

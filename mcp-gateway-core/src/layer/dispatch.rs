@@ -66,6 +66,7 @@ use crate::policy::Policy;
 use crate::protocol::Method;
 use crate::route::ToolRouter;
 use crate::{Call, Error, Reply, Sealer};
+pub use mcp_gateway_search::EmbeddingModel;
 
 /// A [`Layer`] that applies [`Dispatch`].
 ///

@@ -61,7 +61,7 @@ impl GatewaySpec {
             id: Arc::clone(definition.id()),
             forward_headers: definition.forward_headers.clone(),
             page_size: definition.page_size,
-            tool_search: definition.tool_search.clone(),
+            tool_search: tool_search(definition, spec),
             instructions: definition.instructions.clone(),
             compatibility: definition.compatibility,
             max_body: spec.max_body,
@@ -91,6 +91,15 @@ impl GatewaySpec {
     pub(super) fn host_policy(&self) -> HostPolicy {
         guarded(&self.hosts, &self.origins)
     }
+}
+
+/// Returns the search of `definition`, with the model of `spec`.
+fn tool_search(definition: &spec::GatewaySpec, spec: &DynamicSpec) -> Option<ToolSearch> {
+    let search = definition.tool_search.clone()?;
+    Some(match &spec.search_model {
+        Some(model) => search.with_model(Arc::clone(model)),
+        None => search,
+    })
 }
 
 /// Returns the host guard of `spec`, for a platform at `base`.

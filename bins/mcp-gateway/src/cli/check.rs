@@ -18,6 +18,7 @@ use super::pins::Configured;
 use super::tools::name_findings;
 use crate::client::{McpClient, ToolList};
 use crate::logging;
+use crate::model::ModelCache;
 use crate::output::print_line;
 use crate::system::SystemEnvironment;
 
@@ -57,6 +58,7 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let loaded = files.load(environment).and_then(|mut loaded| {
         if !args.without_secrets {
             loaded.read_lock(&files, None)?;
+            loaded.read_model(&files, &ModelCache::default(), None)?;
         }
         Ok(loaded)
     });

@@ -8,6 +8,7 @@ use clap::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::files::{FileOptions, warn_of_unused};
+use crate::model::ModelCache;
 use crate::output::eprint_line;
 use crate::source::{
     ConfigSource, LoadAttempt, LogOptions, TOKEN_VARIABLE, owner_token, random_token,
@@ -65,6 +66,7 @@ pub(super) fn run(command: ServeCommand) -> anyhow::Result<ExitCode> {
             format: args.log_format,
             level: args.log_level,
         },
+        models: ModelCache::default(),
         token_is_new: given.is_none(),
         token: match given {
             Some(token) => owner_token(token),

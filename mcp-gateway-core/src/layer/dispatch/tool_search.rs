@@ -19,6 +19,7 @@ mod run;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use mcp_gateway_search::EmbeddingModel;
 use serde_json::{Value, json};
 
 use self::arguments::SearchArguments;
@@ -40,12 +41,19 @@ pub struct ToolSearch {
     visible: BTreeSet<String>,
     scripts: bool,
     runner: Option<Arc<dyn ScriptRunner>>,
+    model: Option<Arc<dyn EmbeddingModel>>,
 }
 
 /// Runners are left out, because they belong to the process.
 impl PartialEq for ToolSearch {
     fn eq(&self, other: &Self) -> bool {
-        (&self.visible, self.scripts) == (&other.visible, other.scripts)
+        let of = |it: &Self| {
+            (
+                it.scripts,
+                it.model.as_ref().map(|model| model.fingerprint()),
+            )
+        };
+        self.visible == other.visible && of(self) == of(other)
     }
 }
 
@@ -91,6 +99,13 @@ impl ToolSearch {
         self
     }
 
+    /// Sets the model that compares meanings. Default: none; words are compared.
+    #[must_use]
+    pub fn with_model(mut self, model: Arc<dyn EmbeddingModel>) -> Self {
+        self.model = Some(model);
+        self
+    }
+
     /// Returns `true` if scripts call the tools.
     #[must_use]
     pub fn has_scripts(&self) -> bool {
@@ -119,8 +134,8 @@ impl Search {
     pub(super) fn new(options: ToolSearch) -> Self {
         let runner = options.runner.clone().filter(|_| options.scripts);
         Self {
+            catalog: Mutex::new(Catalog::new(options.model.clone())),
             options,
-            catalog: Mutex::default(),
             scripts: runner.map(|runner| Arc::new(Scripts::new(runner))),
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use mcp_gateway_search::{Index, Reason, Tool};
+use mcp_gateway_search::{EmbeddingModel, Hit, Index, Ranking, Tool};
 use serde_json::{Value, json};
 
 use super::super::Listings;
@@ -18,7 +18,7 @@ use crate::catalog::Listing;
 const MOST_LISTS: usize = 256;
 
 /// Index of the lists that a gateway has seen, one for each distinct list of a server.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Catalog {
     index: Index,
     /// Indexed lists, the one that was used last at the end.
@@ -35,6 +35,19 @@ struct Indexed {
 }
 
 impl Catalog {
+    /// Creates an empty index, which compares meanings with `model`.
+    pub(super) fn new(model: Option<Arc<dyn EmbeddingModel>>) -> Self {
+        let ranking = Ranking::default();
+        Self {
+            index: match model {
+                Some(model) => Index::with_model(ranking, model),
+                None => Index::new(ranking),
+            },
+            lists: Vec::new(),
+            next: 0,
+        }
+    }
+
     /// Searches the entries of a page, which are those of `listings` that the caller may see.
     pub(super) fn search(
         &mut self,
@@ -68,8 +81,8 @@ impl Catalog {
         let hits = found.hits.iter().filter_map(|hit| {
             let entry = visible.get(&(hit.server, hit.tool))?;
             Some(match &paths {
-                Some(paths) => declared(entry, paths.get(&*entry.name)?, &hit.reasons),
-                None => described(entry, &hit.reasons),
+                Some(paths) => declared(entry, paths.get(&*entry.name)?, hit),
+                None => described(entry, hit),
             })
         });
         json!({
@@ -135,28 +148,35 @@ impl Catalog {
 }
 
 /// Returns a result for scripts: the function at `path`.
-fn declared(entry: &VisibleEntry<'_>, path: &str, reasons: &[Reason<'_>]) -> Value {
+fn declared(entry: &VisibleEntry<'_>, path: &str, hit: &Hit<'_>) -> Value {
     let definition: Value = serde_json::from_str(entry.entry.json()).unwrap_or_default();
     json!({
         "declaration": declaration(path, &definition),
         "description": definition["description"].as_str().unwrap_or_default(),
-        "why": why(reasons),
+        "why": why(hit),
     })
 }
 
-fn why(reasons: &[Reason<'_>]) -> String {
-    let reasons: Vec<_> = reasons.iter().map(|reason| reason.to_string()).collect();
+fn why(hit: &Hit<'_>) -> String {
+    let mut reasons: Vec<_> = hit
+        .reasons
+        .iter()
+        .map(|reason| reason.to_string())
+        .collect();
+    if reasons.is_empty() {
+        reasons.push("similar meaning".to_owned());
+    }
     reasons.join(", ")
 }
 
 /// Returns a result.
-fn described(entry: &VisibleEntry<'_>, reasons: &[Reason<'_>]) -> Value {
+fn described(entry: &VisibleEntry<'_>, hit: &Hit<'_>) -> Value {
     let definition: Value = serde_json::from_str(entry.entry.json()).unwrap_or_default();
     json!({
         "name": entry.name,
         "server": &**entry.server,
         "description": definition["description"].as_str().unwrap_or_default(),
         "parameters": parameters::compact(&definition["inputSchema"]),
-        "why": why(reasons),
+        "why": why(hit),
     })
 }
