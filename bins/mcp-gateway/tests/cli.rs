@@ -46,6 +46,9 @@ mod lint;
 mod login;
 #[path = "cli/managers.rs"]
 mod managers;
+#[cfg(feature = "search-model")]
+#[path = "cli/model.rs"]
+mod model;
 #[path = "cli/output.rs"]
 mod output;
 #[path = "cli/pins.rs"]
