@@ -405,6 +405,35 @@ mod tests {
     }
 
     #[test]
+    fn a_denied_tool_is_known_where_only_listed_tools_resolve() {
+        let router = PrefixRouter::by_name(["a", "b"])
+            .unwrap()
+            .with_listed_tools_only("a")
+            .with_tool_alias("a", "x", "alias");
+        let tools = ["x", "y", "z"].map(Arc::<str>::from);
+        let listed = |permitted: [bool; 3]| {
+            let mut listed = tools.iter().zip(permitted);
+            router.record_tools(
+                "a",
+                &mut listed.by_ref().map(|(name, it)| ListedTool::new(name, it)),
+                true,
+            );
+        };
+        listed([false, false, true]);
+        // The policy rejects it, and gives its reason.
+        assert_eq!(router.resolve_tool("a__y").unwrap().name, "y");
+        for other in ["a__Y", "a__y ", "a__w", "a__x", "a__alias"] {
+            assert!(router.resolve_tool(other).is_none(), "{other}");
+        }
+        assert_eq!(router.pending_servers("a__Y"), ["a".into()]);
+        // Another caller may call it.
+        listed([true, true, true]);
+        assert_eq!(router.resolve_tool("a__y").unwrap().name, "y");
+        assert_eq!(router.expose_tool("a", "y").unwrap(), "a__y");
+        assert_eq!(router.resolve_tool("a__alias").unwrap().name, "x");
+    }
+
+    #[test]
     fn a_name_that_looks_short_is_callable() {
         let long = "x".repeat(70);
         let router = PrefixRouter::new([("a", "")])

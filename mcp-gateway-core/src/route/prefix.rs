@@ -157,7 +157,8 @@ impl PrefixRouter {
         self.with_rules(|rules| rules.prefixes = mode)
     }
 
-    /// Resolves only the names of tools that `server` has listed, and that a policy permits.
+    /// Resolves only the names of tools that `server` has listed. The policy rejects those that the
+    /// caller may not call.
     ///
     /// Otherwise the server decides which names it accepts. If a policy depends on names, a server
     /// that ignores their case or surrounding white space would be called by names that the policy

@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 
 use super::prefixes::Prefixes;
 use super::tool_collision::ToolCollision;
-use super::tool_table::{ToolRules, ToolTable};
+use super::tool_table::{MAX_TOOLS, ToolRules, ToolTable};
 use super::{ListedTool, PrefixMode, ResolvedName};
 
 /// Names of tools by configured rules, and the tools that servers have listed.
@@ -69,7 +69,10 @@ impl ToolNames {
             server,
             name: local,
         } = &resolved;
-        (!self.rules.depends_on_lists(server, local, name)).then_some(resolved)
+        // A tool that is denied is known, so that the policy rejects the call, with its reason.
+        let is_listed = !self.rules.listed_only.contains(server)
+            || self.listed.table.load().is_denied(server, local);
+        (is_listed && !self.rules.depends_on_lists(server, local, name)).then_some(resolved)
     }
 
     /// Returns the servers one of which may have the tool `name`, once it has listed its tools.
@@ -85,7 +88,10 @@ impl ToolNames {
             |ResolvedName {
                  server,
                  name: local,
-             }| { self.rules.depends_on_lists(server, local, name) },
+             }| {
+                self.rules.listed_only.contains(server)
+                    || self.rules.depends_on_lists(server, local, name)
+            },
         );
         pending
             .map(|resolved| resolved.server)
@@ -101,7 +107,8 @@ impl ToolNames {
         }
     }
 
-    /// Records the permitted ones of the tools that `server` has listed.
+    /// Records the permitted ones of the tools that `server` has listed, and the others if only listed
+    /// tools resolve.
     ///
     /// Tools are kept, so that names do not depend on which caller has listed them last.
     pub(super) fn record(
@@ -114,10 +121,13 @@ impl ToolNames {
             return;
         };
         let before = self.listed.table.load();
-        let permitted = tools.filter(|tool| tool.is_permitted);
-        let unknown = permitted.filter(|tool| before.exposed(server, tool.name).is_none());
-        let unknown: Vec<_> = unknown.map(|tool| Arc::clone(tool.name)).collect();
-        if unknown.is_empty() {
+        let keeps_denied = self.rules.listed_only.contains(server);
+        let unknown = tools.filter(|tool| match tool.is_permitted {
+            true => before.exposed(server, tool.name).is_none(),
+            false => keeps_denied && !before.is_denied(server, tool.name),
+        });
+        let (unknown, denied): (Vec<_>, Vec<_>) = unknown.partition(|tool| tool.is_permitted);
+        if unknown.is_empty() && denied.is_empty() {
             return;
         }
         let _writing = self
@@ -132,10 +142,11 @@ impl ToolNames {
         if tools.len() + unknown.len() > MAX_TOOLS {
             tools.clear();
         }
-        tools.extend(unknown);
+        tools.extend(unknown.iter().map(|tool| Arc::clone(tool.name)));
         tools.sort_unstable();
         tools.dedup();
-        let table = ToolTable::new(&self.rules, prefixes, &all);
+        let mut table = ToolTable::new(&self.rules, prefixes, &all);
+        table.denied = before.denied_with(server, &denied);
         let new = table.collisions.iter();
         new.filter(|collision| !before.collisions.contains(collision))
             .for_each(log);
@@ -180,6 +191,3 @@ impl PartialEq for ToolNames {
 }
 
 impl Eq for ToolNames {}
-
-/// Maximum number of recorded tools of a server.
-const MAX_TOOLS: usize = 10_000;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use foldhash::HashMap;
 
-use super::PrefixMode;
 use super::prefixes::Prefixes;
 use super::short_name::{may_be_short, short_name};
 use super::tool_collision::{CollisionEffect, ToolCollision};
+use super::{ListedTool, PrefixMode};
 
 /// Configured rules for the names of tools.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -34,6 +34,8 @@ pub(super) struct ToolTable {
     exposed: HashMap<Arc<str>, ExposedNames>,
     /// Tools that do not have the names that they would have alone.
     pub(super) collisions: Vec<ToolCollision>,
+    /// Tools that no caller who has listed them may call, by server.
+    pub(super) denied: HashMap<Arc<str>, BTreeSet<Arc<str>>>,
 }
 
 /// Names that clients see, by those of a server.
@@ -50,14 +52,13 @@ struct Candidate<'a> {
 }
 
 impl ToolRules {
-    /// Returns `true` if the name that clients see as `name` depends on the listed tools, for a
+    /// Returns `true` if the name that clients see as `name` depends on the other listed tools, for a
     /// tool with the name or alias `local` of `server`.
     pub(super) fn depends_on_lists(&self, server: &Arc<str>, local: &str, name: &str) -> bool {
         let is_alias =
             |(tool, alias): (&Arc<str>, &Arc<str>)| **tool == *local || **alias == *local;
         let mut aliases = self.aliases.get(server).into_iter().flatten();
         self.prefixes != PrefixMode::Always
-            || self.listed_only.contains(server)
             || aliases.any(is_alias)
             || self
                 .max
@@ -128,6 +129,28 @@ impl ToolTable {
     /// for one that is not listed.
     pub(super) fn exposed(&self, server: &str, name: &str) -> Option<Option<&Arc<str>>> {
         Some(self.exposed.get(server)?.get(name)?.as_ref())
+    }
+
+    /// Returns `true` if `server` has listed the tool `name` to callers who may not call it.
+    pub(super) fn is_denied(&self, server: &str, name: &str) -> bool {
+        let denied = self.denied.get(server);
+        denied.is_some_and(|denied| denied.contains(name))
+    }
+
+    /// Returns the denied tools, and `more` of `server`. Beyond [`MAX_TOOLS`], its former ones are
+    /// forgotten until it lists them again.
+    pub(super) fn denied_with(
+        &self,
+        server: &Arc<str>,
+        more: &[ListedTool<'_>],
+    ) -> HashMap<Arc<str>, BTreeSet<Arc<str>>> {
+        let mut all = self.denied.clone();
+        let denied = all.entry(Arc::clone(server)).or_default();
+        if denied.len() + more.len() > MAX_TOOLS {
+            denied.clear();
+        }
+        denied.extend(more.iter().map(|tool| Arc::clone(tool.name)));
+        all
     }
 
     /// Returns the names of the listed tools of all servers.
@@ -265,3 +288,6 @@ fn counted(candidates: &[Candidate<'_>]) -> HashMap<Arc<str>, usize> {
     }
     counts
 }
+
+/// Maximum number of recorded tools of a server.
+pub(super) const MAX_TOOLS: usize = 10_000;

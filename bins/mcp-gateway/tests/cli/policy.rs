@@ -1,7 +1,9 @@
 //! Rules about calls, at the program.
 
+use http::header::AUTHORIZATION;
 use serde_json::{Value, json};
 
+use super::api::request;
 use super::harness::{Folder, Gateway, eventually, run};
 
 const CONFIG: &str = "
@@ -35,6 +37,36 @@ async fn tools(gateway: &Gateway, token: &str) -> Vec<String> {
 async fn call(gateway: &Gateway, token: &str, tool: &str, arguments: Value) -> Value {
     let wire = gateway.wire_with(Some(token));
     wire.call(tool, arguments).await.unwrap().answer()
+}
+
+#[tokio::test]
+async fn the_first_call_of_a_denied_tool_has_the_reason_and_a_record() {
+    let folder = Folder::new();
+    let store = folder.path("gateway.db");
+    let config = format!(
+        "store: {{ sqlite: {store} }}\naudit: {{}}\nservers: [{{ name: demo, builtin: demo }}]\n\
+         auth: {{ tokens: [{{ name: olga, token: {{ env: MCP_GATEWAY_TOKEN }}, admin: true }}] }}\n\
+         policy: {{ rules: [{{ name: sums, effect: deny, tools: [add], reason: finance adds }}] }}\n"
+    );
+    let file = folder.write("gateway.yaml", &config);
+    let gateway = Gateway::serve_with(&file, &[("MCP_GATEWAY_TOKEN", OLGA)]).await;
+    let denied = call(&gateway, OLGA, "demo__add", json!({ "a": 1, "b": 2 })).await;
+    assert!(denied.to_string().contains("finance adds"), "{denied}");
+    let other = call(&gateway, OLGA, "demo__ADD", json!({ "a": 1, "b": 2 })).await;
+    assert_eq!(other["error"]["data"]["reason"], "unknown_tool", "{other}");
+    let token = format!("Bearer {OLGA}");
+    eventually(async || {
+        let path = ("GET", "/audit?limit=100");
+        let found = request(&gateway, path, &[(AUTHORIZATION, &token)], Value::Null).await;
+        let calls = found.body["items"].as_array().unwrap().iter();
+        let calls: Vec<_> = calls.map(Value::to_string).collect();
+        let of_tool: Vec<_> = calls
+            .iter()
+            .filter(|call| call.contains("\"target\":\"add\""))
+            .collect();
+        of_tool.len() == 1 && of_tool[0].contains("denied")
+    })
+    .await;
 }
 
 #[tokio::test]

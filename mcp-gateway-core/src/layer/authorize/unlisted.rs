@@ -5,7 +5,7 @@
 use tower::ServiceExt as _;
 use tower_service::Service;
 
-use super::{Shared, permitted};
+use super::{Shared, denied_error, permitted};
 use crate::call::{Permitted, Routed};
 use crate::jsonrpc::Request;
 use crate::policy::{Decision, PolicyRequest};
@@ -40,7 +40,12 @@ impl Shared {
             Ok(()) | Err(Error::Route(_)) => {}
             Err(error) => return Err(error),
         }
-        self.permit(&call, self.decide(&call))?;
+        let decision = self.decide(&call);
+        if matches!(decision, Decision::Deny { .. }) && self.lacks_entry(&call) {
+            // The reason would tell such a name from that of a hidden tool.
+            return Err(denied_error(&call).into());
+        }
+        self.permit(&call, decision)?;
         inner.oneshot(permitted(call)).await
     }
 
