@@ -18,6 +18,10 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- end -}}
 
+{{- define "mcp-gateway.image" -}}
+{{- printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) -}}
+{{- end -}}
+
 {{- define "mcp-gateway.account" -}}
 {{- if .Values.serviceAccount.create -}}
 {{- .Values.serviceAccount.name | default (include "mcp-gateway.name" .) -}}
@@ -40,5 +44,11 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- $_ := set $config "listen" "0.0.0.0:8080" -}}
 {{- $_ := set $config "replicaUrl" (dict "env" "REPLICA_URL") -}}
 {{- $_ := set $config "hosts" (concat $hosts (.Values.config.hosts | default list) | uniq) -}}
+{{- if .Values.orchestrator.enabled -}}
+{{- $selector := fromYaml (include "mcp-gateway.selector" .) -}}
+{{- $cluster := dict "namespace" (include "mcp-gateway.servers" .) "instance" $name -}}
+{{- $cluster = merge $cluster (dict "bridgeImage" (include "mcp-gateway.image" .) "gatewayLabels" $selector) -}}
+{{- $_ := set $config "kubernetes" (mergeOverwrite $cluster (.Values.config.kubernetes | default dict)) -}}
+{{- end -}}
 {{- toYaml $config -}}
 {{- end -}}
