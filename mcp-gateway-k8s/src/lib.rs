@@ -17,6 +17,7 @@
 //! | `backend`, `pod_client`, `route`, `network`, `forward` | way of calls to pods over HTTP |
 //! | `attach`, `hold` | way of calls to containers that the gateway attaches to |
 //! | `logs` | logs of pods |
+//! | `custom` | objects of the kind `MCPServer` as a source of servers, and their status |
 //!
 //! It knows nothing of MCP beyond the traits of the platform and the data plane, or of who calls.
 
@@ -25,6 +26,7 @@
 mod attach;
 mod backend;
 mod client;
+mod custom;
 mod diagnosis;
 mod drift;
 mod fleet;
@@ -47,4 +49,5 @@ mod slot;
 mod watches;
 
 pub use self::client::ClusterError;
+pub use self::custom::{ServerObject, ServerObjects};
 pub use self::orchestrator::KubernetesOrchestrator;

@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 
 use crate::backend::PodBackend;
 use crate::client::{Access, Client, ClusterError};
+use crate::custom::ServerObjects;
 use crate::fleet::Fleet;
 use crate::hold::Holds;
 use crate::lease::Candidate;
@@ -53,6 +54,7 @@ pub struct KubernetesOrchestrator {
     fleet: Arc<Fleet>,
     network: Network,
     holds: Option<Holds>,
+    objects: Option<ServerObjects>,
     /// They end with it.
     _tasks: JoinSet<()>,
 }
@@ -123,6 +125,15 @@ impl KubernetesOrchestrator {
             };
             tasks.spawn(candidate.run(sender));
         }
+        let objects = cluster
+            .objects
+            .then(|| ServerObjects::new(client.kube.clone(), &namespace));
+        if let Some(objects) = &objects {
+            let (following, writing) = (Arc::clone(objects.shared()), Arc::clone(objects.shared()));
+            let (fleet, leads) = (Arc::clone(&fleet), leads.clone());
+            tasks.spawn(async move { following.follow().await });
+            tasks.spawn(async move { writing.write_statuses(&fleet, leads).await });
+        }
         let reconciler = Reconciler {
             fleet: Arc::clone(&fleet),
             objects: Objects(client.kube.clone()),
@@ -136,6 +147,7 @@ impl KubernetesOrchestrator {
             client,
             fleet,
             holds,
+            objects,
             _tasks: tasks,
         }
     }
@@ -144,6 +156,12 @@ impl KubernetesOrchestrator {
     #[cfg(test)]
     pub(crate) fn slot(&self, name: &str) -> Arc<crate::slot::Slot> {
         self.fleet.slot(&name.into())
+    }
+
+    /// Returns the objects of the kind `MCPServer`, if they are a source of servers.
+    #[must_use]
+    pub fn server_objects(&self) -> Option<ServerObjects> {
+        self.objects.clone()
     }
 
     /// Returns the number of requests to the API server since the start.

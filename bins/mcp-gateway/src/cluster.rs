@@ -4,24 +4,28 @@ use std::sync::Arc;
 
 #[cfg(feature = "kubernetes")]
 use anyhow::Context as _;
+#[cfg(not(feature = "kubernetes"))]
 use anyhow::bail;
 #[cfg(feature = "kubernetes")]
 use mcp_gateway_k8s::KubernetesOrchestrator;
 use mcp_gateway_platform::orchestrator::Orchestrator;
 use mcp_gateway_platform::spec::Cluster;
 
-/// Connects to `cluster`.
+use crate::objects::Objects;
+
+/// Connects to `cluster`. Returns the objects of it that define servers, if they do.
 ///
 /// # Errors
 ///
 /// Fails if no access to it is configured, or the access is invalid.
 #[cfg(feature = "kubernetes")]
-pub(crate) async fn connect(cluster: &Cluster) -> anyhow::Result<Arc<dyn Orchestrator>> {
-    if cluster.objects {
-        bail!("kubernetes.source.objects: objects of the cluster are no source of servers yet");
-    }
+pub(crate) async fn connect(
+    cluster: &Cluster,
+) -> anyhow::Result<(Arc<dyn Orchestrator>, Option<Objects>)> {
     let orchestrator = KubernetesOrchestrator::start(cluster).await;
-    Ok(Arc::new(orchestrator.context("kubernetes")?))
+    let orchestrator = orchestrator.context("kubernetes")?;
+    let objects = orchestrator.server_objects().map(Objects);
+    Ok((Arc::new(orchestrator), objects))
 }
 
 /// Connects to no cluster.
@@ -30,6 +34,8 @@ pub(crate) async fn connect(cluster: &Cluster) -> anyhow::Result<Arc<dyn Orchest
 ///
 /// Fails always: this program has been built without an orchestrator.
 #[cfg(not(feature = "kubernetes"))]
-pub(crate) async fn connect(_: &Cluster) -> anyhow::Result<Arc<dyn Orchestrator>> {
+pub(crate) async fn connect(
+    _: &Cluster,
+) -> anyhow::Result<(Arc<dyn Orchestrator>, Option<Objects>)> {
     bail!("kubernetes: this program has been built without the feature kubernetes")
 }

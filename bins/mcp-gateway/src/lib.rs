@@ -23,6 +23,7 @@ mod files;
 mod lock;
 mod logging;
 mod model;
+mod objects;
 mod output;
 mod serve;
 mod signals;

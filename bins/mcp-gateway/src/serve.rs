@@ -13,11 +13,14 @@ use anyhow::{Context as _, anyhow};
 use mcp_gateway_code::Sandbox;
 use mcp_gateway_core::{Serve, Workers};
 use mcp_gateway_platform::Platform;
+use mcp_gateway_platform::orchestrator::Orchestrator;
+use mcp_gateway_platform::spec::PlatformSpec;
 use tokio::net::TcpListener;
 
 use crate::banner;
 use crate::builtins::{NAMES, builtins};
 use crate::cluster;
+use crate::objects::Objects;
 use crate::output::eprint_line;
 use crate::signals::{SignalAction, Signals};
 use crate::source::{ConfigSource, ResolvedConfig};
@@ -40,16 +43,17 @@ pub(crate) async fn run(
     let mut signals = Signals::listen().context("cannot register signal handlers")?;
     let listener = bind(ready.config.serving.listen, "--listen").await?;
     let address = listener.local_addr()?;
-    let spec = &ready.config.platform;
+    let mut spec = ready.config.platform.clone();
+    let (orchestrator, objects) = connect(&mut spec).await?;
     let base = spec.fixed.base_url(address);
-    let builder = Platform::builder(spec.clone(), address)
+    let builder = Platform::builder(spec, address)
         .with_builtins(builtins())
         .with_registry(Arc::new(StoredEntries::new(NAMES)))
         .with_library(Entry::all().iter().map(Entry::to_registry));
     #[cfg(feature = "code-mode")]
     let builder = builder.with_script_runner(Arc::new(Sandbox::of_this_program(["run-script"])?));
-    let builder = match &spec.fixed.cluster {
-        Some(cluster) => builder.with_orchestrator(cluster::connect(cluster).await?),
+    let builder = match orchestrator {
+        Some(orchestrator) => builder.with_orchestrator(orchestrator),
         None => builder,
     };
     let platform = builder.start().await?;
@@ -77,6 +81,7 @@ pub(crate) async fn run(
         config: ready.config,
         platform,
         source,
+        objects,
     };
     let (platform, ending) = following.until_end(&mut signals, serving, background).await;
     match ending {
@@ -90,6 +95,21 @@ pub(crate) async fn run(
     // Tasks on worker threads live as long as the workers.
     drop(workers);
     Ok(())
+}
+
+/// Connects to the cluster of `spec`, if it has one, and adds the servers that its objects define.
+async fn connect(
+    spec: &mut PlatformSpec,
+) -> anyhow::Result<(Option<Arc<dyn Orchestrator>>, Option<Objects>)> {
+    let Some(cluster) = &spec.fixed.cluster else {
+        return Ok((None, None));
+    };
+    let (orchestrator, mut objects) = cluster::connect(cluster).await?;
+    if let Some(objects) = &mut objects {
+        objects.listed().await?;
+        *spec = objects.add_to(spec).await;
+    }
+    Ok((Some(orchestrator), objects))
 }
 
 /// Starts the threads that serve connections.
@@ -124,6 +144,8 @@ struct Supervisor {
     platform: Platform,
     source: ConfigSource,
     watch: FileWatcher,
+    /// Objects of the cluster that define servers.
+    objects: Option<Objects>,
 }
 
 impl Supervisor {
@@ -140,6 +162,12 @@ impl Supervisor {
                 () = &mut serving => return (self.platform, ShutdownOutcome::Drained),
                 () = &mut background => false,
                 () = self.watch.changed() => true,
+                () = changed(&mut self.objects) => {
+                    if !self.platform.drain().is_draining() {
+                        self.apply_objects().await;
+                    }
+                    false
+                }
                 request = signals.next() => match request {
                     SignalAction::Reload => true,
                     SignalAction::Stop if self.platform.drain().is_draining() => {
@@ -154,6 +182,27 @@ impl Supervisor {
             };
             if reload && !self.platform.drain().is_draining() {
                 self.reload().await;
+            }
+        }
+    }
+
+    /// Returns the spec of `config`, with the servers of objects.
+    async fn spec(&mut self, config: &Config) -> PlatformSpec {
+        match &mut self.objects {
+            Some(objects) => objects.add_to(&config.platform).await,
+            None => config.platform.clone(),
+        }
+    }
+
+    /// Applies changed objects.
+    async fn apply_objects(&mut self) {
+        let config = self.config.clone();
+        let spec = self.spec(&config).await;
+        match self.platform.apply(&spec) {
+            Ok(rollout) => tracing::info!(servers = %rollout, "objects of the cluster loaded"),
+            Err(error) => {
+                let error = anyhow!(error);
+                tracing::error!("cannot apply the objects of the cluster: {error:#}");
             }
         }
     }
@@ -185,7 +234,8 @@ impl Supervisor {
         if ready.uses_owner_token && self.has_other_tokens(&ready.config) {
             tracing::warn!("no `auth` configured; only the owner token is accepted");
         }
-        let rollout = match self.platform.apply(&ready.config.platform) {
+        let spec = self.spec(&ready.config).await;
+        let rollout = match self.platform.apply(&spec) {
             Ok(rollout) => rollout,
             Err(error) => {
                 let error = anyhow!(error);
@@ -199,6 +249,14 @@ impl Supervisor {
             tracing::warn!(key, "restart required for this key to take effect");
         }
         self.config = ready.config;
+    }
+}
+
+/// Waits until `objects` have changed; forever without any.
+async fn changed(objects: &mut Option<Objects>) {
+    match objects {
+        Some(objects) => objects.changed().await,
+        None => pending().await,
     }
 }
 

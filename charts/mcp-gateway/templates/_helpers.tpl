@@ -48,6 +48,9 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- $selector := fromYaml (include "mcp-gateway.selector" .) -}}
 {{- $cluster := dict "namespace" (include "mcp-gateway.servers" .) "instance" $name -}}
 {{- $cluster = merge $cluster (dict "bridgeImage" (include "mcp-gateway.image" .) "gatewayLabels" $selector) -}}
+{{- if .Values.orchestrator.objects -}}
+{{- $_ := set $cluster "source" (dict "objects" true) -}}
+{{- end -}}
 {{- $_ := set $config "kubernetes" (mergeOverwrite $cluster (.Values.config.kubernetes | default dict)) -}}
 {{- end -}}
 {{- toYaml $config -}}

@@ -302,3 +302,91 @@ async fn kube_calls_go_on_while_the_control_plane_is_down() {
     println!("policy is there again after {:?}", began.elapsed());
     assert_eq!(place.pods().await, before);
 }
+
+/// Object of the kind `MCPServer` with the keys of `kubernetes`.
+fn object(name: &str, keys: &str) -> String {
+    format!(
+        "apiVersion: mcp-gateway.dev/v1alpha1
+kind: MCPServer
+metadata: {{ name: {name} }}
+spec: {{ kubernetes: {{ pullPolicy: Never, {keys} }} }}
+"
+    )
+}
+
+#[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a story of a few objects")]
+async fn kube_objects_are_servers() {
+    let place = Place::new(KubeNode::shared().await.unwrap()).await;
+    let place = place.with_everything().await;
+    let definition = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../charts/mcp-gateway/crds/mcpserver.yaml"
+    );
+    let apply = ["apply", "--filename", definition];
+    place.node.run(&apply).await.unwrap();
+    let established = [
+        "wait",
+        "--for=condition=Established",
+        "crd/mcpservers.mcp-gateway.dev",
+    ];
+    place.node.run(&established).await.unwrap();
+    let (node, namespace) = (&place.node, &place.namespace);
+    let good = object("good", &bridged());
+    namespace.apply(node, &good).await.unwrap();
+    let config = place.write(&format!("{NEAR}\n  source: {{ objects: true }}"), &[]);
+    let mut gateway = serve(&config).await;
+    echo(&gateway, "good").await;
+
+    // The schema refuses what is wrong, and the gateway the rest.
+    let refused = namespace
+        .apply(node, &object("none", "transport: pipe"))
+        .await;
+    assert!(refused.unwrap_err().to_string().contains("image"));
+    let began = Instant::now();
+    let bad = object("bad", &format!("{}, sleep: soon", bridged()));
+    namespace.apply(node, &bad).await.unwrap();
+    let accepted = "jsonpath={.status.conditions[?(@.type==\"Accepted\")].message}";
+    let message = async |name: &str| {
+        let get = ["get", "mcpserver", name, "--output", accepted];
+        namespace.run(node, &get).await.unwrap()
+    };
+    let told = async {
+        while !message("bad").await.contains("spec.kubernetes.sleep") {
+            sleep(Duration::from_millis(100)).await;
+        }
+    };
+    timeout(SLOWLY, told).await.unwrap();
+    println!("invalid object: told after {:?}", began.elapsed());
+    let state = [
+        "get",
+        "mcpserver",
+        "good",
+        "--output",
+        "jsonpath={.status.state}",
+    ];
+    let running = async {
+        while namespace.run(node, &state).await.unwrap() != "running" {
+            sleep(Duration::from_millis(100)).await;
+        }
+    };
+    timeout(SLOWLY, running).await.unwrap();
+
+    // A restart replaces no pods; the end of an object ends them.
+    let before = place.pods().await;
+    gateway.signal(rustix::process::Signal::TERM);
+    gateway.finish().await;
+    let gateway = serve(&config).await;
+    echo(&gateway, "good").await;
+    assert_eq!(place.pods().await, before);
+    let began = Instant::now();
+    let delete = ["delete", "mcpserver", "good"];
+    namespace.run(node, &delete).await.unwrap();
+    let gone = async {
+        while !place.pods().await.is_empty() {
+            sleep(Duration::from_millis(200)).await;
+        }
+    };
+    timeout(SLOWLY, gone).await.unwrap();
+    println!("deleted object: no pods after {:?}", began.elapsed());
+}
