@@ -138,3 +138,55 @@ fn read(spec: &DynamicSpec, object: &ServerObject) -> Result<ServerSpec, String>
 
 /// Time in which the objects must have been listed.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+#[cfg(all(test, feature = "kubernetes"))]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn invalid_objects_cost_themselves_alone() {
+        let mut spec = DynamicSpec::default();
+        let builtin = ServerSpec::new("demo", ServerRuntime::Builtin("demo".into()));
+        spec.add_servers([builtin]);
+        let pods = json!({ "kubernetes": { "image": "a", "command": "a" } });
+        let objects = [
+            ("demo", pods.clone()),
+            ("time", pods),
+            (
+                "notes",
+                json!({ "prefix": "time", "kubernetes": { "image": "a", "command": "a" } }),
+            ),
+            ("program", json!({ "process": { "command": "a" } })),
+            (
+                "both",
+                json!({ "process": { "command": "a" }, "kubernetes": { "image": "a" } }),
+            ),
+            (
+                "patched",
+                json!({ "kubernetes": { "image": "a", "command": "a", "patch": {} } }),
+            ),
+        ];
+        let objects = objects.map(|(name, spec)| ServerObject::new(name, spec));
+        let rejected = merge(&mut spec, &objects);
+        let names: Vec<_> = spec.servers.iter().map(|server| &*server.name).collect();
+        assert_eq!(names, ["demo", "time"], "{rejected:?}");
+        for (name, reason) in [
+            ("demo", "metadata.name"),
+            ("notes", "spec.prefix"),
+            ("program", "spec.kubernetes"),
+            ("both", "spec"),
+            ("patched", "spec.kubernetes.patch"),
+        ] {
+            assert!(
+                rejected[name].starts_with(reason),
+                "{name}: {}",
+                rejected[name]
+            );
+        }
+        // What runs of it is not deleted.
+        assert!(spec.unreadable.contains(&"patched".into()));
+        assert!(!spec.unreadable.contains(&"demo".into()));
+    }
+}

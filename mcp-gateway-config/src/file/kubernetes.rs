@@ -175,8 +175,11 @@ fn check_texts(server: &KubernetesServer, field: &Field<'_>) {
         let Some(list) = field.get(key) else {
             continue;
         };
-        let parts = list.items().filter(|_| list.is_list());
-        for part in parts.unwrap_or_else(|| vec![list.clone()]) {
+        let parts = match list.is_list() {
+            true => list.items().unwrap_or_default(),
+            false => vec![list.clone()],
+        };
+        for part in parts {
             if part.is_scalar() && part.text().is_some_and(refers) {
                 part.error(NO_INPUTS);
             }
