@@ -158,7 +158,8 @@ impl Server {
         let server = upstream::UpstreamServer::builder("only", process)
             .with_roots(upstream::RootsPolicy::inside(["/"]))
             .build();
-        (Backends::new().with("only", "", server).start().await, None)
+        let backends = Backends::new().with("only", "", server);
+        (backends.isolating_tasks().start().await, None)
     }
 }
 
