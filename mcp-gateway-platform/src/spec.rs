@@ -438,6 +438,8 @@ mod tests {
             spec.servers[0].sessions = SessionPolicy::Shared;
         }));
         assert!(!isolates(builtin(), &|_| {}));
+        let pods = ServerRuntime::Kubernetes(Arc::new(KubernetesServer::new("image")));
+        assert!(!isolates(pods, &|_| {}), "a pod has one process for all");
         // Sessions of their own are the choice of the gateway, not of the server.
         assert!(!isolates(builtin(), &|spec| {
             spec.servers[0].sessions = SessionPolicy::PerPrincipal;

@@ -103,14 +103,11 @@ impl ServerSpec {
         }
     }
 
-    /// Returns `true` if a program runs for each caller, or for each of its sessions.
+    /// Returns `true` if a program runs for each caller, or for each of its sessions. The sessions of
+    /// a pod reach one process.
     pub(super) fn has_process_per_caller(&self) -> bool {
-        let is_program = match &self.transport {
-            ServerRuntime::Process(_) => true,
-            ServerRuntime::Kubernetes(server) => server.transport == PodTransport::Bridge,
-            ServerRuntime::Builtin(_) | ServerRuntime::Remote(_) => false,
-        };
-        is_program && self.sessions != SessionPolicy::Shared
+        matches!(self.transport, ServerRuntime::Process(_))
+            && self.sessions != SessionPolicy::Shared
     }
 
     /// Returns `true` if the server of `other` is started and reached in the same way as this one,
