@@ -323,10 +323,12 @@ impl DynamicSpec {
             .iter()
             .map(|server| (Arc::clone(&server.name), Arc::clone(&server.prefix)));
         let mut router = PrefixRouter::new(prefixes)?;
+        let scopes = self.tool_scopes(gateway);
         for server in servers {
             let assigned = gateway.assignment(&server.name);
             let assigned = assigned.filter(|assigned| assigned.tools.is_some());
-            if assigned.is_some() || self.restricts_tools(gateway, server) {
+            let is_named = scopes.iter().any(|scope| scope.names_server(&server.name));
+            if assigned.is_some() || !server.tools.is_empty() || is_named {
                 router = router.with_listed_tools_only(Arc::clone(&server.name));
             }
             if self.auth.has_one_caller() || server.has_process_per_caller() {

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use mcp_gateway_limits::Limit;
 use mcp_gateway_policy::result::{ResultRule, ResultRules};
-use mcp_gateway_policy::{Rule, Rules};
+use mcp_gateway_policy::{Rule, Rules, Scope};
 
-use super::{DynamicSpec, GatewaySpec, ServerSpec};
+use super::{DynamicSpec, GatewaySpec};
 
 /// Ordered rules about the calls of all gateways.
 ///
@@ -60,22 +60,20 @@ impl PolicySpec {
 }
 
 impl DynamicSpec {
-    /// Returns `true` if the filter of `server`, or a rule, a rule about results or a limit at `gateway`
-    /// names tools of it.
+    /// Returns the scopes of the rules, rules about results and limits at `gateway` that name tools.
     ///
     /// A server that ignores case or white space would run such a tool under another name, which the
-    /// rule does not have. Only listed names of such a server can be called.
-    pub(super) fn restricts_tools(&self, gateway: &GatewaySpec, server: &ServerSpec) -> bool {
+    /// rule does not have. Only listed names of a server in such a scope can be called.
+    pub(super) fn tool_scopes(&self, gateway: &GatewaySpec) -> Vec<&Scope> {
         let rules = self.policy.rules.iter().filter(|rule| rule.names_tools());
         let results = self.policy.results.iter();
         let results = results.filter(|rule| rule.names_tools());
         let limits = self.call_limits.limits.iter().map(Limit::scope);
-        let mut scopes = rules
+        rules
             .map(Rule::scope)
             .chain(results.map(ResultRule::scope))
-            .chain(limits.filter(|scope| scope.names_tools()));
-        !server.tools.is_empty()
-            || scopes
-                .any(|scope| scope.names_gateway(&gateway.name) && scope.names_server(&server.name))
+            .chain(limits.filter(|scope| scope.names_tools()))
+            .filter(|scope| scope.names_gateway(&gateway.name))
+            .collect()
     }
 }
