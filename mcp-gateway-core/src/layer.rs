@@ -79,6 +79,7 @@ pub mod authenticate;
 pub mod authorize;
 mod call_service;
 pub mod cors;
+pub mod deferred;
 pub mod dispatch;
 pub mod drain_body;
 pub mod elicit_connections;

@@ -60,7 +60,6 @@
 //! # }
 //! ```
 
-mod future;
 mod unlisted;
 
 use std::sync::Arc;
@@ -69,7 +68,7 @@ use std::task::{Context, Poll};
 use tower_layer::Layer;
 use tower_service::Service;
 
-pub use self::future::AuthorizeFuture;
+use super::deferred::Deferred;
 use super::gate::Gate;
 use crate::approval::{ApprovalRequest, ApprovalSubject, ApprovalTerms, Unapproved, Verdict};
 use crate::call::{Permitted, Routed};
@@ -149,7 +148,7 @@ where
 {
     type Response = Reply;
     type Error = Error;
-    type Future = AuthorizeFuture<S::Future>;
+    type Future = Deferred<Gate<S::Future>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)
@@ -163,9 +162,9 @@ where
             let inner = std::mem::replace(&mut self.inner, next);
             let shared = Arc::clone(&self.shared);
             let work = async move { shared.list_and_decide(inner, call).await };
-            return AuthorizeFuture::undecided(work);
+            return Deferred::pending(work);
         }
-        AuthorizeFuture::decided(match self.shared.permit(&call, decision) {
+        Deferred::direct(match self.shared.permit(&call, decision) {
             Ok(()) => Gate::forward(self.inner.call(permitted(call))),
             Err(error) => Gate::reject(error),
         })

@@ -22,10 +22,9 @@ mod destination;
 mod discover;
 mod extensions;
 mod fan_out;
-mod future;
 mod implementation;
 mod listen;
-mod lists;
+pub(super) mod lists;
 mod omissions;
 mod opened_apps;
 mod pages;
@@ -53,7 +52,6 @@ use tower_service::Service;
 use self::apps::AppIndex;
 use self::destination::Destination;
 use self::fan_out::missing_name;
-pub use self::future::DispatchFuture;
 pub use self::implementation::Implementation;
 use self::omissions::Omissions;
 pub(super) use self::placeholders::NAME as PLACEHOLDER;
@@ -62,6 +60,7 @@ use self::tool_search::Search;
 pub use self::tool_search::ToolSearch;
 use crate::call::Routed;
 use crate::catalog::{ListKind, Listing};
+use crate::layer::deferred::Deferred;
 use crate::policy::Policy;
 use crate::protocol::Method;
 use crate::route::ToolRouter;
@@ -272,7 +271,7 @@ where
 {
     type Response = Reply;
     type Error = Error;
-    type Future = DispatchFuture<S::Future>;
+    type Future = Deferred<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)
@@ -281,29 +280,29 @@ where
     fn call(&mut self, call: Call) -> Self::Future {
         if let Some(tool) = self.shared.search_tool(&call) {
             let (shared, inner) = (Arc::clone(&self.shared), self.inner.clone());
-            return DispatchFuture::pending(async move {
-                shared.call_search_tool(tool, inner, call).await
-            });
+            return Deferred::pending(
+                async move { shared.call_search_tool(tool, inner, call).await },
+            );
         }
         match self.shared.destination(&call) {
             Destination::Server(target) => {
                 let edits = self.shared.reply_edits(&call, &target);
                 let reply = self.inner.call(call.advance(|()| Routed::new(target)));
                 match edits {
-                    None => DispatchFuture::direct(reply),
+                    None => Deferred::direct(reply),
                     Some(edits) => {
-                        DispatchFuture::pending(async move { edits.apply(reply.await?).await })
+                        Deferred::pending(async move { edits.apply(reply.await?).await })
                     }
                 }
             }
-            Destination::Refused(error) => DispatchFuture::pending(std::future::ready(Err(*error))),
+            Destination::Refused(error) => Deferred::pending(std::future::ready(Err(*error))),
             Destination::Unlisted => {
                 let (shared, inner) = (Arc::clone(&self.shared), self.inner.clone());
-                DispatchFuture::pending(async move { shared.call_unlisted(inner, call).await })
+                Deferred::pending(async move { shared.call_unlisted(inner, call).await })
             }
             Destination::Servers => {
                 let (shared, inner) = (Arc::clone(&self.shared), self.inner.clone());
-                DispatchFuture::pending(async move { shared.to_many(inner, call).await })
+                Deferred::pending(async move { shared.to_many(inner, call).await })
             }
         }
     }

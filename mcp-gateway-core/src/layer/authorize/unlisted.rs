@@ -7,10 +7,9 @@ use tower_service::Service;
 
 use super::{Shared, denied_error, permitted};
 use crate::call::{Permitted, Routed};
-use crate::jsonrpc::Request;
+use crate::layer::dispatch::lists::{list_request, parsed};
 use crate::policy::{Decision, PolicyRequest};
 use crate::protocol::ListKind;
-use crate::reply;
 use crate::route::Feature;
 use crate::{Call, Error, Reply};
 
@@ -55,15 +54,14 @@ impl Shared {
     where
         S: Service<Call<Permitted>, Response = Reply, Error = Error>,
     {
-        let (kind, server) = (ListKind::Tools, &call.target().server);
-        let (request, method) = (call.request(), kind.method());
-        let request = Request::new(request.id(), &method, &request.meta_params());
-        let list = call.for_request(request, Routed::to_server(server, &method));
+        let server = &call.target().server;
+        let request = list_request(ListKind::Tools, call);
+        let stage = Routed::to_server(server, request.method());
+        let list = call.for_request(request, stage);
         if self.decide(&list) != Decision::Allow {
             return Ok(());
         }
-        let answer = inner.oneshot(permitted(list)).await?;
-        let listing = reply::listing(answer, server, kind).await;
-        listing.map(drop).map_err(Error::of_server(server))
+        let answer = inner.oneshot(permitted(list)).await;
+        parsed(answer, server, ListKind::Tools).await.map(drop)
     }
 }

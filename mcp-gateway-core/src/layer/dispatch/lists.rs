@@ -255,13 +255,13 @@ impl Shared {
 }
 
 /// Returns a request for the list `kind`.
-pub(super) fn list_request(kind: ListKind, call: &Call) -> Request {
+pub(in crate::layer) fn list_request<S>(kind: ListKind, call: &Call<S>) -> Request {
     let request = call.request();
     Request::new(request.id(), &kind.method(), &request.meta_params())
 }
 
 /// Returns the list in the answer of `server`.
-pub(super) async fn parsed(
+pub(in crate::layer) async fn parsed(
     answer: Result<Reply, Error>,
     server: &Arc<str>,
     kind: ListKind,

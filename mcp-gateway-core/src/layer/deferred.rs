@@ -1,4 +1,4 @@
-//! The response future of the layer, without an allocation for a call that is only forwarded.
+//! Response future of layers that may have to wait before they forward a call.
 
 use std::fmt;
 use std::future::Future;
@@ -10,9 +10,11 @@ use pin_project_lite::pin_project;
 use crate::{BoxFuture, Error, Reply};
 
 pin_project! {
-    /// The response future of [`Dispatch`].
+    /// The response future of a layer that forwards a call at once, or works for it first.
+    ///
+    /// A call that is only forwarded needs no allocation.
     #[must_use = "futures do nothing unless polled"]
-    pub struct DispatchFuture<F> {
+    pub struct Deferred<F> {
         #[pin]
         state: State<F>,
     }
@@ -31,16 +33,16 @@ pin_project! {
     }
 }
 
-impl<F> DispatchFuture<F> {
+impl<F> Deferred<F> {
     /// Returns the future of a call that is forwarded without further work; needs no allocation.
-    pub(super) fn direct(future: F) -> Self {
+    pub(in crate::layer) fn direct(future: F) -> Self {
         Self {
             state: State::Direct { future },
         }
     }
 
     /// Returns the future of a call that involves further work.
-    pub(super) fn pending(
+    pub(in crate::layer) fn pending(
         future: impl Future<Output = Result<Reply, Error>> + Send + 'static,
     ) -> Self {
         Self {
@@ -51,7 +53,7 @@ impl<F> DispatchFuture<F> {
     }
 }
 
-impl<F: Future<Output = Result<Reply, Error>>> Future for DispatchFuture<F> {
+impl<F: Future<Output = Result<Reply, Error>>> Future for Deferred<F> {
     type Output = Result<Reply, Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -62,8 +64,8 @@ impl<F: Future<Output = Result<Reply, Error>>> Future for DispatchFuture<F> {
     }
 }
 
-impl<F> fmt::Debug for DispatchFuture<F> {
+impl<F> fmt::Debug for Deferred<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DispatchFuture").finish_non_exhaustive()
+        f.debug_struct("Deferred").finish_non_exhaustive()
     }
 }
