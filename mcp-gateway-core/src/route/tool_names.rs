@@ -57,7 +57,8 @@ impl ToolNames {
         prefixes: &Prefixes,
         name: &'a str,
     ) -> Option<ResolvedName<'a>> {
-        if let Some((server, tool)) = self.listed.table.load().origin(name) {
+        let table = self.listed.table.load();
+        if let Some((server, tool)) = table.origin(name) {
             let server = Arc::clone(server);
             return Some(match name.strip_suffix(&**tool) {
                 Some(prefix) => ResolvedName::new(server, &name[prefix.len()..]),
@@ -70,8 +71,7 @@ impl ToolNames {
             name: local,
         } = &resolved;
         // A tool that is denied is known, so that the policy rejects the call, with its reason.
-        let is_listed = !self.rules.listed_only.contains(server)
-            || self.listed.table.load().is_denied(server, local);
+        let is_listed = !self.rules.listed_only.contains(server) || table.is_denied(server, local);
         (is_listed && !self.rules.depends_on_lists(server, local, name)).then_some(resolved)
     }
 

@@ -47,13 +47,8 @@ pub struct ToolSearch {
 /// Runners are left out, because they belong to the process.
 impl PartialEq for ToolSearch {
     fn eq(&self, other: &Self) -> bool {
-        let of = |it: &Self| {
-            (
-                it.scripts,
-                it.model.as_ref().map(|model| model.fingerprint()),
-            )
-        };
-        self.visible == other.visible && of(self) == of(other)
+        let model = |it: &Self| it.model.as_ref().map(|model| model.fingerprint());
+        (&self.visible, self.scripts, model(self)) == (&other.visible, other.scripts, model(other))
     }
 }
 
