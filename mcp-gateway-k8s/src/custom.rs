@@ -18,6 +18,9 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
+use crate::pause::Pause;
+use crate::watches::{QUIET, WATCH_SECONDS};
+
 /// Objects of the kind `MCPServer` in the namespace of a gateway, as a source of servers.
 ///
 /// A program reads their specs as it reads entries of a store, adds the servers to each spec of a
@@ -119,20 +122,19 @@ impl Shared {
     /// Follows the objects, and lists them again whenever the watch breaks.
     pub(crate) async fn follow(&self) {
         let config = Config::default().timeout(WATCH_SECONDS);
-        let mut pause = MIN_PAUSE;
+        let mut pause = Pause::default();
         loop {
             let mut events = pin!(watcher::watcher(self.api.clone(), config.clone()));
             let mut listing = BTreeMap::new();
             while let Ok(Some(event)) = timeout(QUIET, events.next()).await {
                 match event {
                     Ok(event) => {
-                        pause = MIN_PAUSE;
+                        pause.reset();
                         self.apply(event, &mut listing);
                     }
                     Err(error) => {
                         tracing::warn!(%error, "objects of the kind MCPServer not watched");
-                        sleep(pause).await;
-                        pause = (pause * 2).min(MAX_PAUSE);
+                        sleep(pause.next()).await;
                     }
                 }
             }
@@ -184,11 +186,3 @@ fn server((name, object): (&String, &DynamicObject)) -> Option<ServerObject> {
 
 /// Time for further changes, before the program is told of one.
 const DEBOUNCE: Duration = Duration::from_millis(200);
-/// Pause after the first failure of the watch.
-const MIN_PAUSE: Duration = Duration::from_millis(250);
-/// Longest pause after failures.
-const MAX_PAUSE: Duration = Duration::from_secs(8);
-/// Time after which the API server ends a watch, in seconds.
-const WATCH_SECONDS: u32 = 290;
-/// Time without an event after which everything is listed anew.
-const QUIET: Duration = Duration::from_secs(600);

@@ -138,8 +138,8 @@ impl Objects {
         name: &str,
         change: &Value,
     ) -> Result<Deployment, Refusal> {
-        let api = self.api::<Deployment>(namespace);
-        bounded(api.patch(name, &managed_by(MARKER), &Patch::Merge(change))).await
+        self.patch(namespace, name, MARKER, &Patch::Merge(change))
+            .await
     }
 
     /// Removes what others have added to the Deployment `name`.
@@ -149,8 +149,19 @@ impl Objects {
         name: &str,
         change: &Value,
     ) -> Result<Deployment, Refusal> {
+        self.patch(namespace, name, APPLIER, &Patch::Strategic(change))
+            .await
+    }
+
+    async fn patch(
+        &self,
+        namespace: &str,
+        name: &str,
+        manager: &str,
+        change: &Patch<&Value>,
+    ) -> Result<Deployment, Refusal> {
         let api = self.api::<Deployment>(namespace);
-        bounded(api.patch(name, &managed_by(APPLIER), &Patch::Strategic(change))).await
+        bounded(api.patch(name, &managed_by(manager), change)).await
     }
 
     /// Deletes the object `name`, if it still is the one with `uid`.
@@ -175,7 +186,8 @@ impl Objects {
     }
 }
 
-fn managed_by(manager: &str) -> PatchParams {
+/// Returns the parameters of a change by `manager`.
+pub(crate) fn managed_by(manager: &str) -> PatchParams {
     PatchParams {
         field_manager: Some(manager.to_owned()),
         ..PatchParams::default()

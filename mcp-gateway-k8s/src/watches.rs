@@ -21,6 +21,7 @@ use crate::fleet::{Fleet, Problem};
 use crate::names;
 use crate::objects::Refusal;
 use crate::observed::{Key, Tracked, is_newer, warning};
+use crate::pause::Pause;
 
 /// Observes the objects of the servers of `fleet`, in all namespaces that it has servers in.
 pub(crate) async fn run(client: &Client, fleet: &Fleet) {
@@ -228,35 +229,10 @@ fn problem(kind: &str, error: &watcher::Error) -> Problem {
     }
 }
 
-/// Pause after failures, which grows. That of the library grows to half a minute, and a cluster is
-/// back sooner after a restart of its API server.
-#[derive(Debug, Default)]
-struct Pause(u32);
-
-impl Pause {
-    fn is_first(&self) -> bool {
-        self.0 == 0
-    }
-
-    fn reset(&mut self) {
-        self.0 = 0;
-    }
-
-    fn next(&mut self) -> Duration {
-        let pause = MIN_PAUSE * 2_u32.pow(self.0.min(MAX_DOUBLINGS));
-        self.0 = self.0.saturating_add(1);
-        pause
-    }
-}
-
-/// Pause after the first failure of a watch.
-const MIN_PAUSE: Duration = Duration::from_millis(250);
-/// Maximum number of doublings of the pause: the longest one is 8 s.
-const MAX_DOUBLINGS: u32 = 5;
 /// Time after which the API server ends a watch, so that lost ones do not stay, in seconds.
-const WATCH_SECONDS: u32 = 290;
+pub(crate) const WATCH_SECONDS: u32 = 290;
 /// Maximum time of each step of a list.
 const LIST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time without an event after which everything is listed anew: longer than the API server keeps a
 /// watch.
-const QUIET: Duration = Duration::from_secs(600);
+pub(crate) const QUIET: Duration = Duration::from_secs(600);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{DynamicObject, Patch, PatchParams};
+use kube::api::{DynamicObject, Patch};
 use mcp_gateway_platform::orchestrator::{DeploymentState, DeploymentStatus};
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -12,7 +12,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::Shared;
 use crate::fleet::Fleet;
 use crate::names::APPLIER;
-use crate::objects::bounded;
+use crate::objects::{bounded, managed_by};
 
 impl Shared {
     /// Writes the status of objects whose state has changed, while this process leads.
@@ -47,10 +47,7 @@ impl Shared {
 
     async fn write(&self, name: &str, status: Value) {
         let change = json!({"status": status});
-        let params = PatchParams {
-            field_manager: Some(APPLIER.to_owned()),
-            ..PatchParams::default()
-        };
+        let params = managed_by(APPLIER);
         let patch = Patch::Merge(&change);
         match bounded(self.api.patch_status(name, &params, &patch)).await {
             // The watch may be late.
