@@ -9,7 +9,7 @@ use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Command, ExitCode, ExitStatus};
 
 use anyhow::Context as _;
-use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, wait};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -67,27 +67,16 @@ fn collect(child: Pid) -> Option<ExitCode> {
     let mut code = None;
     while let Ok(Some((process, status))) = wait(WaitOptions::NOHANG) {
         if process == child {
-            code = exit_code(status);
+            code = Some(code_for(ExitStatus::from_raw(status.as_raw())));
         }
     }
     code
 }
 
-/// Returns the exit code of a process, as shells number it.
-fn exit_code(status: WaitStatus) -> Option<ExitCode> {
-    let code = status
-        .exit_status()
-        .or_else(|| Some(128 + status.terminating_signal()?));
-    code.map(code_of)
-}
-
-/// Returns the exit code for a program that has exited with `status`.
+/// Returns the exit code for a program that has exited with `status`, as shells number it.
 pub(crate) fn code_for(status: ExitStatus) -> ExitCode {
     let signal = || status.signal().map(|signal| 128 + signal);
-    code_of(status.code().or_else(signal).unwrap_or(1))
-}
-
-fn code_of(code: i32) -> ExitCode {
+    let code = status.code().or_else(signal).unwrap_or(1);
     ExitCode::from(u8::try_from(code).unwrap_or(1))
 }
 
