@@ -83,7 +83,7 @@ impl Objects {
 
 /// Adds the servers of `objects` to `spec`. Returns the reasons for which some are not added.
 ///
-/// What runs of a server whose object is invalid stays as it is.
+/// The pods of a server whose object is invalid stay as they are.
 #[cfg(feature = "kubernetes")]
 fn merge(spec: &mut DynamicSpec, objects: &[ServerObject]) -> HashMap<Arc<str>, String> {
     let mut rejected = HashMap::new();

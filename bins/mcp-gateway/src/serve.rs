@@ -186,18 +186,9 @@ impl Supervisor {
         }
     }
 
-    /// Returns the spec of `config`, with the servers of objects.
-    async fn spec(&mut self, config: &Config) -> PlatformSpec {
-        match &mut self.objects {
-            Some(objects) => objects.add_to(&config.platform).await,
-            None => config.platform.clone(),
-        }
-    }
-
     /// Applies changed objects.
     async fn apply_objects(&mut self) {
-        let config = self.config.clone();
-        let spec = self.spec(&config).await;
+        let spec = with_objects(&self.config.platform, &mut self.objects).await;
         match self.platform.apply(&spec) {
             Ok(rollout) => tracing::info!(servers = %rollout, "objects of the cluster loaded"),
             Err(error) => {
@@ -234,7 +225,7 @@ impl Supervisor {
         if ready.uses_owner_token && self.has_other_tokens(&ready.config) {
             tracing::warn!("no `auth` configured; only the owner token is accepted");
         }
-        let spec = self.spec(&ready.config).await;
+        let spec = with_objects(&ready.config.platform, &mut self.objects).await;
         let rollout = match self.platform.apply(&spec) {
             Ok(rollout) => rollout,
             Err(error) => {
@@ -249,6 +240,14 @@ impl Supervisor {
             tracing::warn!(key, "restart required for this key to take effect");
         }
         self.config = ready.config;
+    }
+}
+
+/// Returns `spec`, with the servers of `objects`.
+async fn with_objects(spec: &PlatformSpec, objects: &mut Option<Objects>) -> PlatformSpec {
+    match objects {
+        Some(objects) => objects.add_to(spec).await,
+        None => spec.clone(),
     }
 }
 
