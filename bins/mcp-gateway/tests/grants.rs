@@ -18,6 +18,10 @@ mod governed;
 mod provider;
 #[path = "grants/stage.rs"]
 mod stage;
+#[path = "grants/values.rs"]
+mod values;
+#[path = "grants/variables.rs"]
+mod variables;
 #[path = "grants/world.rs"]
 mod world;
 
@@ -25,8 +29,6 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use mcp_gateway_tests::postgres::Postgres;
-use proptest::strategy::{Strategy, ValueTree as _};
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -34,6 +36,7 @@ use tokio::time::{sleep, timeout};
 use crate::client::Client;
 use crate::fake::PROMPT;
 use crate::stage::{Replica, Stage};
+use crate::values::Values;
 use crate::world::{CONNECTED, Connections, ENTERPRISE, Granted, PLAIN, TEAMS, USERS, World};
 use crate::world::{tool_names, uris, world};
 
@@ -49,35 +52,20 @@ const STAGES: u8 = 5;
 /// Reasons for which a server is not called: of a missing account, and of a missing identity.
 const MISSING: [&str; 2] = ["not_connected", "identity_required"];
 
-/// Random worlds, the same ones in each run.
-struct Worlds(TestRunner);
-
-impl Worlds {
-    fn new(seed: u8) -> Self {
-        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]);
-        Self(TestRunner::new_with_rng(Config::default(), rng))
-    }
-
-    fn next(&mut self) -> World {
-        world().new_tree(&mut self.0).unwrap().current()
-    }
-
-    /// Returns random connections.
-    fn connections(&mut self) -> Connections {
-        let users = USERS.iter().map(|user| format!("user/{user}"));
-        let teams = TEAMS.iter().map(|team| format!("team/{team}"));
-        let owners: Vec<_> = users
-            .chain(teams)
-            .chain(["organization".to_owned()])
-            .collect();
-        let all = CONNECTED
-            .iter()
-            .flat_map(|server| owners.iter().map(|owner| (*server, owner.clone())));
-        let all: Vec<_> = all.collect();
-        let some = proptest::sample::subsequence(all.clone(), 0..=all.len() / 2);
-        let some = some.new_tree(&mut self.0).unwrap().current();
-        some.into_iter().collect()
-    }
+/// Returns random connections.
+fn connections(values: &mut Values) -> Connections {
+    let users = USERS.iter().map(|user| format!("user/{user}"));
+    let teams = TEAMS.iter().map(|team| format!("team/{team}"));
+    let owners: Vec<_> = users
+        .chain(teams)
+        .chain(["organization".to_owned()])
+        .collect();
+    let all = CONNECTED
+        .iter()
+        .flat_map(|server| owners.iter().map(|owner| (*server, owner.clone())));
+    let all: Vec<_> = all.collect();
+    let some = proptest::sample::subsequence(all.clone(), 0..=all.len() / 2);
+    values.next(some).into_iter().collect()
 }
 
 /// Returns the text in the answer to a call of a tool.
@@ -223,13 +211,13 @@ async fn compare_all(
 
 /// Compares cases with the connections of `seed`.
 async fn compare_stage(seed: u8) {
-    let mut worlds = Worlds::new(seed);
-    let connections = worlds.connections();
+    let mut values = Values::new(seed);
+    let connections = connections(&mut values);
     let stage = Stage::new(&connections, None).await;
-    let replica = stage.start(&worlds.next()).await;
+    let replica = stage.start(&values.next(world())).await;
     let mut cases = 0;
     while cases < CASES / usize::from(STAGES) {
-        let world = worlds.next();
+        let world = values.next(world());
         replica.clear().await;
         stage.apply(&replica, &world);
         let ids = replica.store(&world).await;
@@ -246,15 +234,15 @@ async fn what_is_listed_can_be_called_and_was_granted() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_one_replica_grants_the_other_grants_too() {
-    let mut worlds = Worlds::new(100);
-    let connections = worlds.connections();
+    let mut values = Values::new(100);
+    let connections = connections(&mut values);
     let database = Postgres::shared().await.unwrap().database().await.unwrap();
     let stage = Stage::new(&connections, Some(database)).await;
-    let first = worlds.next();
+    let first = values.next(world());
     let (first, second) = (stage.start(&first).await, stage.start(&first).await);
     let mut cases = 0;
     while cases < REPLICATED {
-        let world = worlds.next();
+        let world = values.next(world());
         first.clear().await;
         stage.apply(&first, &world);
         stage.apply(&second, &world);

@@ -132,7 +132,7 @@ async fn serve(config: &str) -> Gateway {
     Gateway::serve_with(config, &[("MCP_GATEWAY_TOKEN", OWNER)]).await
 }
 
-/// What the API tells about the deployment of a server.
+/// State of the deployment of a server, as the API has it.
 async fn deployment(gateway: &Gateway, name: &str) -> Value {
     let (status, text) = gateway.get(&format!("/api/v1/servers/{name}")).await;
     assert_eq!(status, 200, "{text}");

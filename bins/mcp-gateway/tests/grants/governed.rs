@@ -16,8 +16,6 @@ use std::time::Duration;
 
 use mcp_gateway_platform::Platform;
 use mcp_gateway_tests::postgres::Postgres;
-use proptest::strategy::{Strategy as _, ValueTree as _};
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -27,6 +25,7 @@ use self::rules::arguments_entry;
 use self::stage::{Stage, clear_taints, has_taints};
 use self::world::{ALL, Context, Expected, Gateway, Marks, Tool, User, Visit, World, world};
 use crate::client::Client;
+use crate::values::Values;
 
 /// Visits of a gateway by a user, under random rules.
 const CASES: usize = 10_000;
@@ -309,28 +308,14 @@ impl<'a> Compared<'a> {
     }
 }
 
-/// Random worlds, the same ones in each run.
-struct Worlds(TestRunner);
-
-impl Worlds {
-    fn new(seed: u8) -> Self {
-        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]);
-        Self(TestRunner::new_with_rng(Config::default(), rng))
-    }
-
-    fn next(&mut self) -> World {
-        world().new_tree(&mut self.0).unwrap().current()
-    }
-}
-
 /// Compares cases of `seed`.
 async fn compare_stage(seed: u8) {
-    let mut worlds = Worlds::new(seed);
+    let mut values = Values::new(seed);
     let stage = Stage::new(None);
-    let platform = stage.start(&worlds.next()).await;
+    let platform = stage.start(&values.next(world())).await;
     let mut cases = 0;
     while cases < CASES / usize::from(STAGES) {
-        let world = worlds.next();
+        let world = values.next(world());
         stage.apply(&platform, &world);
         cases += Compared::compare(&[&platform], &world).await;
     }
@@ -345,14 +330,14 @@ async fn what_rules_list_can_be_found_and_called() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_replicas_decide_alike() {
-    let mut worlds = Worlds::new(101);
+    let mut values = Values::new(101);
     let database = Postgres::shared().await.unwrap().database().await.unwrap();
     let stage = Stage::new(Some(database));
-    let first = worlds.next();
+    let first = values.next(world());
     let (first, second) = (stage.start(&first).await, stage.start(&first).await);
     let mut cases = 0;
     while cases < REPLICATED {
-        let world = worlds.next();
+        let world = values.next(world());
         stage.apply(&first, &world);
         stage.apply(&second, &world);
         cases += Compared::compare(&[&first, &second], &world).await;

@@ -1,8 +1,6 @@
 //! Platforms in this process that share a store, and requests to them.
 
 use std::collections::BTreeMap;
-use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
 use http::{Request, StatusCode};
@@ -10,11 +8,10 @@ use mcp_gateway_auth::accounts::{AccountId, ConnectedAccount, ConnectedAccounts,
 use mcp_gateway_auth::client::{ClientIdentity, OAuthClient};
 use mcp_gateway_auth::egress::{Egress, EgressPolicy};
 use mcp_gateway_auth::{Clock, Keyring};
-use mcp_gateway_config::document::{Environment, Lookup};
 use mcp_gateway_config::file::Config;
 use mcp_gateway_config::stored::StoredEntries;
 use mcp_gateway_platform::Platform;
-use mcp_gateway_platform::spec::{PlatformSpec, Secret};
+use mcp_gateway_platform::spec::PlatformSpec;
 use mcp_gateway_store::{PostgresOptions, PostgresStore, SqliteStore, Store};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -22,33 +19,10 @@ use tempfile::TempDir;
 use crate::client::{send, token};
 use crate::fake;
 use crate::provider::{Provider, REDIRECT_URI};
+use crate::variables::Variables;
 use crate::world::{CONNECTED, Connections, PLAIN, World};
 
 const CLIENT: &str = "gateway";
-
-/// Variables: the URL of the database, and others whose values are their names, made long enough.
-#[derive(Debug)]
-struct Variables<'a> {
-    database: &'a str,
-}
-
-impl Environment for Variables<'_> {
-    fn variable(&self, name: &str) -> Lookup {
-        Lookup::Found(Secret::from(match name {
-            "KEY" => "ab".repeat(32),
-            "DATABASE" => self.database.to_owned(),
-            name => token(name),
-        }))
-    }
-
-    fn builtins(&self) -> &[&str] {
-        &PLAIN
-    }
-
-    fn file(&self, _: &Path) -> Result<Lookup, io::Error> {
-        Ok(Lookup::Missing)
-    }
-}
 
 /// Administrator, besides the users of a world.
 const ROOT: &str = "root";
@@ -163,7 +137,11 @@ impl Stage {
             "gateways": gateways.map(|gateway| gateway.entry()).collect::<Vec<_>>(),
         });
         let database = self.database.as_deref().unwrap_or_default();
-        let read = Config::read_from(&config.to_string(), &Variables { database });
+        let variables = Variables {
+            database,
+            builtins: &PLAIN,
+        };
+        let read = Config::read_from(&config.to_string(), &variables);
         let (config, _) = read.unwrap_or_else(|error| panic!("{error}\n{config:#}"));
         config.platform
     }

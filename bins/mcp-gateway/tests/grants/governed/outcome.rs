@@ -53,7 +53,7 @@ impl Outcome {
 
     /// Returns `true` if this is the result of a call that is expected, by either route.
     ///
-    /// What is not listed is not called. The answer may have the reason of a rule about the server,
+    /// A tool that is not listed is not called. The answer may have the reason of a rule about the server,
     /// because its list is requested before a tool is resolved.
     pub(crate) fn is_expected(&self, tool: &Tool, expected: &Expected) -> bool {
         match expected.is_listed {

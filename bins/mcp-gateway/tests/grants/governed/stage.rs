@@ -1,48 +1,22 @@
 //! Platforms in this process whose rules and pins are replaced.
 
-use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
 use http::{Request, StatusCode};
-use mcp_gateway_config::document::{Environment, Lookup};
 use mcp_gateway_config::file::Config;
 use mcp_gateway_config::stored::StoredEntries;
 use mcp_gateway_platform::Platform;
-use mcp_gateway_platform::spec::{PlatformSpec, Secret};
+use mcp_gateway_platform::spec::PlatformSpec;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::world::{FAR, SERVERS, TAINTING, World, answer};
 use crate::client::{send, token};
 use crate::fake;
+use crate::variables::Variables;
 
 /// Administrator, besides the users of a world.
 const ROOT: &str = "root";
-
-/// Variables: the URL of the database, and others whose values are their names, made long enough.
-#[derive(Debug)]
-struct Variables<'a> {
-    database: &'a str,
-}
-
-impl Environment for Variables<'_> {
-    fn variable(&self, name: &str) -> Lookup {
-        Lookup::Found(Secret::from(match name {
-            "KEY" => "cd".repeat(32),
-            "DATABASE" => self.database.to_owned(),
-            name => token(name),
-        }))
-    }
-
-    fn builtins(&self) -> &[&str] {
-        &SERVERS
-    }
-
-    fn file(&self, _: &Path) -> Result<Lookup, io::Error> {
-        Ok(Lookup::Missing)
-    }
-}
 
 /// Store of platforms.
 pub(super) struct Stage {
@@ -87,7 +61,11 @@ impl Stage {
             "policy": policy,
         });
         let database = self.database.as_deref().unwrap_or_default();
-        let read = Config::read_from(&config.to_string(), &Variables { database });
+        let variables = Variables {
+            database,
+            builtins: &SERVERS,
+        };
+        let read = Config::read_from(&config.to_string(), &variables);
         let (config, _) = read.unwrap_or_else(|error| panic!("{error}\n{config:#}"));
         let mut spec = config.platform;
         world.pin(&mut spec.dynamic);

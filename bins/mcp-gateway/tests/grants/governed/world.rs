@@ -108,7 +108,7 @@ enum Pin {
     New,
 }
 
-/// How a user comes to a gateway, and what the user does there.
+/// Client of a user at a gateway, and the calls there.
 #[derive(Clone, Debug)]
 pub(crate) struct Visit {
     pub(crate) context: Context,
@@ -119,7 +119,7 @@ pub(crate) struct Visit {
     pub(crate) runs: bool,
 }
 
-/// What calls of a visit have in common.
+/// Context that the calls of a visit have in common.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) enum Context {
     /// A session of the legacy era.
@@ -144,7 +144,7 @@ pub(crate) struct Access<'a> {
     pub(crate) is_untrusted: bool,
 }
 
-/// What a caller is expected to see of a tool.
+/// Sight of a tool that a caller is expected to have.
 #[derive(Clone, Debug)]
 pub(crate) struct Expected {
     /// Set if it is granted, approved, and not rejected whatever the arguments.
