@@ -12,6 +12,9 @@ pub(crate) struct Posting {
 }
 
 impl Posting {
+    /// Unit of saturated frequencies.
+    pub(crate) const UNIT: f32 = 1.0 / 65_535.0;
+
     /// Weighs the occurrences in the fields of a tool, whose `lengths` are in words.
     pub(crate) fn new(
         tool: u32,
@@ -45,7 +48,12 @@ impl Posting {
 
     /// Returns the saturated frequency, from 0 to 1.
     pub(crate) fn frequency(self) -> f32 {
-        f32::from(self.frequency) / f32::from(u16::MAX)
+        self.units() * Self::UNIT
+    }
+
+    /// Returns the saturated frequency in units of [`Self::UNIT`].
+    pub(crate) fn units(self) -> f32 {
+        f32::from(self.frequency)
     }
 
     /// Returns the fields that contain the term.

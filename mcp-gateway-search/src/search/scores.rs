@@ -6,8 +6,8 @@ use foldhash::fast::FixedState;
 
 use super::{Meaning, Ranked, Searched};
 use crate::{
-    index::{TermId, rarity},
-    query::Concept,
+    index::{Posting, TermId, rarity},
+    query::{Concept, Variant},
 };
 
 /// Tools whose names are compared with the request.
@@ -26,6 +26,14 @@ pub(super) struct Scores<'s> {
     whole: f32,
     /// Weight of each term of the request.
     weights: HashMap<TermId, f32, FixedState>,
+    /// Each tool of the index is selected.
+    everything: bool,
+}
+
+/// Term with its weight.
+struct Weighted<'s> {
+    postings: &'s [Posting],
+    rarity: f32,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -54,6 +62,7 @@ impl<'s> Scores<'s> {
             touched: Vec::with_capacity(places),
             whole: 0.0,
             weights: HashMap::default(),
+            everything: searched.selection.len() == searched.index.len(),
         };
         for concept in concepts {
             scores.add(concept);
@@ -120,7 +129,7 @@ impl<'s> Scores<'s> {
         let unit = if words > 0.0 { words } else { 1.0 };
         let weight = self.searched.index.ranking().meaning * unit;
         for ranked in found {
-            ranked.score = weight.mul_add(ranked.similarity, ranked.words);
+            ranked.score = weight * ranked.similarity + ranked.words;
         }
     }
 
@@ -132,42 +141,84 @@ impl<'s> Scores<'s> {
 
     /// Adds the matches of a concept: for each tool, the best of its variants.
     fn add(&mut self, concept: &Concept) {
-        let mut rarest: f32 = 0.0;
-        for variant in &concept.variants {
-            let Some(term) = variant.term else { continue };
-            let weight = self.weights.entry(term).or_default();
-            *weight = weight.max(variant.weight);
-            rarest = rarest.max(self.add_term(term, variant.weight));
+        let mut terms: Vec<_> = concept
+            .variants
+            .iter()
+            .filter_map(|variant| self.weigh(variant))
+            .collect();
+        // The first term that a tool has is then the rarest one.
+        terms.sort_unstable_by(|one, other| other.rarity.total_cmp(&one.rarity));
+        for term in &terms {
+            self.add_term(term);
         }
-        for place in self.touched.drain(..) {
+        let Self {
+            tools,
+            current,
+            touched,
+            ..
+        } = self;
+        for place in touched.drain(..) {
             let place = place as usize;
-            let found = std::mem::take(&mut self.current[place]);
-            self.tools[place].words += concept.weight * found.score;
-            self.tools[place].covered += concept.weight * found.covered;
+            let found = std::mem::take(&mut current[place]);
+            tools[place].words += concept.weight * found.score;
+            tools[place].covered += concept.weight * found.covered;
         }
-        self.whole += concept.weight * rarest;
+        self.whole += concept.weight * terms.first().map_or(0.0, |term| term.rarity);
     }
 
-    /// Adds the occurrences of a term. Returns its weighted rarity.
+    /// Weighs a term by its rarity.
     #[expect(clippy::cast_precision_loss, reason = "a small number")]
-    fn add_term(&mut self, term: TermId, weight: f32) -> f32 {
-        let selection = self.searched.selection;
-        let postings = self.searched.index.dictionary().postings(term);
-        let visible = || {
-            postings
+    fn weigh(&mut self, variant: &Variant) -> Option<Weighted<'s>> {
+        let id = variant.term?;
+        let weight = self.weights.entry(id).or_default();
+        *weight = weight.max(variant.weight);
+        let Searched { index, selection } = self.searched;
+        let postings = index.dictionary().postings(id);
+        let having = match self.everything {
+            true => postings.len(),
+            false => postings
                 .iter()
                 .filter(|posting| selection.contains(posting.tool))
+                .count(),
         };
-        let covered = weight * rarity(visible().count() as f32, selection.len() as f32);
-        for posting in visible() {
-            let current = &mut self.current[posting.tool as usize];
-            if current.covered == 0.0 {
-                self.touched.push(posting.tool);
-            }
-            current.score = current.score.max(covered * posting.frequency());
-            current.covered = current.covered.max(covered);
+        Some(Weighted {
+            postings,
+            rarity: variant.weight * rarity(having as f32, selection.len() as f32),
+        })
+    }
+
+    /// Adds the occurrences of a term.
+    fn add_term(&mut self, term: &Weighted<'_>) {
+        let selection = self.searched.selection;
+        match self.everything {
+            true => self.add_occurrences(term, |_| true),
+            false => self.add_occurrences(term, |tool| selection.contains(tool)),
         }
-        covered
+    }
+
+    /// Adds the occurrences of a term in some tools. A search spends most of its time here.
+    fn add_occurrences(&mut self, term: &Weighted<'_>, is_selected: impl Fn(u32) -> bool) {
+        let Self {
+            current, touched, ..
+        } = self;
+        let unit = term.rarity * Posting::UNIT;
+        for posting in term.postings {
+            if !is_selected(posting.tool) {
+                continue;
+            }
+            let Some(current) = current.get_mut(posting.tool as usize) else {
+                continue;
+            };
+            if current.covered == 0.0 {
+                current.covered = term.rarity;
+                touched.push(posting.tool);
+            }
+            let score = unit * posting.units();
+            // `f32::max` takes longer, because it considers NaN.
+            if score > current.score {
+                current.score = score;
+            }
+        }
     }
 
     /// Adds the scores of servers that the request names.
