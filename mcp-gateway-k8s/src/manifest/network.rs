@@ -113,7 +113,10 @@ fn private_within(block: &str) -> Vec<&'static str> {
             .parse()
             .is_ok_and(|range: IpNet| block.contains(&range) && block != range)
     };
-    ranges.filter(inside).collect()
+    ranges
+        .filter(inside)
+        .filter(|range| *range != MAPPED)
+        .collect()
 }
 
 /// All addresses.
@@ -141,11 +144,15 @@ const NEVER: &[&str] = &[
     "168.63.129.16/32",
     "169.254.0.0/16",
     "::/127",
-    "::ffff:0:0/96",
+    MAPPED,
     "64:ff9b::/96",
     "fd00:ec2::/32",
     "fe80::/10",
 ];
+
+/// IPv4 addresses in the form of IPv6. No packet has them, and the API server, which reads them as IPv4,
+/// rejects a policy that excludes them from a block of IPv6.
+const MAPPED: &str = "::ffff:0:0/96";
 
 #[cfg(test)]
 mod tests {
@@ -172,6 +179,7 @@ mod tests {
         }
         let v6 = all[2]["to"][0]["ipBlock"]["except"].as_array().unwrap();
         assert!(v6.contains(&"fc00::/7".into()) && !v6.contains(&"10.0.0.0/8".into()));
+        assert!(!v6.contains(&MAPPED.into()));
 
         let mut one = EgressRule::new("10.1.2.3/24".parse().unwrap());
         one.ports = vec![443];
@@ -187,6 +195,7 @@ mod tests {
             "127.0.0.1/32",
             "fe80::1/128",
             "fd00:ec2::254/128",
+            "::ffff:169.254.169.254/128",
         ] {
             assert!(forbidden(&block.parse().unwrap()).is_some(), "{block}");
         }
