@@ -8,6 +8,7 @@ use http::HeaderValue;
 use http::uri::{Authority, Uri};
 use mcp_gateway_core::upstream::{Instance, UpstreamError};
 use mcp_gateway_platform::orchestrator::DeploymentState;
+use tokio::time::Instant;
 
 use crate::diagnosis::ReadyPod;
 use crate::fleet::Fleet;
@@ -104,15 +105,23 @@ impl Router {
         // A server for which a caller waits is in use, and does not fall asleep while it starts.
         let _in_use = self.slot.activity.begin();
         let mut view = self.slot.view.subscribe();
+        let begun = Instant::now();
+        let mut has_waited = false;
         loop {
             // Nothing is held while it waits.
             let now = outcome(&view.borrow_and_update(), instance);
             match now {
-                Now::Ready(pod, endpoint) => return Ok((pod, endpoint)),
+                Now::Ready(pod, endpoint) => {
+                    if has_waited {
+                        tracing::debug!(server = &*self.slot.name, pod = pod.name, elapsed = ?begun.elapsed(), "pod waited for");
+                    }
+                    return Ok((pod, endpoint));
+                }
                 Now::Failed(error) => return Err(error),
                 Now::Asleep => self.fleet.wake(&self.slot),
                 Now::Pending => {}
             }
+            has_waited = true;
             if view.changed().await.is_err() {
                 return Err(UpstreamError::connect("the gateway is shutting down"));
             }

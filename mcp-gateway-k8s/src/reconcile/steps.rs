@@ -86,6 +86,7 @@ impl Context {
             }
             Step::Wake => {
                 self.objects.scale(namespace, name, 1, None).await?;
+                tracing::debug!(object = name, "server scaled up");
                 self.scaled(key, 1);
             }
             Step::Sleep => {
