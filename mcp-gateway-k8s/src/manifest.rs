@@ -3,6 +3,7 @@
 //! Equal definitions have equal manifests, byte for byte: an unchanged one is not sent again, and
 //! pods are replaced only if their template changes.
 
+mod compact;
 mod digest;
 mod network;
 mod patch;
@@ -19,6 +20,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use mcp_gateway_platform::spec::{KubernetesServer, PodTransport, PodValue};
 use serde_json::{Value, json};
 
+use self::compact::Compact;
 pub(crate) use self::network::Clients;
 pub(crate) use self::patch::merge;
 pub(crate) use self::validate::DefinitionError;
@@ -62,9 +64,8 @@ pub(crate) struct Manifest {
     pub(crate) digest: String,
     /// Digest of the network policy.
     pub(crate) policy_digest: String,
-    /// Network policy.
-    pub(crate) policy: Value,
-    deployment: Value,
+    policy: Compact,
+    deployment: Compact,
     /// Texts of variables, by their keys in the Secret.
     texts: BTreeMap<String, String>,
 }
@@ -105,9 +106,9 @@ impl Manifest {
             has_token: server.transport == PodTransport::Bridge,
             sleep: server.sleep,
             digest,
-            policy: place.policy(&spec, &policy_digest),
+            policy: Compact::new(&place.policy(&spec, &policy_digest)),
             policy_digest,
-            deployment,
+            deployment: Compact::new(&deployment),
             texts: texts(server),
             namespace: place.namespace,
             name: place.name,
@@ -166,12 +167,17 @@ impl Manifest {
             .then(|| digest::of_texts(token.as_bytes(), &self.texts))
     }
 
+    /// Returns the network policy.
+    pub(crate) fn policy(&self) -> Value {
+        self.policy.value()
+    }
+
     /// Returns the Deployment for server-side apply: without the number of replicas, which belongs
     /// to another manager.
     ///
     /// `texts` is the digest of the texts, `bridge_image` the image of the bridge to keep.
     pub(crate) fn deployment(&self, texts: Option<&str>, bridge_image: Option<&str>) -> Value {
-        let mut deployment = self.deployment.clone();
+        let mut deployment = self.deployment.value();
         deployment["metadata"]["annotations"][names::MANIFEST] = self.digest.clone().into();
         if let Some(texts) = texts {
             deployment["spec"]["template"]["metadata"]["annotations"][names::TEXTS] = texts.into();
@@ -193,7 +199,8 @@ impl Manifest {
     /// The manager that creates an object owns all that it states, and would keep what later
     /// definitions do not have any more.
     pub(crate) fn seed(&self) -> Value {
-        let containers = self.deployment.pointer("/spec/template/spec/containers");
+        let deployment = self.deployment.value();
+        let containers = deployment.pointer("/spec/template/spec/containers");
         let container = containers
             .and_then(Value::as_array)
             .into_iter()

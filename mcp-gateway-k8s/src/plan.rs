@@ -157,7 +157,7 @@ fn policy_differs(manifest: &Manifest, observed: &Observed, memory: &mut Memory)
         return false;
     }
     let now = serde_json::to_value(&policy.spec).unwrap_or_default();
-    let differs = !drift::contains(&now, &manifest.policy["spec"]);
+    let differs = !drift::contains(&now, &manifest.policy()["spec"]);
     if !differs {
         memory.policy_generation = generation;
     }

@@ -62,7 +62,7 @@ fn an_attached_server_has_an_input_and_no_port() {
         assert!(container[absent].is_null(), "{absent}");
     }
     assert!(spec["initContainers"].is_null());
-    assert_eq!(manifest.policy["spec"]["ingress"], json!([]));
+    assert_eq!(manifest.policy()["spec"]["ingress"], json!([]));
     assert!(!manifest.has_token);
 }
 
@@ -106,7 +106,7 @@ fn category_cluster_secrets_are_in_the_secret_only() {
     let digest = manifest.texts_digest("t").unwrap();
     for value in [
         &manifest.deployment(Some(&digest), None),
-        &manifest.policy,
+        &manifest.policy(),
         &manifest.seed(),
     ] {
         assert!(!value.to_string().contains("hunter2"), "{value}");
@@ -190,7 +190,7 @@ fn an_http_server_needs_no_bridge() {
         3001
     );
     assert_eq!(
-        manifest.policy["spec"]["ingress"][0]["ports"][0]["port"],
+        manifest.policy()["spec"]["ingress"][0]["ports"][0]["port"],
         3001
     );
 }
@@ -236,9 +236,9 @@ fn the_cluster_accepts_the_shape() {
         assert_eq!(serde_json::to_value(typed).unwrap(), value);
     }
     let policy: k8s_openapi::api::networking::v1::NetworkPolicy =
-        serde_json::from_value(manifest.policy.clone()).unwrap();
+        serde_json::from_value(manifest.policy()).unwrap();
     assert_eq!(
         serde_json::to_value(policy).unwrap()["spec"]["podSelector"],
-        manifest.policy["spec"]["podSelector"]
+        manifest.policy()["spec"]["podSelector"]
     );
 }

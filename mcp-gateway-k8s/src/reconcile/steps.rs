@@ -60,7 +60,7 @@ impl Context {
         let memory = &mut entry.memory;
         match step {
             Step::ApplyPolicy => {
-                let policy: NetworkPolicy = self.objects.apply(&manifest.policy).await?;
+                let policy: NetworkPolicy = self.objects.apply(&manifest.policy()).await?;
                 memory.policy_generation = policy.metadata.generation;
                 self.keep(key, policy);
             }
