@@ -283,3 +283,6 @@ pub enum OrchestratorError {
         message: Arc<str>,
     },
 }
+
+#[cfg(test)]
+mod tests;

@@ -202,6 +202,37 @@ mod tests {
     }
 
     #[test]
+    fn pods_are_rendered_like_programs() {
+        let mut entry = entry();
+        entry.server = Some(json!({
+            "kubernetes": {
+                "image": "registry.example.com/a:{mode}",
+                "command": "a",
+                "args": [["--unit", "{unit}"], "{root}"],
+                "env": {
+                    "KEY": "{key}",
+                    "PASSWORD": { "secret": "database-{mode}", "key": "password" },
+                },
+            },
+        }));
+        let given = values(&[("root", "/srv"), ("key", "hunter2")]);
+        let server = entry.install("mine", &given).unwrap();
+        let expected = json!({
+            "image": "registry.example.com/a:plain",
+            "command": "a",
+            "args": ["/srv"],
+            "env": {
+                "KEY": { "secret": "hunter2" },
+                "PASSWORD": { "secret": "database-plain", "key": "password" },
+            },
+        });
+        assert_eq!(server["kubernetes"], expected);
+        entry.server = Some(json!({ "kubernetes": { "image": "a", "args": ["{key}"] } }));
+        let found = entry.install("mine", &given).unwrap_err();
+        assert_eq!(found[0].path, "server.kubernetes.args");
+    }
+
+    #[test]
     fn values_are_checked_all_at_once() {
         let mut entry = entry();
         entry.inputs[0].choices = vec!["c".to_owned()];

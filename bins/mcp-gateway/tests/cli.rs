@@ -36,6 +36,8 @@ mod issuers;
 mod key;
 #[path = "cli/kube.rs"]
 mod kube;
+#[path = "cli/kubernetes.rs"]
+mod kubernetes;
 #[path = "cli/life.rs"]
 mod life;
 #[path = "cli/limits.rs"]

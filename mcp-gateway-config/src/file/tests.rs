@@ -15,6 +15,7 @@ mod arbitrary;
 mod client_credentials;
 mod gateways;
 mod isolation;
+mod kubernetes;
 mod mistakes;
 mod origins;
 mod restart;

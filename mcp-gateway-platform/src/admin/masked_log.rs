@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn secrets_are_masked_across_pieces() {
+    async fn category_quoted_secret_in_a_log_of_a_pod_is_masked() {
         let found = read(&[
             "API_TOKEN=hunt",
             "er2-hunter2 REGION=eu\nto",

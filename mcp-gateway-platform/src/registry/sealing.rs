@@ -251,7 +251,19 @@ mod tests {
                 "env": { "KEY": { "secret": "hunter3" }, "MODE": { "value": "b" } },
             },
         });
+        let pod = json!({
+            "name": "a",
+            "kubernetes": {
+                "image": "a",
+                "env": {
+                    "KEY": { "secret": "hunter2" },
+                    "OTHER": { "secret": "object", "key": "key" },
+                },
+            },
+        });
         let changes = [
+            (pod.clone(), "/kubernetes/image", "b"),
+            (pod, "/kubernetes/env/OTHER/key", "other"),
             (entry(), "/remote/url", "https://b"),
             (process.clone(), "/process/command", "b"),
             (process, "/process/env/MODE/value", "c"),

@@ -8,7 +8,7 @@ use mcp_gateway_store::{CommitOutcome, ListedDocument, MemoryStore};
 use serde_json::json;
 
 use super::*;
-use crate::spec::{Process, ServerRuntime};
+use crate::spec::{KubernetesServer, Process, ServerRuntime};
 
 /// Reader of entries with a name, an optional prefix and an optional program.
 #[derive(Debug)]
@@ -18,9 +18,12 @@ impl EntryReader for Reader {
     fn read(&self, entry: &Value) -> Result<ServerSpec, Vec<Violation>> {
         let name = entry["name"].as_str();
         let name = name.ok_or_else(|| vec![Violation::new("name", "missing")])?;
-        let transport = match entry["process"].as_str() {
-            Some(command) => ServerRuntime::Process(Process::new(command, [""; 0])),
-            None => ServerRuntime::Builtin("demo".into()),
+        let transport = match (entry["process"].as_str(), entry["kubernetes"].as_str()) {
+            (Some(command), _) => ServerRuntime::Process(Process::new(command, [""; 0])),
+            (None, Some(image)) => {
+                ServerRuntime::Kubernetes(Arc::new(KubernetesServer::new(image)))
+            }
+            (None, None) => ServerRuntime::Builtin("demo".into()),
         };
         let mut server = ServerSpec::new(name, transport);
         if let Some(prefix) = entry["prefix"].as_str() {
@@ -79,6 +82,36 @@ fn spec() -> DynamicSpec {
 fn used(merged: &Merged) -> Vec<&str> {
     let servers = merged.spec.gateways[0].servers.iter();
     servers.map(|name| &**name).collect()
+}
+
+#[tokio::test]
+async fn pods_require_a_permission_and_a_cluster() {
+    let store = Arc::new(MemoryStore::new());
+    let entry = json!({ "name": "pods", "kubernetes": "image" });
+    write(&store, "pods", entry.to_string()).await;
+    write(&store, "unreadable", "{}").await;
+    for (is_allowed, has_cluster, expected) in [
+        (false, true, Some("registry: { kubernetes: true }")),
+        (true, false, Some("there is no cluster")),
+        (true, true, None),
+    ] {
+        let registry = registry(&store).with_cluster(has_cluster);
+        registry.load().await.unwrap();
+        let mut spec = spec();
+        spec.registry.kubernetes = is_allowed;
+        let merged = registry.merge(&spec);
+        let violations = &merged.listing["pods"].violations;
+        let message = violations.first().map(|it| &*it.message);
+        assert_eq!(message.is_some(), expected.is_some(), "{violations:?}");
+        assert!(
+            message
+                .unwrap_or_default()
+                .contains(expected.unwrap_or_default())
+        );
+        assert_eq!(used(&merged).contains(&"pods"), expected.is_none());
+        // What runs of a server whose entry cannot be read is not deleted.
+        assert_eq!(merged.spec.unreadable, ["unreadable".into()]);
+    }
 }
 
 #[tokio::test]

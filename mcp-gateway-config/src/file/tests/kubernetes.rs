@@ -1,0 +1,494 @@
+//! Servers on Kubernetes.
+
+use std::time::Duration;
+
+use mcp_gateway_core::upstream::UpstreamProtocol;
+use mcp_gateway_platform::spec::{
+    EgressRule, FileSource, KeyReference, KubernetesServer, PodEgress, PodFiles, PodTransport,
+    PodValue, Reach,
+};
+use serde_json::json;
+
+use super::*;
+use crate::stored::StoredEntries;
+
+/// Returns the configuration of a server with `keys`.
+fn file(keys: &str) -> String {
+    format!("kubernetes: {{}}\nservers: [{{ name: a, kubernetes: {{ {keys} }} }}]")
+}
+
+fn server(keys: &str) -> KubernetesServer {
+    let config = read(&file(keys));
+    let ServerRuntime::Kubernetes(server) = &config.platform.dynamic.servers[0].transport else {
+        panic!("{config:?}");
+    };
+    KubernetesServer::clone(server)
+}
+
+#[test]
+fn all_keys_of_a_server_are_read() {
+    let config = read(include_str!("full.yaml"));
+    let found = config.platform.dynamic.server("time").unwrap();
+    let ServerRuntime::Kubernetes(server) = &found.transport else {
+        panic!("{found:?}");
+    };
+    assert_eq!(found.sessions, SessionPolicy::Shared);
+    let mut expected = KubernetesServer::new("ghcr.io/example/mcp-time:1.4");
+    expected.command = vec!["python".to_owned(), "-m".to_owned()];
+    expected.args = vec!["mcp_server_time".to_owned(), "8080".to_owned()];
+    let variable = |name: &str, value| (name.to_owned(), value);
+    let text = |text: &str| PodValue::Text(Secret::new(text));
+    expected.env = vec![
+        variable("ZONE", text("Europe/Vienna")),
+        variable("TOKEN", text("value-of-the-variable-TIME")),
+        variable(
+            "PASSWORD",
+            PodValue::Secret(KeyReference::new("time", "password")),
+        ),
+        variable(
+            "LEVEL",
+            PodValue::ConfigMap(KeyReference::new("common", "log.level")),
+        ),
+    ];
+    expected.files = vec![
+        PodFiles::new("/etc/time", FileSource::Secret("time-files".to_owned())),
+        PodFiles::new("/etc/common", FileSource::ConfigMap("common".to_owned())),
+    ];
+    expected.transport = PodTransport::Http {
+        port: 8080,
+        path: "/time".to_owned(),
+    };
+    expected.protocol = Some(UpstreamProtocol::Sse);
+    expected.namespace = Some("time".to_owned());
+    let mut first = EgressRule::new("10.1.0.0/16".parse().unwrap());
+    first.ports = vec![443];
+    let second = EgressRule::new("2001:db8::/32".parse().unwrap());
+    expected.egress = PodEgress::Allowed(vec![first, second]);
+    expected.sleep = Some(Duration::from_secs(1800));
+    expected.grace = Some(Duration::from_secs(20));
+    expected.patch =
+        Some(json!({ "spec": { "template": { "spec": { "priorityClassName": "low" } } } }));
+    expected.pod = server.pod.clone();
+    assert!(expected == **server, "{server:?}");
+    insta::assert_debug_snapshot!(server.pod);
+
+    let cluster = config.platform.fixed.cluster.unwrap();
+    assert_eq!(cluster.reach, Some(Reach::Forward));
+    assert_eq!(cluster.lease, Some(Duration::from_secs(30)));
+    assert!(cluster.objects && cluster.instance == "tools");
+}
+
+#[test]
+fn a_server_needs_an_image_and_a_command() {
+    let short = server("image: a, command: time");
+    assert_eq!(short.command, ["time"]);
+    assert_eq!(
+        (short.transport, short.egress),
+        (PodTransport::Bridge, PodEgress::Denied)
+    );
+    assert_eq!(
+        server("image: a, transport: attach").transport,
+        PodTransport::Attach
+    );
+    let PodTransport::Http { port: 80, path } = server("image: a, http: { port: 80 }").transport
+    else {
+        panic!("no HTTP server");
+    };
+    assert_eq!(path, "/mcp");
+    for (text, sessions) in [
+        (file("image: a, command: a"), SessionPolicy::PerPrincipal),
+        (file("image: a, transport: attach"), SessionPolicy::Shared),
+    ] {
+        assert_eq!(read(&text).platform.dynamic.servers[0].sessions, sessions);
+    }
+    let open = read("kubernetes: { leaderElection: false }")
+        .platform
+        .fixed
+        .cluster;
+    assert_eq!(open.unwrap().lease, None);
+}
+
+#[test]
+fn mistakes_are_found_at_their_places() {
+    for (keys, path, message) in MISTAKES {
+        let lines = problems(&file(keys));
+        let expected = format!("servers[0].kubernetes{path}: {message}");
+        assert_eq!(lines.len(), 1, "{keys}\n{lines:#?}");
+        assert!(
+            lines[0].contains(&expected),
+            "{keys}\n{lines:#?}\n{expected}"
+        );
+    }
+}
+
+#[test]
+fn keys_for_other_servers_are_rejected() {
+    for (keys, expected) in [
+        (
+            "inputs: [{ name: x }], kubernetes: { image: a, command: a }",
+            "servers[0].inputs: callers cannot supply values to pods",
+        ),
+        (
+            "roots: [/srv], kubernetes: { image: a, command: a }",
+            "servers[0].roots: pods have no directories of callers",
+        ),
+        (
+            "sessions: principal, kubernetes: { image: a, transport: attach }",
+            "servers[0].sessions: kubernetes.transport: attach has one process",
+        ),
+    ] {
+        let lines = problems(&format!(
+            "kubernetes: {{}}\nservers: [{{ name: a, {keys} }}]"
+        ));
+        assert!(
+            lines.iter().any(|line| line.contains(expected)),
+            "{keys}\n{lines:#?}"
+        );
+    }
+    let lines = problems("servers: [{ name: a, kubernetes: { image: a, command: a } }]");
+    assert!(
+        lines[0].contains("servers[0].kubernetes: requires the section kubernetes"),
+        "{lines:?}"
+    );
+}
+
+#[test]
+fn mistakes_of_the_cluster_are_found() {
+    for (keys, expected) in [
+        (
+            "namespace: A",
+            "kubernetes.namespace: \"A\" is not a namespace",
+        ),
+        (
+            "instance: a_b",
+            "kubernetes.instance: \"a_b\" is not the name of a gateway",
+        ),
+        (
+            "bridgeImage: A",
+            "kubernetes.bridgeImage: \"A\" is not an image",
+        ),
+        (
+            "reach: node",
+            "kubernetes.reach: unknown value \"node\"; available: network, forward",
+        ),
+        (
+            "leaderElection: { lease: 1s }",
+            "kubernetes.leaderElection.lease: must be at least 5s",
+        ),
+        (
+            "leaderElection: maybe",
+            "kubernetes.leaderElection: expected true or false",
+        ),
+        (
+            "source: { crd: true }",
+            "kubernetes.source: unknown key \"crd\"; available: objects",
+        ),
+    ] {
+        let lines = problems(&format!("kubernetes: {{ {keys} }}"));
+        assert!(
+            lines.iter().any(|line| line.contains(expected)),
+            "{keys}\n{lines:#?}"
+        );
+    }
+}
+
+#[test]
+fn category_pod_document_gives_no_more_than_a_pod() {
+    let read = |keys: serde_json::Value| {
+        let mut server = json!({ "image": "a", "command": "a" });
+        server
+            .as_object_mut()
+            .unwrap()
+            .extend(keys.as_object().unwrap().clone());
+        let read = StoredEntries::new(&[]);
+        use mcp_gateway_platform::registry::EntryReader as _;
+        read.read(&json!({ "name": "a", "kubernetes": server }))
+    };
+    let env = json!({
+        "A": { "secret": "hunter2" },
+        "B": { "secret": "object", "key": "b" },
+        "C": { "value": "c" },
+    });
+    let ServerRuntime::Kubernetes(found) = read(json!({ "env": env })).unwrap().transport else {
+        panic!("not on Kubernetes");
+    };
+    let values: Vec<_> = found.env.iter().map(|(_, value)| value.clone()).collect();
+    let expected = [
+        PodValue::Text(Secret::new("hunter2")),
+        PodValue::Secret(KeyReference::new("object", "b")),
+        PodValue::Text(Secret::new("c")),
+    ];
+    assert_eq!(values, expected);
+    for (keys, path) in [
+        (json!({ "namespace": "other" }), "kubernetes.namespace"),
+        (json!({ "patch": { "spec": {} } }), "kubernetes.patch"),
+        (
+            json!({ "securityContext": { "privileged": true } }),
+            "kubernetes.securityContext.privileged",
+        ),
+        (
+            json!({ "securityContext": { "capabilities": { "add": ["ALL"] } } }),
+            "kubernetes.securityContext.capabilities",
+        ),
+        (
+            json!({ "env": { "A": { "env": "HOME" } } }),
+            "kubernetes.env.A",
+        ),
+    ] {
+        let violations = read(keys).unwrap_err();
+        assert_eq!(violations[0].path, path, "{violations:?}");
+    }
+    let context = json!({ "securityContext": { "privileged": false, "runAsUser": 7 } });
+    assert!(read(context).is_ok());
+}
+
+/// Keys of servers, with the places and the messages of their only mistakes.
+const MISTAKES: &[(&str, &str, &str)] = &[
+    ("command: a", "", "missing key \"image\""),
+    (
+        "image: a",
+        "",
+        "missing key \"command\": the bridge does not know",
+    ),
+    (
+        "image: A, command: a",
+        ".image",
+        "\"A\" is not an image: expected a reference",
+    ),
+    ("image: a, command: []", ".command", "missing program name"),
+    (
+        "image: a, command: a, http: { port: 1 }, transport: bridge",
+        ".transport",
+        "transport and http are mutually exclusive",
+    ),
+    (
+        "image: a, transport: exec",
+        ".transport",
+        "unknown value \"exec\"; available: bridge, attach",
+    ),
+    (
+        "image: a, http: { port: 0 }",
+        ".http.port",
+        "\"0\" is not a port: expected a number from 1 to 65535",
+    ),
+    (
+        "image: a, http: { port: 70000 }",
+        ".http.port",
+        "\"70000\" is not a port",
+    ),
+    (
+        "image: a, http: { path: /mcp }",
+        ".http",
+        "missing key \"port\"",
+    ),
+    (
+        "image: a, http: { port: 1, path: mcp }",
+        ".http.path",
+        "\"mcp\" is not a path: expected a path such as /mcp",
+    ),
+    (
+        "image: a, command: a, protocol: sse",
+        ".protocol",
+        "unknown value \"sse\"",
+    ),
+    (
+        "image: a, command: a, namespace: A_b",
+        ".namespace",
+        "\"A_b\" is not a namespace: expected lower-case letters",
+    ),
+    (
+        "image: a, command: a, args: [\"${input:x}\"]",
+        ".args[0]",
+        "callers cannot supply values to pods",
+    ),
+    (
+        "image: a, command: a, env: { A: { value: \"${input:x}\" } }",
+        ".env.A",
+        "callers cannot supply values to pods",
+    ),
+    (
+        "image: a, command: a, env: { A: b }",
+        ".env.A",
+        "expected { value: TEXT }, { env: NAME }",
+    ),
+    (
+        "image: a, command: a, env: { \"1A\": { value: b } }",
+        ".env.1A",
+        "not a valid variable name",
+    ),
+    (
+        "image: a, command: a, env: { A: { value: a }, A: { value: b } }",
+        ".env",
+        "duplicate key \"A\"; first in line 2",
+    ),
+    (
+        "image: a, command: a, env: { A: { secret: a } }",
+        ".env.A",
+        "missing key \"key\"",
+    ),
+    (
+        "image: a, command: a, env: { A: { secret: a_b, key: a } }",
+        ".env.A.secret",
+        "\"a_b\" is not the name of an object",
+    ),
+    (
+        "image: a, command: a, env: { A: { configMap: a, key: a/b } }",
+        ".env.A.key",
+        "\"a/b\" is not a key",
+    ),
+    (
+        "image: a, command: a, env: { A: { configMap: a, secret: b, key: c } }",
+        ".env.A",
+        "only one of these is allowed: secret, configMap",
+    ),
+    (
+        "image: a, command: a, files: [{ path: etc, secret: a }]",
+        ".files[0].path",
+        "\"etc\" is not a folder: expected an absolute path",
+    ),
+    (
+        "image: a, command: a, files: [{ path: /a }]",
+        ".files[0]",
+        "missing one of: secret, configMap",
+    ),
+    (
+        "image: a, command: a, files: [{ path: /a, secret: a }, { path: /a/, configMap: a }]",
+        ".files[1]",
+        "duplicate path \"/a\"",
+    ),
+    (
+        "image: a, command: a, pullPolicy: always",
+        ".pullPolicy",
+        "unknown value \"always\"; did you mean \"Always\"?",
+    ),
+    (
+        "image: a, command: a, pullSecrets: [A]",
+        ".pullSecrets[0]",
+        "\"A\" is not the name of an object",
+    ),
+    (
+        "image: a, command: a, serviceAccount: A",
+        ".serviceAccount",
+        "\"A\" is not the name of a service account",
+    ),
+    (
+        "image: a, command: a, resources: { limits: { memory: 1GB } }",
+        ".resources.limits.memory",
+        "\"1GB\" is not a quantity: expected a form such as",
+    ),
+    (
+        "image: a, command: a, resources: { limits: { mem: 1Gi } }",
+        ".resources.limits.mem",
+        "unknown resource \"mem\"; available: cpu, memory, ephemeral-storage",
+    ),
+    (
+        "image: a, command: a, resources: { requests: { cpu: 2 }, limits: { cpu: 1500m } }",
+        ".resources.requests.cpu",
+        "must be at most the limit, 1500m",
+    ),
+    (
+        "image: a, command: a, resources: { limit: {} }",
+        ".resources",
+        "unknown key \"limit\"",
+    ),
+    (
+        "image: a, command: a, labels: { app.kubernetes.io/name: a }",
+        ".labels.app.kubernetes.io/name",
+        "the gateway sets keys with this prefix itself",
+    ),
+    (
+        "image: a, command: a, labels: { a b: c }",
+        ".labels.a b",
+        "not a valid key",
+    ),
+    (
+        "image: a, command: a, labels: { a: b c }",
+        ".labels.a",
+        "\"b c\" is not the value of a label",
+    ),
+    (
+        "image: a, command: a, annotations: { mcp-gateway.dev/x: b }",
+        ".annotations.mcp-gateway.dev/x",
+        "the gateway sets keys with this prefix itself",
+    ),
+    (
+        "image: a, command: a, nodeSelector: { a: -b }",
+        ".nodeSelector.a",
+        "\"-b\" is not the value of a label",
+    ),
+    (
+        "image: a, command: a, tolerations: [{ ky: a }]",
+        ".tolerations[0].ky",
+        "unknown key \"ky\"; did you mean \"key\"?",
+    ),
+    (
+        "image: a, command: a, tolerations: [{ value: true }]",
+        ".tolerations[0].value",
+        "expected text, in quotes",
+    ),
+    (
+        "image: a, command: a, securityContext: { runAsNonRot: true }",
+        ".securityContext.runAsNonRot",
+        "unknown key \"runAsNonRot\"; did you mean",
+    ),
+    (
+        "image: a, command: a, securityContext: { runAsUser: root }",
+        ".securityContext.runAsUser",
+        "expected a whole number",
+    ),
+    (
+        "image: a, command: a, affinity: { podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [{}] } }",
+        ".affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[0]",
+        "missing key \"topologyKey\"",
+    ),
+    (
+        "image: a, command: a, probes: { readiness: { httpGet: { path: / } } }",
+        ".probes.readiness.httpGet",
+        "missing key \"port\"",
+    ),
+    (
+        "image: a, command: a, probes: { ready: {} }",
+        ".probes",
+        "unknown key \"ready\"",
+    ),
+    (
+        "image: a, command: a, egress: all",
+        ".egress",
+        "unknown value \"all\"; available: deny, internet",
+    ),
+    (
+        "image: a, command: a, egress: []",
+        ".egress",
+        "at least one block is required; use deny for none",
+    ),
+    (
+        "image: a, command: a, egress: [{ cidr: 10.0.0.1/8 }]",
+        ".egress[0].cidr",
+        "\"10.0.0.1/8\" is not a block of addresses: expected 10.0.0.0/8",
+    ),
+    (
+        "image: a, command: a, egress: [{ cidr: example.com }]",
+        ".egress[0].cidr",
+        "\"example.com\" is not a block of addresses",
+    ),
+    (
+        "image: a, command: a, egress: [{ cidr: 10.0.0.0/8, ports: [http] }]",
+        ".egress[0].ports[0]",
+        "\"http\" is not a port",
+    ),
+    (
+        "image: a, command: a, sleep: 10",
+        ".sleep",
+        "\"10\" is not a duration",
+    ),
+    (
+        "image: a, command: a, patch: { spec: { replicas: 3 } }",
+        ".patch.spec.replicas",
+        "unknown key \"replicas\"",
+    ),
+    (
+        "image: a, command: a, replicas: 3",
+        "",
+        "unknown key \"replicas\"",
+    ),
+];
