@@ -276,4 +276,59 @@ mod tests {
             "a file must not contain a secret"
         );
     }
+
+    /// Returns the properties of the specification in the definition of a kind of objects.
+    fn properties(definition: &str) -> Value {
+        let environment = StoredEntries::new(&[]);
+        let sink = DiagnosticSink::new(&environment);
+        let node = crate::document::yaml::parse(definition, &sink).unwrap();
+        let mut value = crate::document::json_value(&node);
+        let schema = &mut value["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+        schema["properties"]["spec"]["properties"].take()
+    }
+
+    fn keys(properties: &Value) -> Vec<&str> {
+        let mut keys: Vec<_> = properties.as_object().unwrap().keys().collect();
+        keys.sort_unstable();
+        keys.into_iter().map(String::as_str).collect()
+    }
+
+    /// Returns the keys that a message about the unknown key `zzzzzzzzzzzz` names, but for `others`.
+    fn known(violations: &[Violation], others: &[&str]) -> Vec<String> {
+        let mut messages = violations.iter().map(|one| &one.message);
+        let message = messages.find(|message| message.contains(UNKNOWN)).unwrap();
+        let (_, names) = message.split_once("available: ").unwrap();
+        let names = names.split(", ").filter(|name| !others.contains(name));
+        let mut names: Vec<_> = names.map(str::to_owned).collect();
+        names.sort_unstable();
+        names
+    }
+
+    const UNKNOWN: &str = "zzzzzzzzzzzz";
+
+    #[test]
+    fn definitions_of_objects_have_the_keys_of_the_file() {
+        let entries = StoredEntries::new(&[]);
+        let gateways = properties(include_str!(
+            "../../charts/mcp-gateway/crds/mcpgateway.yaml"
+        ));
+        let found = entries
+            .read_gateway(&json!({ "name": "a", UNKNOWN: 1 }))
+            .unwrap_err();
+        // Headers are forwarded by gateways of the file only.
+        let others = ["name", "forwardHeaders"];
+        assert_eq!(keys(&gateways), known(&found, &others));
+
+        let servers = properties(include_str!("../../charts/mcp-gateway/crds/mcpserver.yaml"));
+        let entry = json!({ "name": "a", "kubernetes": { "image": "a", "command": "a", UNKNOWN: 1 } });
+        let found = entries.read(&entry).unwrap_err();
+        let others = ["namespace", "patch"];
+        let own = &servers["kubernetes"]["properties"];
+        assert_eq!(keys(own), known(&found, &others));
+
+        let entry = json!({ "name": "a", "remote": { "url": "https://a", UNKNOWN: 1 } });
+        let found = entries.read(&entry).unwrap_err();
+        let own = &servers["remote"]["properties"];
+        assert_eq!(keys(own), known(&found, &["auth"]));
+    }
 }

@@ -1,92 +1,160 @@
-//! Servers that objects of the kind `MCPServer` define.
+//! Servers and gateways that objects define.
+//!
+//! Two kinds are ours, `MCPServer` and `MCPGateway`: their objects are read, and the leader writes
+//! their status. The kind `MCPServer` of `mcp.x-k8s.io` belongs to an operator, which runs the servers
+//! and publishes their addresses: its objects are only read.
 
+mod gateway_status;
+mod kind;
+mod operated;
+mod outcome;
+mod server_status;
 mod status;
+#[cfg(test)]
+mod tests;
 
-use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::stream::StreamExt as _;
-use kube::api::{Api, DynamicObject};
-use kube::core::{ApiResource, GroupVersionKind};
-use kube::runtime::watcher::{self, Config, Event};
-use kube::{Client, ResourceExt as _};
-use mcp_gateway_platform::spec::LABEL_DOMAIN;
+use kube::Client;
+use mcp_gateway_platform::spec::ObjectKinds;
 use serde_json::Value;
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
 
-use crate::pause::Pause;
-use crate::watches::{QUIET, WATCH_SECONDS};
+use self::kind::Kind;
+use self::operated::Operated;
+pub use self::outcome::{GatewayOutcome, ObjectOutcomes, Rejection, ServerOutcome};
+use crate::fleet::Fleet;
 
-/// Objects of the kind `MCPServer` in the namespace of a gateway, as a source of servers.
+/// Objects in the namespace of a gateway, as a source of servers and gateways.
 ///
-/// A program reads their specs as it reads entries of a store, adds the servers to each spec of a
-/// platform that it applies, and reports which of them it could not add.
+/// A program reads their specs as it reads entries of a store, adds what they define to each spec of a
+/// platform that it applies, and reports the outcomes for their statuses.
 #[derive(Clone)]
-pub struct ServerObjects {
+pub struct ObjectSource {
     shared: Arc<Shared>,
-    seen: watch::Receiver<Option<Arc<[ServerObject]>>>,
+    seen: watch::Receiver<Listing>,
 }
 
-/// Object of the kind `MCPServer`.
+/// Object of the kind `MCPServer` or `MCPGateway`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ServerObject {
-    /// Name of the server.
+pub struct ClusterObject {
+    /// Name of the server or gateway.
     pub name: Arc<str>,
-    /// Specification: the keys of an entry of `servers` without its name.
+    /// Generation of the specification.
+    pub generation: Option<i64>,
+    /// Specification: the keys of an entry of `servers` or `gateways` without its name.
     pub spec: Value,
 }
 
-impl ServerObject {
+impl ClusterObject {
     /// Creates the object `name`.
     #[must_use]
     pub fn new(name: impl Into<Arc<str>>, spec: Value) -> Self {
         Self {
             name: name.into(),
+            generation: None,
             spec,
         }
     }
 }
 
-/// State of the objects.
-pub(crate) struct Shared {
-    api: Api<DynamicObject>,
-    objects: Mutex<BTreeMap<String, DynamicObject>>,
-    published: watch::Sender<Option<Arc<[ServerObject]>>>,
-    /// Reasons for which servers were not added, by their names; `None` before the first report.
-    rejected: Mutex<Option<HashMap<Arc<str>, String>>>,
+/// Server of an object of the kind `MCPServer` of `mcp.x-k8s.io`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct OperatedServer {
+    /// Name of the server.
+    pub name: Arc<str>,
+    /// URL of its endpoint, at a Service of its namespace.
+    pub url: Arc<str>,
 }
 
-impl ServerObjects {
-    /// Creates the source of the objects in `namespace`, which have to be followed.
-    pub(crate) fn new(kube: Client, namespace: &str) -> Self {
-        let kind = GroupVersionKind::gvk(LABEL_DOMAIN, "v1alpha1", "MCPServer");
-        let resource = ApiResource::from_gvk(&kind);
-        let (published, seen) = watch::channel(None);
+impl OperatedServer {
+    /// Creates the server `name` at `url`.
+    #[must_use]
+    pub fn new(name: impl Into<Arc<str>>, url: impl Into<Arc<str>>) -> Self {
+        Self {
+            name: name.into(),
+            url: url.into(),
+        }
+    }
+}
+
+/// Objects of all kinds. A kind is `None` before it has been listed.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Listing {
+    /// Objects of the kind `MCPServer`.
+    pub servers: Option<Arc<[ClusterObject]>>,
+    /// Objects of the kind `MCPGateway`.
+    pub gateways: Option<Arc<[ClusterObject]>>,
+    /// Servers that an operator runs.
+    pub operated: Arc<[OperatedServer]>,
+}
+
+impl Listing {
+    fn is_complete(&self) -> bool {
+        self.servers.is_some() && self.gateways.is_some()
+    }
+}
+
+/// State of the objects.
+pub(crate) struct Shared {
+    servers: Option<Kind>,
+    gateways: Option<Kind>,
+    operated: Option<Operated>,
+    published: watch::Sender<Listing>,
+    /// Outcomes of the last apply; `None` before the first report.
+    outcomes: Mutex<Option<Arc<ObjectOutcomes>>>,
+}
+
+impl ObjectSource {
+    /// Creates the source of the objects of `kinds` in `namespace`, which has to be followed.
+    pub(crate) fn new(kube: &Client, namespace: &str, kinds: &ObjectKinds) -> Self {
+        let kind = |is_used: bool, name| is_used.then(|| Kind::own(kube, namespace, name));
+        // What is not read is complete.
+        let nothing = |is_used: bool| (!is_used).then(|| Arc::from([]));
+        let (published, seen) = watch::channel(Listing {
+            servers: nothing(kinds.servers),
+            gateways: nothing(kinds.gateways),
+            operated: Arc::from([]),
+        });
         let shared = Arc::new(Shared {
-            api: Api::namespaced_with(kube, namespace, &resource),
-            objects: Mutex::default(),
+            servers: kind(kinds.servers, "MCPServer"),
+            gateways: kind(kinds.gateways, "MCPGateway"),
+            operated: kinds.operated.then(|| Operated::new(kube, namespace)),
             published,
-            rejected: Mutex::default(),
+            outcomes: Mutex::default(),
         });
         Self { shared, seen }
     }
 
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.shared
+    /// Starts to follow the objects, and to write their statuses while this process leads.
+    pub(crate) fn start(
+        &self,
+        tasks: &mut JoinSet<()>,
+        fleet: &Arc<Fleet>,
+        leads: &watch::Receiver<bool>,
+    ) {
+        let shared = Arc::clone(&self.shared);
+        tasks.spawn(async move { shared.follow_servers().await });
+        let shared = Arc::clone(&self.shared);
+        tasks.spawn(async move { shared.follow_gateways().await });
+        let shared = Arc::clone(&self.shared);
+        tasks.spawn(async move { shared.follow_operated().await });
+        let shared = Arc::clone(&self.shared);
+        let (fleet, leads) = (Arc::clone(fleet), leads.clone());
+        tasks.spawn(async move { shared.write_statuses(&fleet, leads).await });
     }
 
-    /// Returns all objects. Waits until they have been listed.
-    pub async fn listed(&mut self) -> Arc<[ServerObject]> {
-        let listed = self.seen.wait_for(Option::is_some).await;
-        listed
-            .ok()
-            .and_then(|listed| listed.clone())
-            .unwrap_or_default()
+    /// Returns all objects. Waits until those of our own kinds have been listed.
+    pub async fn listed(&mut self) -> Listing {
+        let listed = self.seen.wait_for(Listing::is_complete).await;
+        listed.map(|listing| listing.clone()).unwrap_or_default()
     }
 
     /// Waits until the objects have changed since they were returned.
@@ -98,90 +166,65 @@ impl ServerObjects {
         sleep(DEBOUNCE).await;
     }
 
-    /// Records the servers that were not added, with their reasons, for the status of their objects.
-    pub fn report(&self, rejected: HashMap<Arc<str>, String>) {
-        *self.shared.rejected() = Some(rejected);
+    /// Records the outcomes of the objects, for their statuses.
+    pub fn report(&self, outcomes: ObjectOutcomes) {
+        *self.shared.outcomes() = Some(Arc::new(outcomes));
     }
 }
 
-impl fmt::Debug for ServerObjects {
+impl fmt::Debug for ObjectSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServerObjects").finish_non_exhaustive()
+        f.debug_struct("ObjectSource").finish_non_exhaustive()
     }
 }
 
 impl Shared {
-    fn objects(&self) -> MutexGuard<'_, BTreeMap<String, DynamicObject>> {
-        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
+    fn outcomes(&self) -> MutexGuard<'_, Option<Arc<ObjectOutcomes>>> {
+        self.outcomes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn rejected(&self) -> MutexGuard<'_, Option<HashMap<Arc<str>, String>>> {
-        self.rejected.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Follows the objects, and lists them again whenever the watch breaks.
-    pub(crate) async fn follow(&self) {
-        let config = Config::default().timeout(WATCH_SECONDS);
-        let mut pause = Pause::default();
-        loop {
-            let mut events = pin!(watcher::watcher(self.api.clone(), config.clone()));
-            let mut listing = BTreeMap::new();
-            while let Ok(Some(event)) = timeout(QUIET, events.next()).await {
-                match event {
-                    Ok(event) => {
-                        pause.reset();
-                        self.apply(event, &mut listing);
-                    }
-                    Err(error) => {
-                        tracing::warn!(%error, "objects of the kind MCPServer not watched");
-                        sleep(pause.next()).await;
-                    }
-                }
-            }
+    async fn follow_servers(&self) {
+        if let Some(kind) = &self.servers {
+            let publish = |objects: Arc<[ClusterObject]>| {
+                self.publish(|listing| replace(&mut listing.servers, objects));
+            };
+            kind.follow_forever(publish).await;
         }
     }
 
-    fn apply(&self, event: Event<DynamicObject>, listing: &mut BTreeMap<String, DynamicObject>) {
-        match event {
-            Event::Init => {
-                // Objects of a list that is not complete are not gone.
-                listing.clear();
-                return;
-            }
-            Event::InitApply(object) => {
-                listing.insert(object.name_any(), object);
-                return;
-            }
-            Event::InitDone => *self.objects() = std::mem::take(listing),
-            Event::Apply(object) => {
-                self.objects().insert(object.name_any(), object);
-            }
-            Event::Delete(object) => {
-                self.objects().remove(&object.name_any());
-            }
+    async fn follow_gateways(&self) {
+        if let Some(kind) = &self.gateways {
+            let publish = |objects: Arc<[ClusterObject]>| {
+                self.publish(|listing| replace(&mut listing.gateways, objects));
+            };
+            kind.follow_forever(publish).await;
         }
-        let current: Arc<[_]> = self.objects().iter().filter_map(server).collect();
-        self.published.send_if_modified(|published| {
-            // A status is no change.
-            let changed = published.as_deref() != Some(&*current);
-            if changed {
-                *published = Some(current);
-            }
-            changed
-        });
+    }
+
+    async fn follow_operated(&self) {
+        if let Some(operated) = &self.operated {
+            let publish = |servers: Arc<[OperatedServer]>| {
+                self.publish(|listing| {
+                    let is_other = listing.operated != servers;
+                    listing.operated = servers;
+                    is_other
+                });
+            };
+            operated.follow(publish).await;
+        }
+    }
+
+    /// Changes the listing; readers are told if `change` returns `true`. A status is no change.
+    fn publish(&self, change: impl FnOnce(&mut Listing) -> bool) {
+        self.published.send_if_modified(change);
     }
 }
 
-/// Returns the server of an object that is not being deleted.
-fn server((name, object): (&String, &DynamicObject)) -> Option<ServerObject> {
-    object
-        .metadata
-        .deletion_timestamp
-        .is_none()
-        .then(|| ServerObject {
-            name: name.as_str().into(),
-            spec: object.data.get("spec").cloned().unwrap_or_default(),
-        })
+/// Replaces the objects of a kind. Returns `true` if they differ.
+fn replace(known: &mut Option<Arc<[ClusterObject]>>, objects: Arc<[ClusterObject]>) -> bool {
+    let is_other = known.as_ref() != Some(&objects);
+    *known = Some(objects);
+    is_other
 }
 
 /// Time for further changes, before the program is told of one.

@@ -17,7 +17,7 @@
 //! | `backend`, `pod_client`, `route`, `network`, `forward` | way of calls to pods over HTTP |
 //! | `attach`, `hold` | way of calls to containers that the gateway attaches to |
 //! | `logs` | logs of pods |
-//! | `custom` | objects of the kind `MCPServer` as a source of servers, and their status |
+//! | `custom` | objects of the kinds `MCPServer` and `MCPGateway` as a source of servers and gateways, and their status |
 //!
 //! It knows nothing of MCP beyond the traits of the platform and the data plane, or of who calls.
 
@@ -50,5 +50,8 @@ mod slot;
 mod watches;
 
 pub use self::client::ClusterError;
-pub use self::custom::{ServerObject, ServerObjects};
+pub use self::custom::{
+    ClusterObject, GatewayOutcome, Listing, ObjectOutcomes, ObjectSource, OperatedServer, Rejection,
+    ServerOutcome,
+};
 pub use self::orchestrator::KubernetesOrchestrator;

@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 
 use crate::backend::PodBackend;
 use crate::client::{Access, Client, ClusterError};
-use crate::custom::ServerObjects;
+use crate::custom::ObjectSource;
 use crate::fleet::Fleet;
 use crate::hold::Holds;
 use crate::lease::Candidate;
@@ -54,7 +54,7 @@ pub struct KubernetesOrchestrator {
     fleet: Arc<Fleet>,
     network: Network,
     holds: Option<Holds>,
-    objects: Option<ServerObjects>,
+    objects: Option<ObjectSource>,
     /// They end with it.
     _tasks: JoinSet<()>,
 }
@@ -125,15 +125,12 @@ impl KubernetesOrchestrator {
             };
             tasks.spawn(candidate.run(sender));
         }
-        let objects = cluster
-            .objects
-            .then(|| ServerObjects::new(client.kube.clone(), &namespace));
-        if let Some(objects) = &objects {
-            let (following, writing) = (Arc::clone(objects.shared()), Arc::clone(objects.shared()));
-            let (fleet, leads) = (Arc::clone(&fleet), leads.clone());
-            tasks.spawn(async move { following.follow().await });
-            tasks.spawn(async move { writing.write_statuses(&fleet, leads).await });
-        }
+        let kinds = &cluster.source;
+        let objects = (!kinds.is_empty()).then(|| {
+            let source = ObjectSource::new(&client.kube, &namespace, kinds);
+            source.start(&mut tasks, &fleet, &leads);
+            source
+        });
         let reconciler = Reconciler {
             fleet: Arc::clone(&fleet),
             objects: Objects(client.kube.clone()),
@@ -158,9 +155,9 @@ impl KubernetesOrchestrator {
         self.fleet.slot(&name.into())
     }
 
-    /// Returns the objects of the kind `MCPServer`, if they are a source of servers.
+    /// Returns the objects of the cluster, if they are a source of servers or gateways.
     #[must_use]
-    pub fn server_objects(&self) -> Option<ServerObjects> {
+    pub fn object_source(&self) -> Option<ObjectSource> {
         self.objects.clone()
     }
 

@@ -254,4 +254,4 @@ const REPORTED: u32 = 3;
 const REFRESH: Duration = Duration::from_secs(600);
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -89,9 +89,11 @@ impl Place<'_> {
                 match event {
                     Ok(event) => {
                         pause.reset();
-                        if matches!(event, Event::InitDone) {
-                            limit = QUIET;
-                        }
+                        limit = match &event {
+                            Event::Init => LIST_TIMEOUT,
+                            Event::InitDone => QUIET,
+                            Event::InitApply(_) | Event::Apply(_) | Event::Delete(_) => limit,
+                        };
                         self.apply(event, &mut listed);
                     }
                     Err(error) => self.failed(K::KIND, &error, &mut pause).await,
@@ -232,7 +234,7 @@ fn problem(kind: &str, error: &watcher::Error) -> Problem {
 /// Time after which the API server ends a watch, so that lost ones do not stay, in seconds.
 pub(crate) const WATCH_SECONDS: u32 = 290;
 /// Maximum time of each step of a list.
-const LIST_TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const LIST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time without an event after which everything is listed anew: longer than the API server keeps a
 /// watch.
 pub(crate) const QUIET: Duration = Duration::from_secs(600);

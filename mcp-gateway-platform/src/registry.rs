@@ -9,6 +9,7 @@
 mod documents;
 mod gateways;
 mod merge;
+mod objects;
 mod pins;
 mod retired;
 mod rules;
@@ -183,13 +184,16 @@ impl Registry {
         self.servers.get(name)
     }
 
-    /// Adds the servers, gateways and rules of the store to those of `spec`.
+    /// Adds the servers, gateways and rules of the store to those of `spec`, and then those of
+    /// objects.
     ///
     /// Holds the locks of each. A caller may hold the lock of the running state, which is never
     /// acquired after these.
     pub(crate) fn merge(&self, spec: &DynamicSpec) -> Merged {
         let merged = Merged::new(spec, &self.servers.entries(), self.abilities);
+        let merged = merged.with_object_servers();
         let merged = merged.with_gateways(&self.gateways.entries());
+        let merged = merged.with_object_gateways();
         let merged = merged.with_rules(&self.rules.entries());
         merged.with_pins(&self.pins.entries())
     }

@@ -73,7 +73,7 @@ pub struct ServerFactory {
     hidden: Vec<String>,
     /// HTTP client of all servers.
     web: SharedHttpClient,
-    /// HTTP client of servers whose hosts callers choose.
+    /// HTTP client of servers whose hosts callers, or objects of a cluster, choose.
     guarded: GuardedHttpClient,
     /// Common store of parked calls; `None` for one in each server.
     parked_calls: Option<ParkedCalls>,
@@ -339,8 +339,13 @@ impl ServerFactory {
                 orchestrator.backend(&definition.name)
             }
             spec::ServerRuntime::Remote(remote) => match &remote.url_template {
+                None if remote.is_guarded => {
+                    Arc::new(Remote::new(remote.url.clone(), self.guarded.client()?))
+                }
                 None => Arc::new(Remote::new(remote.url.clone(), self.web.client()?)),
-                Some(template) if TemplatedRemote::has_fixed_host(template) => {
+                Some(template)
+                    if !remote.is_guarded && TemplatedRemote::has_fixed_host(template) =>
+                {
                     Arc::new(TemplatedRemote::new(template.clone(), self.web.client()?))
                 }
                 Some(template) => Arc::new(TemplatedRemote::new(

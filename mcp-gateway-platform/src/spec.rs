@@ -28,6 +28,7 @@ mod kubernetes;
 mod limits;
 mod login;
 mod metrics;
+mod objects;
 mod oauth;
 mod pin_source;
 mod placeholder;
@@ -59,7 +60,7 @@ pub use self::assignment::{AssignedConnection, Assignment};
 pub use self::audit::Audit;
 pub use self::auth::{Anonymous, Auth, Forward, StaticAuth, Token};
 pub use self::client_credentials::{AssertionSource, ClientProof, RemoteClientCredentials};
-pub use self::cluster::{Cluster, Reach};
+pub use self::cluster::{Cluster, ObjectKinds, Reach};
 pub use self::gateway::GatewaySpec;
 pub use self::isolation::Isolation;
 pub use self::issuer::{Claims, Introspection, Issuer};
@@ -72,6 +73,7 @@ pub use self::limits::{
 };
 pub use self::login::{GitHub, Login, Provider};
 pub use self::metrics::Metrics;
+pub use self::objects::ClusterObjects;
 pub use self::oauth::{
     AssertionIssuer, MetadataDocuments, OAuth, OAuthClients, RateLimits, Registration,
 };
@@ -161,6 +163,8 @@ pub struct DynamicSpec {
     /// Names of servers that exist, but whose definitions cannot be read now. Callers do not reach
     /// them, and an [`Orchestrator`](crate::orchestrator::Orchestrator) does not delete them.
     pub unreadable: Vec<Arc<str>>,
+    /// The servers and gateways that objects of a cluster define.
+    pub objects: ClusterObjects,
 }
 
 impl Default for DynamicSpec {
@@ -181,6 +185,7 @@ impl Default for DynamicSpec {
             search_model: None,
             hidden_variables: Vec::new(),
             unreadable: Vec::new(),
+            objects: ClusterObjects::default(),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! Observed state of a platform.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use mcp_gateway_admin::Violation;
 use mcp_gateway_core::upstream::LintCounts;
 
 use crate::orchestrator::{DeploymentState, DeploymentStatus};
@@ -32,6 +34,28 @@ pub struct ServerStatus {
     pub lint: LintCounts,
     /// State of the deployment of a server on a cluster.
     pub deployment: Option<DeploymentStatus>,
+}
+
+/// Outcome of the last apply for the servers and gateways that objects of a cluster define.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct ObjectReport {
+    /// Violations of servers that are not used, by name.
+    pub servers: HashMap<Arc<str>, Vec<Violation>>,
+    /// Gateways by name, used or not.
+    pub gateways: HashMap<Arc<str>, ObjectGateway>,
+}
+
+/// Gateway that an object of a cluster defines.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct ObjectGateway {
+    /// Violations for which it is not used.
+    pub violations: Vec<Violation>,
+    /// Number of its servers.
+    pub servers: usize,
+    /// Names of servers that it does not have: they do not exist, or are not offered to objects.
+    pub missing: Vec<Arc<str>>,
 }
 
 impl ServerStatus {

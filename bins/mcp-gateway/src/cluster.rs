@@ -24,7 +24,8 @@ pub(crate) async fn connect(
 ) -> anyhow::Result<(Arc<dyn Orchestrator>, Option<Objects>)> {
     let orchestrator = KubernetesOrchestrator::start(cluster).await;
     let orchestrator = orchestrator.context("kubernetes")?;
-    let objects = orchestrator.server_objects().map(Objects);
+    let source = orchestrator.object_source();
+    let objects = source.map(|source| Objects::new(source, cluster.source.offered.clone()));
     Ok((Arc::new(orchestrator), objects))
 }
 

@@ -7,6 +7,7 @@ use std::num::NonZeroUsize;
 use std::pin::pin;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 #[cfg(feature = "code-mode")]
@@ -16,6 +17,7 @@ use mcp_gateway_platform::Platform;
 use mcp_gateway_platform::orchestrator::Orchestrator;
 use mcp_gateway_platform::spec::PlatformSpec;
 use tokio::net::TcpListener;
+use tokio::time::{MissedTickBehavior, interval};
 
 use crate::banner;
 use crate::builtins::{NAMES, builtins};
@@ -97,7 +99,8 @@ pub(crate) async fn run(
     Ok(())
 }
 
-/// Connects to the cluster of `spec`, if it has one, and adds the servers that its objects define.
+/// Connects to the cluster of `spec`, if it has one, and adds the servers and gateways that its objects
+/// define.
 async fn connect(
     spec: &mut PlatformSpec,
 ) -> anyhow::Result<(Option<Arc<dyn Orchestrator>>, Option<Objects>)> {
@@ -144,7 +147,7 @@ struct Supervisor {
     platform: Platform,
     source: ConfigSource,
     watch: FileWatcher,
-    /// Objects of the cluster that define servers.
+    /// Objects of the cluster that define servers and gateways.
     objects: Option<Objects>,
 }
 
@@ -157,6 +160,8 @@ impl Supervisor {
         background: impl Future<Output = ()>,
     ) -> (Platform, ShutdownOutcome) {
         let (mut serving, mut background) = (pin!(serving), pin!(background));
+        let mut reports = interval(REPORT);
+        reports.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let reload = tokio::select! {
                 () = &mut serving => return (self.platform, ShutdownOutcome::Drained),
@@ -165,6 +170,12 @@ impl Supervisor {
                 () = changed(&mut self.objects) => {
                     if !self.platform.drain().is_draining() {
                         self.apply_objects().await;
+                    }
+                    false
+                }
+                _ = reports.tick(), if self.objects.is_some() => {
+                    if let Some(objects) = &self.objects {
+                        objects.report(&self.platform);
                     }
                     false
                 }
@@ -243,7 +254,7 @@ impl Supervisor {
     }
 }
 
-/// Returns `spec`, with the servers of `objects`.
+/// Returns `spec`, with the servers and gateways of `objects`.
 async fn with_objects(spec: &PlatformSpec, objects: &mut Option<Objects>) -> PlatformSpec {
     match objects {
         Some(objects) => objects.add_to(spec).await,
@@ -258,6 +269,9 @@ async fn changed(objects: &mut Option<Objects>) {
         None => pending().await,
     }
 }
+
+/// Interval in which objects learn what has become of them.
+const REPORT: Duration = Duration::from_secs(1);
 
 async fn bind(address: SocketAddr, option: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address)

@@ -48,8 +48,14 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- $selector := fromYaml (include "mcp-gateway.selector" .) -}}
 {{- $cluster := dict "namespace" (include "mcp-gateway.servers" .) "instance" $name -}}
 {{- $cluster = merge $cluster (dict "bridgeImage" (include "mcp-gateway.image" .) "gatewayLabels" $selector) -}}
-{{- if .Values.orchestrator.objects -}}
-{{- $_ := set $cluster "source" (dict "objects" true) -}}
+{{- $source := dict -}}
+{{- range $kind := list "objects" "gateways" "lifecycleOperator" -}}
+{{- if index $.Values.orchestrator $kind -}}
+{{- $_ := set $source $kind true -}}
+{{- end -}}
+{{- end -}}
+{{- if $source -}}
+{{- $_ := set $cluster "source" $source -}}
 {{- end -}}
 {{- $_ := set $config "kubernetes" (mergeOverwrite $cluster (.Values.config.kubernetes | default dict)) -}}
 {{- end -}}

@@ -10,15 +10,18 @@
 //! | `gatewayLabels` | map of strings |
 //! | `reach` | `network` or `forward` |
 //! | `leaderElection` | boolean, or `lease`: duration |
-//! | `source.objects` | boolean: objects of the cluster are servers |
+//! | `source.objects` | boolean: objects of the kind `MCPServer` are servers |
+//! | `source.gateways` | boolean, or `servers`: names: objects of the kind `MCPGateway` are gateways |
+//! | `source.lifecycleOperator` | boolean: objects of the kind `MCPServer` of `mcp.x-k8s.io` are servers |
 //!
 //! The section is read, and compared with the servers, without access to the cluster: a file is
 //! checked where it is written. It is part of the static spec, because the connection to the
 //! cluster, the lease and the watches belong to the process.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use mcp_gateway_platform::spec::{Cluster, PlatformSpec, Reach, ServerRuntime};
+use mcp_gateway_platform::spec::{Cluster, ObjectKinds, PlatformSpec, Reach, ServerRuntime};
 
 use super::kubernetes::{image, names, pod};
 use super::name_of;
@@ -46,7 +49,7 @@ impl FromField for Cluster {
         cluster.reach = table.get_with("reach", |field| field.choice(&REACHES));
         let lease = table.get_with("leaderElection", lease);
         cluster.lease = lease.unwrap_or(cluster.lease);
-        cluster.objects = table.get_with("source", objects).unwrap_or_default();
+        cluster.source = table.get_with("source", source).unwrap_or_default();
         table.finish();
         Some(cluster)
     }
@@ -71,12 +74,29 @@ fn lease(field: &Field<'_>) -> Option<Option<Duration>> {
     Some(lease.or(default))
 }
 
-/// Reads whether objects of the cluster are servers.
-fn objects(field: &Field<'_>) -> Option<bool> {
+/// Reads the kinds of objects that are servers and gateways.
+fn source(field: &Field<'_>) -> Option<ObjectKinds> {
     let mut table = field.table()?;
-    let objects = table.get("objects");
+    let mut kinds = ObjectKinds::default();
+    kinds.servers = table.get("objects").unwrap_or_default();
+    if let Some(field) = table.field("gateways") {
+        (kinds.gateways, kinds.offered) = gateways(&field).unwrap_or_default();
+    }
+    kinds.operated = table.get("lifecycleOperator").unwrap_or_default();
     table.finish();
-    Some(objects.unwrap_or_default())
+    Some(kinds)
+}
+
+/// Reads whether objects are gateways, and the servers that they may have besides those of objects.
+fn gateways(field: &Field<'_>) -> Option<(bool, Vec<Arc<str>>)> {
+    if field.is_scalar() {
+        return Some((field.read()?, Vec::new()));
+    }
+    let mut table = field.table()?;
+    let offered: Option<Vec<String>> = table.get("servers");
+    table.finish();
+    let offered = offered.unwrap_or_default();
+    Some((true, offered.into_iter().map(Arc::from).collect()))
 }
 
 /// Records errors of servers on Kubernetes without a cluster.

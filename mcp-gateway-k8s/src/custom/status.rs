@@ -1,48 +1,65 @@
-//! Status of objects of the kind `MCPServer`.
+//! Statuses of objects.
 
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{DynamicObject, Patch};
-use mcp_gateway_platform::orchestrator::{DeploymentState, DeploymentStatus};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::Shared;
+use super::kind::Kind;
+use super::outcome::Rejection;
+use super::{Shared, gateway_status, server_status};
 use crate::fleet::Fleet;
 use crate::names::APPLIER;
 use crate::objects::{bounded, managed_by};
 
 impl Shared {
     /// Writes the status of objects whose state has changed, while this process leads.
-    pub(crate) async fn write_statuses(&self, fleet: &Fleet, leads: watch::Receiver<bool>) {
+    pub(super) async fn write_statuses(&self, fleet: &Fleet, leads: watch::Receiver<bool>) {
         let mut ticks = interval(INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            if *leads.borrow() {
-                for (name, status) in self.changed_statuses(fleet) {
-                    self.write(&name, status).await;
-                }
+            let outcomes = self.outcomes().clone();
+            let Some(outcomes) = outcomes.filter(|_| *leads.borrow()) else {
+                continue;
+            };
+            if let Some(kind) = &self.servers {
+                kind.write_changed(|name, object| {
+                    let outcome = outcomes.servers.get(name)?;
+                    let deployment = fleet.status(name);
+                    Some(server_status::status(object, outcome, deployment.as_ref()))
+                })
+                .await;
+            }
+            if let Some(kind) = &self.gateways {
+                kind.write_changed(|name, object| {
+                    let outcome = outcomes.gateways.get(name)?;
+                    Some(gateway_status::status(object, outcome))
+                })
+                .await;
             }
         }
     }
+}
 
-    /// Returns the first of the statuses that differ from those of the objects.
-    fn changed_statuses(&self, fleet: &Fleet) -> Vec<(String, Value)> {
-        let rejected = self.rejected().clone();
-        let Some(rejected) = rejected else {
-            return Vec::new();
+impl Kind {
+    /// Writes the first of the statuses of `next` that differ from those of the objects.
+    async fn write_changed(&self, next: impl Fn(&str, &DynamicObject) -> Option<Value>) {
+        let changed: Vec<_> = {
+            let objects = self.objects();
+            let changed = objects.iter().filter_map(|(name, object)| {
+                let next = next(name, object)?;
+                let known = object.data.get("status").cloned().unwrap_or_default();
+                (present(&known) != present(&next)).then(|| (name.clone(), next))
+            });
+            changed.take(AT_ONCE).collect()
         };
-        let objects = self.objects();
-        let changed = objects.iter().filter_map(|(name, object)| {
-            let rejection = rejected.get(name.as_str()).map(String::as_str);
-            let next = status(object, fleet.status(name).as_ref(), rejection);
-            let known = object.data.get("status").cloned().unwrap_or_default();
-            (present(&known) != present(&next)).then(|| (name.clone(), next))
-        });
-        changed.take(AT_ONCE).collect()
+        for (name, status) in changed {
+            self.write(&name, status).await;
+        }
     }
 
     async fn write(&self, name: &str, status: Value) {
@@ -57,61 +74,29 @@ impl Shared {
                 }
             }
             Err(refusal) => {
-                tracing::debug!(name, cause = refusal.text(), "status of object not written");
+                let (kind, cause) = (self.name, refusal.text());
+                tracing::debug!(kind, name, cause, "status of object not written");
             }
         }
     }
 }
 
-/// Returns the status of `object`.
-fn status(
-    object: &DynamicObject,
-    deployment: Option<&DeploymentStatus>,
-    rejection: Option<&str>,
-) -> Value {
-    let reason = deployment.and_then(|one| one.reason.as_deref());
-    let message = deployment.and_then(|one| one.message.as_deref());
-    let state = deployment.map(|one| one.state);
-    let is_ready = state == Some(DeploymentState::Running);
-    let waiting = state.map_or("Unknown", DeploymentState::as_str);
-    let accepted = match rejection {
+/// Condition of an object: its type, whether it holds, its reason and message.
+pub(super) type Fact<'a> = (&'a str, bool, &'a str, &'a str);
+
+/// Returns the condition for the acceptance of an object.
+pub(super) fn accepted(rejection: Option<&Rejection>) -> Fact<'_> {
+    match rejection {
         None => ("Accepted", true, "Accepted", ""),
-        Some(text) => ("Accepted", false, "Invalid", text),
-    };
-    let ready = (
-        "Ready",
-        is_ready,
-        reason.unwrap_or(if is_ready { "Running" } else { waiting }),
-        message.unwrap_or_default(),
-    );
-    json!({
-        "observedGeneration": object.metadata.generation,
-        "state": match rejection {
-            None => waiting,
-            Some(_) => "invalid",
-        },
-        "reason": reason.or_else(|| rejection.map(|_| "InvalidDefinition")),
-        "message": rejection.or(message),
-        "ready": deployment.map_or(0, |one| one.ready),
-        "desired": deployment.map_or(0, |one| one.desired),
-        "restarts": deployment.map_or(0, |one| one.restarts),
-        "conditions": [condition(object, accepted), condition(object, ready)],
-    })
-}
-
-/// Returns `status` without null values, which remove members of the status of an object.
-fn present(status: &Value) -> Value {
-    let mut status = status.clone();
-    if let Some(members) = status.as_object_mut() {
-        members.retain(|_, value| !value.is_null());
+        Some(rejection) => ("Accepted", false, rejection.reason, &rejection.message),
     }
-    status
 }
 
-/// Returns a condition, with the time of the last change of its status.
-fn condition(
+/// Returns a condition of `generation`, with the time of the last change of its status.
+pub(super) fn condition(
     object: &DynamicObject,
-    (kind, holds, reason, message): (&str, bool, &str, &str),
+    generation: Option<i64>,
+    (kind, holds, reason, message): Fact<'_>,
 ) -> Value {
     let status = if holds { "True" } else { "False" };
     let known = object.data["status"]["conditions"].as_array();
@@ -124,9 +109,11 @@ fn condition(
         "type": kind,
         "status": status,
         "reason": reason,
-        "observedGeneration": object.metadata.generation,
         "lastTransitionTime": since.unwrap_or_else(|| now().into()),
     });
+    if let Some(generation) = generation {
+        condition["observedGeneration"] = generation.into();
+    }
     // Kubernetes 1.20 takes an empty text for none, and refuses it.
     if !message.is_empty() {
         condition["message"] = message.into();
@@ -134,7 +121,16 @@ fn condition(
     condition
 }
 
+/// Returns `status` without null values, which remove members of the status of an object.
+fn present(status: &Value) -> Value {
+    let mut status = status.clone();
+    if let Some(members) = status.as_object_mut() {
+        members.retain(|_, value| !value.is_null());
+    }
+    status
+}
+
 /// Interval of the comparison of statuses.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// Number of statuses that are written in one interval.
+/// Number of statuses of a kind that are written in one interval.
 const AT_ONCE: usize = 20;

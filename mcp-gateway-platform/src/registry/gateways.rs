@@ -187,8 +187,8 @@ fn read_gateway(
     Ok(gateway)
 }
 
-/// Returns the names of `spec` that no gateway of a store may have.
-fn taken(spec: &DynamicSpec) -> HashSet<String> {
+/// Returns the names of `spec` that no gateway of a store or of an object may have.
+pub(super) fn taken(spec: &DynamicSpec) -> HashSet<String> {
     let gateways = spec.gateways.iter().flat_map(GatewaySpec::segments);
     let forward = spec.auth.forward.iter().map(|forward| &forward.name);
     let paths = spec.auth.forward.iter();
@@ -203,7 +203,7 @@ fn taken(spec: &DynamicSpec) -> HashSet<String> {
 /// # Errors
 ///
 /// The violation of the first rule that rejects it.
-fn admit(
+pub(super) fn admit(
     gateway: &GatewaySpec,
     spec: &DynamicSpec,
     taken: &HashSet<String>,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{ListedGateway, StoredRule, StoredServer, Violation};
 use crate::spec::{DynamicSpec, ServerRuntime, ServerSpec};
+use crate::status::ObjectReport;
 
 /// Spec with the servers, gateways and rules of the store, and the lists of each.
 #[derive(Debug)]
@@ -17,8 +18,10 @@ pub(crate) struct Merged {
     pub(crate) gateways: BTreeMap<Arc<str>, ListedGateway>,
     /// Rules of the store in their order, which are the last ones of the spec.
     pub(crate) rules: Vec<Arc<StoredRule>>,
+    /// Outcome for the servers and gateways of objects.
+    pub(crate) objects: Arc<ObjectReport>,
     /// Parts of the platform that servers may need.
-    abilities: Abilities,
+    pub(super) abilities: Abilities,
 }
 
 /// Parts of a platform without which some servers cannot be used.
@@ -102,13 +105,15 @@ impl Merged {
             listing,
             gateways: BTreeMap::new(),
             rules: Vec::new(),
+            objects: Arc::default(),
             abilities,
         }
     }
 
-    /// Returns `spec` as it is.
+    /// Returns `spec` with the servers and gateways of its objects.
     pub(crate) fn without_store(spec: &DynamicSpec) -> Self {
-        Self::new(spec, &BTreeMap::new(), Abilities::default())
+        let merged = Self::new(spec, &BTreeMap::new(), Abilities::default());
+        merged.with_object_servers().with_object_gateways()
     }
 
     /// Returns the violations for which `server` cannot join the others, or replace the one of its
@@ -137,7 +142,7 @@ pub(super) struct AdmissionRules<'a> {
 
 impl<'a> AdmissionRules<'a> {
     /// Creates the rules of `spec`, whose own servers have their prefixes already.
-    fn new(spec: &'a DynamicSpec, abilities: Abilities) -> Self {
+    pub(super) fn new(spec: &'a DynamicSpec, abilities: Abilities) -> Self {
         let servers = spec.servers.iter();
         let prefixes = servers.map(|server| (&*server.prefix, &*server.name));
         Self {
@@ -171,6 +176,15 @@ impl<'a> AdmissionRules<'a> {
             };
             return Err(vec![Violation::new(path, message)]);
         }
+        self.take_prefix(server)
+    }
+
+    /// Takes the prefix of `server`.
+    ///
+    /// # Errors
+    ///
+    /// The violation if another server has it.
+    pub(super) fn take_prefix(&mut self, server: &'a ServerSpec) -> Result<(), Vec<Violation>> {
         if let Some(other) = self.prefixes.get(&*server.prefix) {
             let message = format!("the server {other:?} has the same prefix");
             return Err(vec![Violation::new("prefix", message)]);

@@ -1,6 +1,7 @@
 //! The registry over a store in memory.
 
 mod followed;
+mod objects;
 mod rules;
 
 use mcp_gateway_policy::Effect;

@@ -10,7 +10,7 @@ use mcp_gateway_core::runtime::PooledHttpClient;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SharedHttpClient(Arc<OnceLock<PooledHttpClient>>);
 
-/// HTTP client for hosts that callers choose, created when the first server needs it.
+/// HTTP client for hosts that callers, or objects of a cluster, choose, created when the first server needs it.
 #[derive(Debug, Default)]
 pub(super) struct GuardedHttpClient {
     pub(super) policy: EgressPolicy,

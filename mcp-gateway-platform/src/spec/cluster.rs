@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Cluster on which an [`Orchestrator`](crate::orchestrator::Orchestrator) runs servers, and the
@@ -36,8 +37,31 @@ pub struct Cluster {
     /// Lifetime of the lease of the replica that changes objects; `None` if there is one replica
     /// only, which needs no lease.
     pub lease: Option<Duration>,
-    /// Set if objects of the kind `MCPServer` in the cluster are servers, too.
-    pub objects: bool,
+    /// Kinds of objects in its namespace that are sources of servers and gateways.
+    pub source: ObjectKinds,
+}
+
+/// Kinds of objects in the namespace of a [`Cluster`] that are sources of servers and gateways.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct ObjectKinds {
+    /// Set if objects of the kind `MCPServer` are servers.
+    pub servers: bool,
+    /// Set if objects of the kind `MCPGateway` are gateways.
+    pub gateways: bool,
+    /// Servers of the spec and of the store that gateways of objects may have.
+    pub offered: Vec<Arc<str>>,
+    /// Set if objects of the kind `MCPServer` of `mcp.x-k8s.io`, which an operator of the Kubernetes
+    /// project runs, are servers.
+    pub operated: bool,
+}
+
+impl ObjectKinds {
+    /// Returns `true` if objects are no source.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        !(self.servers || self.gateways || self.operated)
+    }
 }
 
 /// Way by which a gateway reaches pods.
@@ -61,7 +85,7 @@ impl Default for Cluster {
             gateway_labels: BTreeMap::from([(NAME_LABEL.to_owned(), INSTANCE.to_owned())]),
             reach: None,
             lease: Some(LEASE),
-            objects: false,
+            source: ObjectKinds::default(),
         }
     }
 }

@@ -38,6 +38,10 @@ pub struct Remote {
     /// Exchange of the identities of callers for tokens, instead of `auth` or beside accounts; see
     /// [`AssignedConnection::Enterprise`](super::AssignedConnection::Enterprise).
     pub exchange: Option<Box<RemoteTokenExchange>>,
+    /// Set if it is reached as hosts that callers choose are, because no administrator has chosen it:
+    /// over `https`, at public addresses and those that
+    /// [`allowed_networks`](super::StaticAuth::allowed_networks) permit.
+    pub is_guarded: bool,
 }
 
 /// Authentication at a server.
@@ -121,6 +125,7 @@ impl Remote {
             protocol: None,
             auth: None,
             exchange: None,
+            is_guarded: false,
         }
     }
 

@@ -128,6 +128,11 @@ impl Service<Request<Body>> for FakeCluster {
             let (parts, body) = request.into_parts();
             let body = body.collect().await.unwrap().to_bytes();
             let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
+            if let Some(group) = parts.uri.path().strip_prefix("/apis/")
+                && !group.contains('/')
+            {
+                return Ok(cluster.world().group(group));
+            }
             let path = Path::parse(parts.uri.path());
             let query = parts.uri.query().unwrap_or_default();
             let query: BTreeMap<_, _> = url_query(query);

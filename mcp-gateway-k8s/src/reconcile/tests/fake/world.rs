@@ -1,6 +1,6 @@
 //! Content of the API server in memory.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::convert::Infallible;
 
 use bytes::Bytes;
@@ -40,6 +40,8 @@ pub(crate) struct World {
     pub(crate) requests: Vec<(Instant, Method, String)>,
     /// Set if pods do not become ready.
     pub(crate) unready: bool,
+    /// Kinds that the cluster does not know.
+    pub(crate) unknown: BTreeSet<String>,
     /// Set while no watch gets anything.
     pub(crate) is_stalled: bool,
 }
@@ -176,6 +178,10 @@ impl World {
     }
 
     pub(super) fn list(&self, path: &Path, query: &BTreeMap<String, String>) -> Response<FakeBody> {
+        if self.unknown.contains(&path.kind) {
+            let (code, body) = status(404, "NotFound");
+            return answer(code, &body);
+        }
         let selector = query.get("labelSelector").cloned().unwrap_or_default();
         let items = self.objects.iter().filter(|(id, object)| {
             id.0 == path.kind && id.1 == path.namespace && selects(&selector, object)
@@ -189,6 +195,20 @@ impl World {
                 "items": items,
             }),
         )
+    }
+
+    /// Returns the versions of an API group; the cluster knows all but those in [`Self::unknown`].
+    pub(super) fn group(&self, group: &str) -> Response<FakeBody> {
+        if self.unknown.contains(group) {
+            let (code, body) = status(404, "NotFound");
+            return answer(code, &body);
+        }
+        let version = json!({"groupVersion": format!("{group}/v1beta1"), "version": "v1beta1"});
+        let body = json!({
+            "kind": "APIGroup", "apiVersion": "v1", "name": group,
+            "versions": [version], "preferredVersion": version,
+        });
+        answer(StatusCode::OK, &body)
     }
 
     /// Performs a request about one object, or a creation.
@@ -315,7 +335,7 @@ impl Path {
             namespace: parts.next().unwrap(),
             kind: parts.next().unwrap(),
             name: parts.next(),
-            is_scale: parts.next().is_some(),
+            is_scale: parts.next().is_some_and(|part| part == "scale"),
         }
     }
 }
