@@ -282,7 +282,7 @@ mod tests {
         let environment = StoredEntries::new(&[]);
         let sink = DiagnosticSink::new(&environment);
         let node = crate::document::yaml::parse(definition, &sink).unwrap();
-        let mut value = crate::document::json_value(&node);
+        let mut value = crate::document::json::value(&node);
         let schema = &mut value["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
         schema["properties"]["spec"]["properties"].take()
     }
@@ -320,7 +320,8 @@ mod tests {
         assert_eq!(keys(&gateways), known(&found, &others));
 
         let servers = properties(include_str!("../../charts/mcp-gateway/crds/mcpserver.yaml"));
-        let entry = json!({ "name": "a", "kubernetes": { "image": "a", "command": "a", UNKNOWN: 1 } });
+        let entry =
+            json!({ "name": "a", "kubernetes": { "image": "a", "command": "a", UNKNOWN: 1 } });
         let found = entries.read(&entry).unwrap_err();
         let others = ["namespace", "patch"];
         let own = &servers["kubernetes"]["properties"];

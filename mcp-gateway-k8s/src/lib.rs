@@ -51,7 +51,7 @@ mod watches;
 
 pub use self::client::ClusterError;
 pub use self::custom::{
-    ClusterObject, GatewayOutcome, Listing, ObjectOutcomes, ObjectSource, OperatedServer, Rejection,
-    ServerOutcome,
+    ClusterObject, GatewayOutcome, Listing, ObjectOutcomes, ObjectSource, OperatedServer,
+    Rejection, ServerOutcome,
 };
 pub use self::orchestrator::KubernetesOrchestrator;

@@ -28,8 +28,8 @@ mod kubernetes;
 mod limits;
 mod login;
 mod metrics;
-mod objects;
 mod oauth;
+mod objects;
 mod pin_source;
 mod placeholder;
 mod policy;
@@ -73,10 +73,10 @@ pub use self::limits::{
 };
 pub use self::login::{GitHub, Login, Provider};
 pub use self::metrics::Metrics;
-pub use self::objects::ClusterObjects;
 pub use self::oauth::{
     AssertionIssuer, MetadataDocuments, OAuth, OAuthClients, RateLimits, Registration,
 };
+pub use self::objects::ClusterObjects;
 pub use self::pin_source::PinSource;
 pub use self::placeholder::{PLACEHOLDERS, input_of, placeholders, url_template};
 pub(crate) use self::placeholder::{Piece, pieces};

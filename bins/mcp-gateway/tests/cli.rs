@@ -36,6 +36,8 @@ mod issuers;
 mod key;
 #[path = "cli/kube.rs"]
 mod kube;
+#[path = "cli/kube_objects.rs"]
+mod kube_objects;
 #[path = "cli/kubernetes.rs"]
 mod kubernetes;
 #[path = "cli/life.rs"]

@@ -71,7 +71,9 @@ impl Operated {
         let request = request.map_err(|error| Refusal::Unavailable(error.to_string().into()))?;
         match bounded(self.kube.request::<APIGroup>(request)).await {
             Ok(group) => {
-                let version = group.preferred_version.or(group.versions.into_iter().next());
+                let version = group
+                    .preferred_version
+                    .or(group.versions.into_iter().next());
                 Ok(version.map(|version| version.version))
             }
             Err(Refusal::NotFound) => Ok(None),

@@ -67,8 +67,8 @@ async fn every_object_has_a_status_of_its_generation() {
     pods.command = vec!["run".to_owned()];
     let declared = ["pods", "taken"].map(|name| DeclaredServer::new(name, Arc::new(pods.clone())));
     orchestrator.declare(Declaration::new(declared.into()));
-    let outcome = |state: Option<&'static str>, rejection: Option<(&'static str, &str)>| {
-        ServerOutcome {
+    let outcome =
+        |state: Option<&'static str>, rejection: Option<(&'static str, &str)>| ServerOutcome {
             generation: Some(1),
             rejection: rejection.map(|(reason, message)| Rejection {
                 reason,
@@ -76,8 +76,7 @@ async fn every_object_has_a_status_of_its_generation() {
             }),
             state,
             failure: (state == Some("failing")).then(|| "connection refused".to_owned()),
-        }
-    };
+        };
     let mut outcomes = ObjectOutcomes::default();
     for (name, outcome) in [
         ("pods", outcome(None, None)),
@@ -106,7 +105,10 @@ async fn every_object_has_a_status_of_its_generation() {
     let failing = ["False", "CallsFail", "connection refused"];
     assert_eq!(ready("failing"), failing);
     assert_eq!(accepted("failing")[0], "True");
-    assert_eq!(accepted("wrong"), ["False", "Invalid", "spec.remote.url: no"]);
+    assert_eq!(
+        accepted("wrong"),
+        ["False", "Invalid", "spec.remote.url: no"]
+    );
     assert_eq!(ready("wrong")[0], "False");
     assert_eq!(object("wrong")["status"]["state"], "invalid");
     // The pods of that name are those of somebody else.
@@ -115,7 +117,9 @@ async fn every_object_has_a_status_of_its_generation() {
     assert_eq!(object("remote")["status"]["observedGeneration"], 1);
 
     // A changed object has the old status until it has been read.
-    cluster.meddle("mcpservers", "remote", |object| object["spec"] = json!({"a": 1}));
+    cluster.meddle("mcpservers", "remote", |object| {
+        object["spec"] = json!({"a": 1})
+    });
     sleep(Duration::from_secs(5)).await;
     assert_eq!(object("remote")["metadata"]["generation"], 2);
     assert_eq!(object("remote")["status"]["observedGeneration"], 1);
@@ -215,7 +219,10 @@ fn start_operated(cluster: &FakeCluster) -> (KubernetesOrchestrator, ObjectSourc
 async fn category_cluster_objects_operated_servers_are_called_at_their_services() {
     let cluster = FakeCluster::default();
     let group = "mcp.x-k8s.io";
-    cluster.world().unknown.extend([group.to_owned(), "mcpservers".to_owned()]);
+    cluster
+        .world()
+        .unknown
+        .extend([group.to_owned(), "mcpservers".to_owned()]);
     service(&cluster, "notes", json!({"clusterIP": "10.0.0.7"}));
     let external = json!({"type": "ExternalName", "externalName": "metadata.internal"});
     service(&cluster, "external", external);
@@ -261,7 +268,10 @@ async fn category_cluster_objects_operated_servers_are_called_at_their_services(
     cluster.remove("mcpservers", "notes");
     listing(&mut source, |listing| listing.operated.len() == 1).await;
     // The operator is removed with its kind.
-    cluster.world().unknown.extend([group.to_owned(), "mcpservers".to_owned()]);
+    cluster
+        .world()
+        .unknown
+        .extend([group.to_owned(), "mcpservers".to_owned()]);
     cluster.break_watches(true);
     listing(&mut source, |listing| listing.operated.is_empty()).await;
 }

@@ -101,9 +101,8 @@ impl Merged {
             return (gateway, Vec::new());
         }
         let own: HashSet<_> = own.collect();
-        let is_offered = |name: &Arc<str>| {
-            objects.offered.contains(name) && self.spec.server(name).is_some()
-        };
+        let is_offered =
+            |name: &Arc<str>| objects.offered.contains(name) && self.spec.server(name).is_some();
         let wanted = std::mem::take(&mut gateway.servers);
         let (servers, missing): (Vec<_>, Vec<_>) = wanted
             .into_iter()

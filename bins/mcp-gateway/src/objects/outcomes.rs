@@ -106,7 +106,11 @@ impl ReadObjects {
     }
 
     /// Returns the outcomes of all objects, after an apply that has led to `report` and `status`.
-    pub(super) fn outcomes(&self, report: &ObjectReport, status: &PlatformStatus) -> ObjectOutcomes {
+    pub(super) fn outcomes(
+        &self,
+        report: &ObjectReport,
+        status: &PlatformStatus,
+    ) -> ObjectOutcomes {
         let running = status.servers.iter().map(|one| (&*one.name, one));
         let running: HashMap<_, _> = running.collect();
         let servers = self.servers.iter().map(|object| {
@@ -182,9 +186,18 @@ mod tests {
             ("notes", json!({ "remote": remote })),
             ("program", json!({ "process": { "command": "a" } })),
             ("both", json!({ "remote": remote, "kubernetes": pods })),
-            ("patched", json!({ "kubernetes": { "image": "a", "command": "a", "patch": {} } })),
-            ("plain", json!({ "remote": { "url": "http://notes.example.com/mcp" } })),
-            ("secret", json!({ "remote": { "url": "https://a", "bearer": { "env": "HOME" } } })),
+            (
+                "patched",
+                json!({ "kubernetes": { "image": "a", "command": "a", "patch": {} } }),
+            ),
+            (
+                "plain",
+                json!({ "remote": { "url": "http://notes.example.com/mcp" } }),
+            ),
+            (
+                "secret",
+                json!({ "remote": { "url": "https://a", "bearer": { "env": "HOME" } } }),
+            ),
             ("named", json!({ "name": "time", "kubernetes": pods })),
             ("none", Value::Null),
         ]);
@@ -214,7 +227,10 @@ mod tests {
 
     #[test]
     fn category_cluster_objects_reach_no_private_addresses() {
-        let objects = objects([("notes", json!({ "remote": { "url": "https://10.0.0.1/mcp" } }))]);
+        let objects = objects([(
+            "notes",
+            json!({ "remote": { "url": "https://10.0.0.1/mcp" } }),
+        )]);
         let operated = [OperatedServer::new("wiki", "http://10.0.0.7:8080/mcp")];
         let mut spec = DynamicSpec::default();
         ReadObjects::add(&mut spec, (&objects, &operated), &[]);
@@ -229,7 +245,10 @@ mod tests {
     #[test]
     fn gateways_have_the_keys_of_the_configuration() {
         let objects = objects([
-            ("team", json!({ "servers": ["notes"], "exposure": "search", "teams": ["ops"] })),
+            (
+                "team",
+                json!({ "servers": ["notes"], "exposure": "search", "teams": ["ops"] }),
+            ),
             ("all", json!({})),
             ("typo", json!({ "teems": ["ops"] })),
             ("Upper", json!({})),

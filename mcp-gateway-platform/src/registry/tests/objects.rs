@@ -1,9 +1,7 @@
 //! Servers and gateways of objects.
 
 use super::*;
-use crate::spec::{
-    AssignedConnection, Assignment, Remote, RemoteAuth, RemoteOAuth, ServerRuntime,
-};
+use crate::spec::{AssignedConnection, Assignment, Remote, RemoteAuth, RemoteOAuth, ServerRuntime};
 
 fn server(name: &str) -> ServerSpec {
     ServerSpec::new(name, ServerRuntime::Builtin("demo".into()))
@@ -107,7 +105,10 @@ async fn category_cluster_objects_gateways_have_no_servers_of_others() {
     let missing = &merged.objects.gateways["greedy"].missing;
     assert_eq!(*missing, ["own".into(), "unknown".into()]);
     assert_eq!(servers(&merged, "admitted"), "wiki stored");
-    assert_eq!(merged.objects.gateways["admitted"].missing, ["later".into()]);
+    assert_eq!(
+        merged.objects.gateways["admitted"].missing,
+        ["later".into()]
+    );
     // Without a store, the same rules apply.
     let alone = Merged::without_store(&spec);
     assert_eq!(servers(&alone, "greedy"), "notes");
