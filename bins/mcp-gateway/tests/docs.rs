@@ -42,6 +42,8 @@ const DOCUMENTS: &[&str] = &[
     "docs/guides/own-github-token.md",
     "docs/guides/pin-your-servers.md",
     "docs/guides/servers-on-kubernetes.md",
+    "docs/guides/kubernetes-rights.md",
+    "docs/guides/attach-or-bridge.md",
     "docs/performance.md",
     "docs/kubernetes.md",
     "docs/limits.md",

@@ -325,7 +325,7 @@ spec: { assignments: [{ server: good, connection: organization }] }
                 .request("tools/list", json!({}))
                 .await
         };
-        while answers().await.is_ok_and(|answer| answer.status() == 200) {
+        while answers().await.is_ok_and(|answer| answer.status == 200) {
             sleep(Duration::from_millis(100)).await;
         }
     };
