@@ -37,6 +37,8 @@ use crate::fleet::Fleet;
 pub struct ObjectSource {
     shared: Arc<Shared>,
     seen: watch::Receiver<Listing>,
+    /// Set if a change was noticed, but not returned yet.
+    has_changed: bool,
 }
 
 /// Object of the kind `MCPServer` or `MCPGateway`.
@@ -130,7 +132,11 @@ impl ObjectSource {
             published,
             outcomes: Mutex::default(),
         });
-        Self { shared, seen }
+        Self {
+            shared,
+            seen,
+            has_changed: false,
+        }
     }
 
     /// Starts to follow the objects, and to write their statuses while this process leads.
@@ -158,12 +164,20 @@ impl ObjectSource {
     }
 
     /// Waits until the objects have changed since they were returned.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: a change that was noticed is returned by the next call.
     pub async fn changed(&mut self) {
-        if self.seen.changed().await.is_err() {
-            std::future::pending().await
+        if !self.has_changed {
+            if self.seen.changed().await.is_err() {
+                std::future::pending().await
+            }
+            self.has_changed = true;
         }
         // Several changes in a row are one.
         sleep(DEBOUNCE).await;
+        self.has_changed = false;
     }
 
     /// Records the outcomes of the objects, for their statuses.

@@ -78,7 +78,52 @@ async fn the_manifest_is_that_of_the_chart() {
     let built = text_of(kustomize.args(["kustomize", DEPLOY]))
         .await
         .unwrap();
-    assert!(built.contains("kind: Namespace"), "{built}");
+    // The base has the same objects, and the namespace.
+    let mut expected = objects_in(&manifest);
+    expected.push(("Namespace".to_owned(), "mcp-gateway".to_owned()));
+    expected.sort_unstable();
+    assert_eq!(objects_in(&built), expected);
+    let strict = "pod-security.kubernetes.io/enforce: restricted";
+    assert!(built.contains(strict), "{built}");
+}
+
+/// The kinds and names of the objects in a manifest, in order.
+fn objects_in(manifest: &str) -> Vec<(String, String)> {
+    let documents = manifest
+        .split("---\n")
+        .filter(|text| text.contains("\nkind: "));
+    let field = |text: &str, start: &str| {
+        let mut lines = text.lines();
+        let line = lines.find_map(|line| line.strip_prefix(start));
+        line.unwrap_or_else(|| panic!("{start}: {text}")).to_owned()
+    };
+    let objects = documents.map(|text| (field(text, "kind: "), field(text, "  name: ")));
+    let mut objects: Vec<_> = objects.collect();
+    objects.sort_unstable();
+    objects
+}
+
+#[tokio::test]
+async fn kube_the_base_of_kustomize_is_accepted() {
+    let node = KubeNode::shared().await.unwrap();
+    let namespace = node.namespace("base").await.unwrap();
+    let mut kustomize = Command::new(folder().await.join("kubectl"));
+    let built = text_of(kustomize.args(["kustomize", DEPLOY]))
+        .await
+        .unwrap();
+    let place = format!("namespace: {}", namespace.name());
+    let built = built.replace("namespace: mcp-gateway", &place);
+    // The namespace exists, and old clusters have another version of the budget.
+    let documents = built.split("---\n").filter(|text| {
+        !text.contains("\nkind: Namespace\n") && !text.contains("\nkind: PodDisruptionBudget\n")
+    });
+    let objects: Vec<_> = documents.collect();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), objects.join("---\n")).unwrap();
+    let path = file.path().to_str().unwrap();
+    let dry_run = ["apply", "--dry-run=server", "--filename", path];
+    let accepted = namespace.run(&node, &dry_run).await.unwrap();
+    assert_eq!(accepted.lines().count(), objects.len(), "{accepted}");
 }
 
 #[tokio::test]
@@ -113,8 +158,22 @@ async fn a_gateway_has_no_rights_that_it_does_not_need() {
     for right in ["pods/attach", "pods/exec", "'*'", "nodes"] {
         assert!(!some.contains(right), "{right}: {some}");
     }
-    let attach = [&enabled[..], &["--set", "orchestrator.attach=true"]].concat();
-    assert!(helm(&attach).await.unwrap().contains("pods/attach"));
+    // Each further right is one of a value.
+    for (value, right) in [
+        ("attach", "pods/attach"),
+        ("objects", "resources: [mcpservers/status]"),
+        ("gateways", "resources: [mcpgateways/status]"),
+        ("lifecycleOperator", "apiGroups: [mcp.x-k8s.io]"),
+    ] {
+        let set = format!("orchestrator.{value}=true");
+        let more = [&enabled[..], &["--set", &set]].concat();
+        let more = helm(&more).await.unwrap();
+        assert!(
+            more.contains(right) && !some.contains(right),
+            "{value}: {more}"
+        );
+        assert!(!more.contains("ClusterRole"), "{more}");
+    }
 }
 
 #[tokio::test]
@@ -124,7 +183,8 @@ async fn kube_the_chart_is_accepted_with_all_values() {
     let version = node.run(&["get", "--raw", "/version"]).await.unwrap();
     let version: serde_json::Value = serde_json::from_str(&version).unwrap();
     let version = version["gitVersion"].as_str().unwrap();
-    let values = "orchestrator.enabled=true,orchestrator.attach=true,ingress.enabled=true,\
+    let values = "orchestrator.enabled=true,orchestrator.attach=true,orchestrator.objects=true,\
+                  orchestrator.gateways=true,orchestrator.lifecycleOperator=true,ingress.enabled=true,\
                   ingress.tlsSecret=certificate,ingress.className=nginx,\
                   networkPolicy.from[0].podSelector.matchLabels.app=proxy,\
                   nodeSelector.disk=ssd,podLabels.team=a,podAnnotations.note=b,\

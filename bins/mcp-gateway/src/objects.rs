@@ -6,6 +6,8 @@ mod outcomes;
 mod read;
 
 #[cfg(feature = "kubernetes")]
+use std::collections::BTreeMap;
+#[cfg(feature = "kubernetes")]
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +29,8 @@ pub(crate) struct Objects {
     offered: Vec<Arc<str>>,
     /// Objects that were read last, for their statuses.
     read: ReadObjects,
+    /// Reasons for which servers that an operator runs are left out, as they were logged.
+    left_out: BTreeMap<Arc<str>, String>,
 }
 
 /// Objects of a program that knows no cluster: there are none.
@@ -56,6 +60,7 @@ impl Objects {
             source,
             offered,
             read: ReadObjects::default(),
+            left_out: BTreeMap::new(),
         }
     }
 
@@ -84,9 +89,19 @@ impl Objects {
     }
 
     /// Reports what has become of them on `platform`.
-    pub(crate) fn report(&self, platform: &Platform) {
-        let outcomes = self.read.outcomes(&platform.objects(), &platform.status());
+    pub(crate) fn report(&mut self, platform: &Platform) {
+        let report = platform.objects();
+        let outcomes = self.read.outcomes(&report, &platform.status());
         self.source.report(outcomes);
+        let left_out = self.read.left_out(&report);
+        for (server, reason) in &left_out {
+            // Their objects belong to the operator, and have no place for it.
+            if self.left_out.get(server) != Some(reason) {
+                let server = &**server;
+                tracing::warn!(server, reason, "server of mcp.x-k8s.io left out");
+            }
+        }
+        self.left_out = left_out;
     }
 }
 
@@ -104,7 +119,7 @@ impl Objects {
         match *self {}
     }
 
-    pub(crate) fn report(&self, _: &Platform) {
+    pub(crate) fn report(&mut self, _: &Platform) {
         match *self {}
     }
 }

@@ -174,7 +174,7 @@ impl Supervisor {
                     false
                 }
                 _ = reports.tick(), if self.objects.is_some() => {
-                    if let Some(objects) = &self.objects {
+                    if let Some(objects) = &mut self.objects {
                         objects.report(&self.platform);
                     }
                     false

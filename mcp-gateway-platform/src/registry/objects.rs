@@ -24,7 +24,11 @@ impl Merged {
         let mut names = HashSet::new();
         let (mut admitted, mut unused) = (Vec::new(), Vec::new());
         for server in &servers {
-            let is_taken = self.listing.contains_key(&server.name) || !names.insert(&*server.name);
+            // The first of two objects has the name, and the report.
+            if !names.insert(&*server.name) {
+                continue;
+            }
+            let is_taken = self.listing.contains_key(&server.name);
             let checked = check_server(server, is_taken);
             match checked.and_then(|()| rules.take_prefix(server)) {
                 Ok(()) => admitted.push(server.clone()),
@@ -120,7 +124,7 @@ fn check_server(server: &ServerSpec, is_taken: bool) -> Result<(), Vec<Violation
     let (path, message) = if is_taken {
         (
             "name",
-            "a server of the configuration or of the store, or another object, has this name",
+            "a server of the configuration or of the store has this name",
         )
     } else if !server.inputs.is_empty() {
         ("inputs", "values of callers are not accepted in objects")

@@ -1,6 +1,6 @@
-//! What becomes of objects.
+//! Outcomes of objects after an apply.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use mcp_gateway_k8s::{
@@ -19,6 +19,8 @@ pub(super) struct ReadObjects {
     gateways: Vec<ReadObject>,
     /// Names of servers that have no pods.
     remote: HashSet<Arc<str>>,
+    /// Mistakes of servers that an operator runs, by name, if there are any.
+    operated: BTreeMap<Arc<str>, Option<String>>,
 }
 
 /// Object that was read.
@@ -89,11 +91,19 @@ impl ReadObjects {
             objects.servers.push(read);
         }
         for server in operated {
-            match read::operated(server) {
-                Ok(server) => spec.objects.servers.push(server),
+            let mut own = servers.iter();
+            let read = match own.any(|object| object.name == server.name) {
+                true => Err("an object of the kind MCPServer has its name".to_owned()),
+                false => read::operated(server),
+            };
+            match read {
+                Ok(server) => {
+                    objects.operated.insert(Arc::clone(&server.name), None);
+                    spec.objects.servers.push(server);
+                }
                 Err(mistakes) => {
-                    let name = &*server.name;
-                    tracing::warn!(name, mistakes, "server of mcp.x-k8s.io left out");
+                    let name = Arc::clone(&server.name);
+                    objects.operated.insert(name, Some(mistakes));
                 }
             }
         }
@@ -103,6 +113,15 @@ impl ReadObjects {
             objects.gateways.push(read);
         }
         objects
+    }
+
+    /// Returns the reasons for which servers that an operator runs are left out.
+    pub(super) fn left_out(&self, report: &ObjectReport) -> BTreeMap<Arc<str>, String> {
+        let servers = self.operated.iter().filter_map(|(name, mistakes)| {
+            let violations = || Some(read::described(report.servers.get(name)?.iter().cloned()));
+            Some((Arc::clone(name), mistakes.clone().or_else(violations)?))
+        });
+        servers.collect()
     }
 
     /// Returns the outcomes of all objects, after an apply that has led to `report` and `status`.
@@ -204,6 +223,7 @@ mod tests {
         let operated = [
             OperatedServer::new("wiki", "http://10.0.0.7:8080/mcp"),
             OperatedServer::new("not a name", "http://10.0.0.7:8080/mcp"),
+            OperatedServer::new("time", "http://10.0.0.7:8080/mcp"),
         ];
         let mut spec = DynamicSpec::default();
         let read = ReadObjects::add(&mut spec, (&objects, &operated), &[]);
@@ -223,6 +243,9 @@ mod tests {
         }
         // What runs of them is not deleted.
         assert!(spec.unreadable.contains(&"patched".into()));
+        let left_out = read.left_out(&ObjectReport::default());
+        let left_out: Vec<_> = left_out.keys().map(|name| &**name).collect();
+        assert_eq!(left_out, ["not a name", "time"]);
     }
 
     #[test]
