@@ -283,7 +283,7 @@ mod tests {
         assert_eq!(names, ["team", "all"]);
         let mistakes = mistakes(&read.gateways);
         for (name, path) in [
-            ("typo", "spec.teems: "),
+            ("typo", "spec: unknown key \"teems\""),
             ("Upper", "metadata.name: "),
             ("pages", "spec.pageSize: "),
         ] {

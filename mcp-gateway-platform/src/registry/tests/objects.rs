@@ -1,7 +1,7 @@
 //! Servers and gateways of objects.
 
 use super::*;
-use crate::spec::{AssignedConnection, Assignment, Remote, RemoteAuth, RemoteOAuth, ServerRuntime};
+use crate::spec::{AssignedConnection, Assignment, Remote, RemoteAuth, RemoteOAuth};
 
 fn server(name: &str) -> ServerSpec {
     ServerSpec::new(name, ServerRuntime::Builtin("demo".into()))
