@@ -272,7 +272,13 @@ spec: { assignments: [{ server: good, connection: organization }] }
     let columns: Vec<_> = line.split_whitespace().take(5).collect();
     assert_eq!(columns, ["team", "True", "Served", "1", "/v1/mcp/team"]);
 
-    // What another operator runs is reached by its Service, and is not changed.
+    follow_operated(&place, &gateway).await;
+    change_gateway(&place, &gateway).await;
+}
+
+/// What another operator runs is reached by its Service, and is not changed.
+async fn follow_operated(place: &Place, gateway: &Gateway) {
+    let (node, namespace) = (&place.node, &place.namespace);
     let began = Instant::now();
     namespace
         .apply(node, &operated(namespace.name()))
@@ -303,8 +309,11 @@ spec: { assignments: [{ server: good, connection: organization }] }
         }
     };
     timeout(SLOWLY, gone).await.unwrap();
+}
 
-    // A changed gateway takes effect without a restart; a deleted one is gone.
+/// A changed gateway takes effect without a restart; a deleted one is gone.
+async fn change_gateway(place: &Place, gateway: &Gateway) {
+    let (node, namespace) = (&place.node, &place.namespace);
     let change = "{\"spec\":{\"servers\":[\"good\",\"remote\"]}}";
     let patch = ["patch", GATEWAY, "team", "--type=merge", "--patch", change];
     namespace.run(node, &patch).await.unwrap();
