@@ -85,7 +85,10 @@ impl Kind {
             while let Ok(Some(event)) = timeout(limit, events.next()).await {
                 match event {
                     Ok(event) => {
-                        pause.reset();
+                        // A list begins also if the one before it has failed.
+                        if !matches!(event, Event::Init) {
+                            pause.reset();
+                        }
                         limit = limit_after(&event, limit);
                         if self.apply(event, &mut listing) {
                             changed(&self.objects());
