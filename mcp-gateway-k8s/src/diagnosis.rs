@@ -2,7 +2,7 @@
 
 mod fault;
 
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, PodCondition};
 use kube::ResourceExt;
 use mcp_gateway_platform::orchestrator::DeploymentState;
 
@@ -90,12 +90,29 @@ pub(crate) fn is_current(pod: &Pod) -> bool {
 }
 
 fn is_ready(pod: &Pod) -> bool {
-    let conditions = pod
+    has_condition(pod, "Ready", "True")
+}
+
+/// Returns `true` if the node of the pod has not been heard of for a while: Kubernetes takes back that
+/// the pod is ready, while its containers are so, as far as the node has said. They may well answer.
+fn is_out_of_sight(pod: &Pod) -> bool {
+    // Nodes give a reason when they say so themselves.
+    let by_node = |one: &PodCondition| one.reason.as_deref() == Some("ReadinessGatesNotReady");
+    let ready = condition(pod, "Ready");
+    ready.is_some_and(|ready| ready.status == "False" && !by_node(ready))
+        && has_condition(pod, "ContainersReady", "True")
+}
+
+fn has_condition(pod: &Pod, kind: &str, status: &str) -> bool {
+    condition(pod, kind).is_some_and(|condition| condition.status == status)
+}
+
+fn condition<'a>(pod: &'a Pod, kind: &str) -> Option<&'a PodCondition> {
+    let mut conditions = pod
         .status
         .iter()
         .flat_map(|status| status.conditions.iter().flatten());
-    let mut ready = conditions.filter(|condition| condition.type_ == "Ready");
-    ready.any(|condition| condition.status == "True")
+    conditions.find(|condition| condition.type_ == kind)
 }
 
 fn restarts(pod: &Pod) -> u32 {
@@ -107,25 +124,35 @@ fn restarts(pod: &Pod) -> u32 {
     restarts.sum()
 }
 
-fn ready<'a>(pods: impl Iterator<Item = &'a Pod>) -> Vec<ReadyPod> {
-    let ready = pods.filter(|pod| is_ready(pod)).filter_map(|pod| {
-        Some(ReadyPod {
-            name: pod.name_any(),
-            ip: pod.status.as_ref()?.pod_ip.clone()?,
-            template: pod
-                .labels()
-                .get("pod-template-hash")
-                .cloned()
-                .unwrap_or_default(),
-            created: pod
-                .creation_timestamp()
-                .map(|time| time.0.to_string())
-                .unwrap_or_default(),
-        })
-    });
-    let mut ready: Vec<_> = ready.collect();
+/// Returns the pods that answer, newest first: the ready ones, or else those out of sight.
+fn ready<'a>(pods: impl Iterator<Item = &'a Pod> + Clone) -> Vec<ReadyPod> {
+    let mut ready: Vec<_> = pods
+        .clone()
+        .filter(|pod| is_ready(pod))
+        .filter_map(ready_pod)
+        .collect();
+    if ready.is_empty() {
+        let others = pods.filter(|pod| is_out_of_sight(pod));
+        ready = others.filter_map(ready_pod).collect();
+    }
     ready.sort_by(|one, other| (&other.created, &other.name).cmp(&(&one.created, &one.name)));
     ready
+}
+
+fn ready_pod(pod: &Pod) -> Option<ReadyPod> {
+    Some(ReadyPod {
+        name: pod.name_any(),
+        ip: pod.status.as_ref()?.pod_ip.clone()?,
+        template: pod
+            .labels()
+            .get("pod-template-hash")
+            .cloned()
+            .unwrap_or_default(),
+        created: pod
+            .creation_timestamp()
+            .map(|time| time.0.to_string())
+            .unwrap_or_default(),
+    })
 }
 
 #[cfg(test)]

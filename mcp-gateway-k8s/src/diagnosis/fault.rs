@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::{
     ContainerStateTerminated, ContainerStateWaiting, ContainerStatus, Pod,
 };
 
-use super::{is_current, is_ready};
+use super::{is_current, is_out_of_sight, is_ready};
 use crate::observed::{Observed, Warning};
 
 /// Reason for which a server does not run, or not as it should.
@@ -147,6 +147,12 @@ fn of_pod(pod: &Pod, warnings: &[Warning]) -> Option<Fault> {
                 "no node takes its pod: {message}; lower its requests, change nodeSelector, affinity or \
                      tolerations, or add nodes"
             ),
+        ));
+    }
+    if is_out_of_sight(pod) {
+        return Some(Fault::passing(
+            "NodeNotReady",
+            "its node has not reported for a while; calls go on as far as the pod answers",
         ));
     }
     let install = status.init_container_statuses.iter().flatten();

@@ -317,3 +317,36 @@ fn a_node_that_is_late_is_no_failure() {
     assert_eq!(found.state, DeploymentState::Failed);
     assert!(found.fault.unwrap().message.contains("not found"));
 }
+
+/// The conditions as Kubernetes 1.20 has them 40 seconds after the end of a kubelet.
+#[test]
+fn a_pod_whose_node_is_lost_may_answer() {
+    let lost = |reason: &str, containers: &str| {
+        let mut pod = pod("Running", &json!({"state": {"running": {}}}));
+        pod["podIP"] = json!("10.0.0.1");
+        pod["conditions"] = json!([
+            {"type": "ContainersReady", "status": containers},
+            {"type": "Ready", "status": "False", "reason": reason},
+        ]);
+        pod
+    };
+    let found = diagnose(&one(lost("", "True")), false);
+    assert_eq!(found.state, DeploymentState::Running);
+    assert_eq!(found.fault.unwrap().reason, "NodeNotReady");
+    assert_eq!(found.ready.len(), 1);
+    for pod in [
+        lost("ContainersNotReady", "False"),
+        lost("ReadinessGatesNotReady", "True"),
+    ] {
+        assert_eq!(diagnose(&one(pod), false).state, DeploymentState::Pending);
+    }
+    // One that is ready is better.
+    let ready = json!({
+        "phase": "Running", "podIP": "10.0.0.2",
+        "conditions": [{"type": "Ready", "status": "True"}],
+    });
+    let both = observed(1, &json!({}), &[lost("", "True"), ready]);
+    let ready = diagnose(&both, false).ready;
+    assert_eq!(ready.len(), 1);
+    assert_eq!(ready[0].ip, "10.0.0.2");
+}
