@@ -10,7 +10,7 @@ use mcp_gateway_core::upstream::UpstreamError;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::lease::{Candidate, Claim};
+use crate::lease::{Candidate, Claim, Seen};
 use crate::names;
 use crate::route::Router;
 
@@ -33,8 +33,8 @@ pub(crate) struct Hold {
 }
 
 impl Holds {
-    /// Takes the hold on the server of `router`. One that a process has left behind is taken after
-    /// its lifetime.
+    /// Takes the hold on the server of `router`, whose Lease was `seen` last. One that a process has
+    /// left behind is taken after its lifetime.
     ///
     /// # Errors
     ///
@@ -43,6 +43,7 @@ impl Holds {
         &self,
         router: &Router,
         namespace: &str,
+        seen: &mut Seen,
     ) -> Result<Hold, UpstreamError> {
         let instance = &router.fleet.common.instance;
         let server = &router.slot.name;
@@ -54,7 +55,7 @@ impl Holds {
             instance: instance.clone(),
             owner: owner(router),
         };
-        match candidate.claim().await {
+        match candidate.claim(seen).await {
             Ok(Claim::Taken) => {}
             Ok(Claim::Foreign) => {
                 return Err(UpstreamError::not_running(
@@ -63,7 +64,7 @@ impl Holds {
                      or one replica",
                 ));
             }
-            Err(refusal) => return Err(UpstreamError::connect(refusal.text().to_owned())),
+            Err(refusal) => return Err(refusal.unreachable()),
         }
         let (sender, held) = watch::channel(true);
         let mut tasks = JoinSet::new();
@@ -85,6 +86,11 @@ fn owner(router: &Router) -> Option<OwnerReference> {
 }
 
 impl Hold {
+    /// Returns `true` unless another process may have the hold.
+    pub(crate) fn is_held(&self) -> bool {
+        *self.held.borrow()
+    }
+
     /// Returns a future that waits until another process may have the hold.
     pub(crate) fn lost(&self) -> impl Future<Output = ()> + Send + use<> {
         let mut held = self.held.clone();

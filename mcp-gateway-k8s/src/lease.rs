@@ -42,12 +42,36 @@ pub(crate) enum Claim {
 }
 
 /// Last state of the Lease.
-#[derive(Default)]
-struct Seen {
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Seen {
     version: Option<String>,
     since: Option<Instant>,
+    /// Time of the last look.
+    looked: Option<Instant>,
+    /// Time at which it was seen to have changed since a look within its lifetime.
+    changed: Option<Instant>,
     /// Time of the last renewal by this process.
     renewed: Option<Instant>,
+}
+
+impl Seen {
+    /// Records the version of a look at `now`.
+    fn look(&mut self, version: Option<String>, now: Instant, lifetime: Duration) {
+        let is_recent = self.looked.is_some_and(|looked| now - looked < lifetime);
+        self.looked = Some(now);
+        if self.version != version {
+            self.changed = is_recent.then_some(now);
+            self.version = version;
+            self.since = Some(now);
+        }
+    }
+
+    /// Returns `true` if another process has renewed the Lease within its last intervals.
+    fn is_alive(&self, lifetime: Duration) -> bool {
+        let limit = lifetime * 2 / INTERVALS;
+        self.changed
+            .is_some_and(|changed| changed.elapsed() < limit)
+    }
 }
 
 impl Candidate {
@@ -81,16 +105,13 @@ impl Candidate {
     }
 
     /// Takes the Lease, which another process may have left behind. It is known to be renewed when it
-    /// has changed in between.
-    pub(crate) async fn claim(&self) -> Result<Claim, Refusal> {
-        let mut seen = Seen::default();
-        let mut first = None;
+    /// has changed between two looks: those of this call, or the last one in `seen`.
+    pub(crate) async fn claim(&self, seen: &mut Seen) -> Result<Claim, Refusal> {
         loop {
-            if self.attempt(&mut seen, Instant::now()).await? {
+            if self.attempt(seen, Instant::now()).await? {
                 return Ok(Claim::Taken);
             }
-            let version = seen.version.clone();
-            if *first.get_or_insert_with(|| version.clone()) != version {
+            if seen.is_alive(self.lifetime) {
                 return Ok(Claim::Foreign);
             }
             sleep(self.lifetime / INTERVALS / 2).await;
@@ -122,11 +143,7 @@ impl Candidate {
             let lease = self.lease(None);
             return taken(bounded(self.leases.create(&params, &lease)).await);
         };
-        let version = lease.metadata.resource_version.clone();
-        if seen.version != version {
-            seen.version = version;
-            seen.since = Some(now);
-        }
+        seen.look(lease.metadata.resource_version.clone(), now, self.lifetime);
         let spec = lease.spec.as_ref();
         let holder = spec
             .and_then(|spec| spec.holder_identity.as_deref())
@@ -188,3 +205,26 @@ fn taken(written: Result<Lease, Refusal>) -> Result<bool, Refusal> {
 
 /// Number of renewals within the lifetime of the Lease.
 const INTERVALS: u32 = 5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIFETIME: Duration = Duration::from_secs(15);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_between_two_looks_shows_that_somebody_lives() {
+        let mut seen = Seen::default();
+        let mut look = async |version: &str, after: u64| {
+            tokio::time::advance(Duration::from_secs(after)).await;
+            seen.look(Some(version.to_owned()), Instant::now(), LIFETIME);
+            seen.is_alive(LIFETIME)
+        };
+        assert!(!look("1", 0).await, "the first look");
+        assert!(look("2", 3).await, "renewed since");
+        assert!(look("2", 3).await, "about to be renewed");
+        assert!(!look("2", 4).await, "not renewed in time");
+        assert!(!look("3", 60).await, "nobody knows when");
+        assert!(look("4", 3).await, "renewed again");
+    }
+}

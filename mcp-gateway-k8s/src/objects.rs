@@ -13,6 +13,7 @@ use kube::api::{
 };
 use kube::{Client, Resource};
 use mcp_gateway_core::error_chain;
+use mcp_gateway_core::upstream::UpstreamError;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -62,6 +63,19 @@ impl Refusal {
                 message
             }
         }
+    }
+}
+
+impl Refusal {
+    /// Returns the error of a caller whose server is only reached through the API server and the
+    /// kubelet.
+    pub(crate) fn unreachable(&self) -> UpstreamError {
+        let cause = format!(
+            "the API server or the kubelet of its node does not respond, and it is reached through \
+             these alone: {}",
+            self.text()
+        );
+        UpstreamError::not_running("ClusterUnavailable", cause)
     }
 }
 

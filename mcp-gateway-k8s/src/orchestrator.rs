@@ -1,7 +1,8 @@
 //! Orchestrator on Kubernetes.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
@@ -17,6 +18,7 @@ use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::attach::Container;
 use crate::backend::PodBackend;
 use crate::client::{Access, Client, ClusterError};
 use crate::custom::ObjectSource;
@@ -54,6 +56,9 @@ pub struct KubernetesOrchestrator {
     fleet: Arc<Fleet>,
     network: Network,
     holds: Option<Holds>,
+    /// Containers to which it may attach, by the names of the servers: a changed server has another
+    /// backend, and the same container for a while.
+    containers: Mutex<HashMap<Arc<str>, Arc<tokio::sync::Mutex<Container>>>>,
     objects: Option<ObjectSource>,
     /// They end with it.
     _tasks: JoinSet<()>,
@@ -144,6 +149,7 @@ impl KubernetesOrchestrator {
             client,
             fleet,
             holds,
+            containers: Mutex::default(),
             objects,
             _tasks: tasks,
         }
@@ -184,12 +190,18 @@ impl Orchestrator for KubernetesOrchestrator {
     }
 
     fn backend(&self, name: &Arc<str>) -> Arc<dyn RuntimeBackend> {
-        Arc::new(PodBackend(Router {
+        let mut containers = self
+            .containers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let container = Arc::clone(containers.entry(Arc::clone(name)).or_default());
+        let router = Router {
             fleet: Arc::clone(&self.fleet),
             slot: self.fleet.slot(name),
             network: self.network.clone(),
             holds: self.holds.clone(),
-        }))
+        };
+        Arc::new(PodBackend { router, container })
     }
 
     fn deployment(&self, name: &str) -> Option<DeploymentStatus> {

@@ -90,7 +90,17 @@ impl Router {
     /// Returns `true` unless the pod of `route` is known to be gone. Its address may belong to another
     /// by now.
     pub(crate) fn is_current(&self, route: &Route) -> bool {
-        self.slot.view.borrow().current.contains(&route.pod)
+        self.has(&route.pod)
+    }
+
+    /// Returns `true` unless the pod of the name is known to be gone.
+    pub(crate) fn has(&self, pod: &str) -> bool {
+        self.slot
+            .view
+            .borrow()
+            .current
+            .iter()
+            .any(|name| name == pod)
     }
 
     /// Waits for a pod that answers.

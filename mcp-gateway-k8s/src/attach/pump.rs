@@ -1,138 +1,65 @@
-//! Messages between a connection and an attached container.
+//! Messages between an attached container and the connections to it.
 
-use std::collections::HashMap;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kube::api::AttachedProcess;
 use tokio::io::{
-    AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite,
-    AsyncWriteExt as _, BufReader, DuplexStream,
+    AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader,
 };
 use tokio::sync::mpsc;
 use tokio::time::{Instant, interval_at};
 
-use super::marker::{Incoming, Marker};
-use crate::slot::{Activity, InUse};
+use super::addressees::Addressees;
 
-/// Pump of the messages in both directions.
-pub(super) struct Pump {
-    process: AttachedProcess,
-    connection: DuplexStream,
-    marker: Marker,
-    activity: Arc<Activity>,
-}
-
-/// Uses of the server by requests that it has not answered, by their identifiers.
-#[derive(Default)]
-struct Open(Mutex<HashMap<String, InUse>>);
-
-impl Open {
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, InUse>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Pump {
-    /// Creates a pump between `connection` and the streams of `process`.
-    pub(super) fn new(
-        process: AttachedProcess,
-        connection: DuplexStream,
-        marker: Marker,
-        activity: Arc<Activity>,
-    ) -> Self {
-        Self {
-            process,
-            connection,
-            marker,
-            activity,
-        }
-    }
-
-    /// Passes messages on until either side ends. Returns the reason.
-    pub(super) async fn run(mut self) -> &'static str {
-        let status = self.process.take_status();
-        let (Some(input), Some(output), Some(status)) =
-            (self.process.stdin(), self.process.stdout(), status)
-        else {
-            return "the container has no streams";
-        };
-        let (reader, writer) = tokio::io::split(self.connection);
-        let open = Open::default();
-        let activity = &self.activity;
-        tokio::select! {
-            // A broken connection shows here alone: its output neither ends nor fails.
-            _ = status => "the container ended, or the connection to it broke",
-            _ = send(reader, input, (&self.marker, &open, activity)) => "its input is closed",
-            _ = receive(output, writer, (&self.marker, &open)) => "its output is closed",
-        }
+/// Passes messages on until the attachment ends. Returns the reason.
+pub(super) async fn run(
+    mut process: AttachedProcess,
+    addressees: &Addressees,
+    (queue, answers): (mpsc::Receiver<String>, mpsc::WeakSender<String>),
+) -> &'static str {
+    let status = process.take_status();
+    let (Some(input), Some(output), Some(status)) = (process.stdin(), process.stdout(), status)
+    else {
+        return "the container has no streams";
+    };
+    tokio::select! {
+        // A broken connection shows here alone: its output neither ends nor fails.
+        _ = status => "the container ended, or the connection to it broke",
+        _ = send(queue, input) => "its input is closed",
+        _ = receive(output, addressees, answers) => "its output is closed",
     }
 }
 
 /// Passes messages to the container.
 async fn send(
-    reader: impl AsyncRead + Unpin,
+    mut queue: mpsc::Receiver<String>,
     mut input: impl AsyncWrite + Unpin,
-    (marker, open, activity): (&Marker, &Open, &Arc<Activity>),
 ) -> io::Result<()> {
     // Ends what somebody else has left half-written.
     input.write_all(b"\n").await?;
     input.flush().await?;
-    // A line that is read halfway when a tick comes would be lost.
-    let (lines, mut queue) = mpsc::channel(QUEUE);
-    let reading = read_lines(BufReader::new(reader), lines);
-    let writing = async {
-        let mut ticks = interval_at(Instant::now() + KEEP_ALIVE, KEEP_ALIVE);
-        loop {
-            tokio::select! {
-                line = queue.recv() => {
-                    let Some(line) = line else {
-                        return Ok(());
-                    };
-                    let (text, id) = marker.outgoing(&line);
-                    if let Some(id) = id {
-                        open.lock().insert(id, activity.begin());
-                    } else {
-                        activity.touch();
-                    }
-                    input.write_all(text.as_bytes()).await?;
-                    input.write_all(b"\n").await?;
-                    input.flush().await?;
-                }
-                _ = ticks.tick() => {
-                    input.write_all(PING).await?;
-                    input.flush().await?;
-                }
+    let mut ticks = interval_at(Instant::now() + KEEP_ALIVE, KEEP_ALIVE);
+    loop {
+        tokio::select! {
+            line = queue.recv() => {
+                let Some(line) = line else {
+                    return Ok(());
+                };
+                input.write_all(line.as_bytes()).await?;
+                input.write_all(b"\n").await?;
             }
+            _ = ticks.tick() => input.write_all(PING).await?,
         }
-    };
-    tokio::select! {
-        read = reading => read,
-        written = writing => written,
+        input.flush().await?;
     }
 }
 
-async fn read_lines(
-    mut reader: impl AsyncBufRead + Unpin,
-    lines: mpsc::Sender<String>,
-) -> io::Result<()> {
-    let mut line = String::new();
-    while reader.read_line(&mut line).await? > 0 {
-        let text = line.trim_end_matches(['\r', '\n']).to_owned();
-        line.clear();
-        if lines.send(text).await.is_err() {
-            break;
-        }
-    }
-    Ok(())
-}
-
-/// Passes messages to the connection.
+/// Passes messages to the connections.
 async fn receive(
     output: impl AsyncRead + Unpin,
-    mut writer: impl AsyncWrite + Unpin,
-    (marker, open): (&Marker, &Open),
+    addressees: &Addressees,
+    answers: mpsc::WeakSender<String>,
 ) -> io::Result<()> {
     let mut output = BufReader::with_capacity(READ, output);
     let mut line = Vec::new();
@@ -146,13 +73,18 @@ async fn receive(
             return Err(io::Error::other("a line is too long"));
         }
         if let Ok(text) = std::str::from_utf8(&line) {
-            match marker.incoming(text.trim_end_matches(['\r', '\n'])) {
-                Incoming::Foreign => tracing::trace!("message of another attachment dropped"),
-                Incoming::Other(text) => write_line(&mut writer, &text).await?,
-                Incoming::Response(text, id) => {
-                    open.lock().remove(&id);
-                    write_line(&mut writer, &text).await?;
-                }
+            let text = text.trim_end_matches(['\r', '\n']);
+            let delivery = addressees.address(text);
+            if delivery.to.is_empty() {
+                tracing::trace!("message that is for no connection dropped");
+            }
+            for connection in delivery.to {
+                // One that has ended receives nothing.
+                let _ = connection.send(delivery.text.clone()).await;
+            }
+            if let (Some(answer), Some(input)) = (delivery.answer, answers.upgrade()) {
+                // A server that reads nothing would stop its own output.
+                let _ = input.try_send(answer);
             }
         }
         line.clear();
@@ -160,17 +92,10 @@ async fn receive(
     Ok(())
 }
 
-async fn write_line(writer: &mut (impl AsyncWrite + Unpin), text: &str) -> io::Result<()> {
-    writer.write_all(text.as_bytes()).await?;
-    writer.write_all(b"\n").await
-}
-
 /// Message without an effect, whose answer belongs to no caller.
 const PING: &[u8] = b"{\"jsonrpc\":\"2.0\",\"id\":\"keep-alive\",\"method\":\"ping\"}\n";
 /// Time between two of them: runtimes of containers close streams without traffic after hours.
 const KEEP_ALIVE: Duration = Duration::from_secs(20 * 60);
-/// Number of messages that wait for the container.
-const QUEUE: usize = 16;
 /// Size of the buffer of output.
 const READ: usize = 64 * 1024;
 /// Maximum size of a message of the container.
