@@ -17,6 +17,7 @@ use std::{
 use tokio::process::Command;
 
 pub use self::namespace::KubeNamespace;
+use crate::environment::Environment;
 
 /// Error of the node.
 #[derive(Debug, thiserror::Error)]
@@ -77,7 +78,7 @@ impl KubeNode {
     }
 
     async fn lend(exclusive: bool) -> Result<Self, KubeError> {
-        let mut lend = Command::new(script("lend.sh"));
+        let mut lend = Command::new(script_of("lend.sh"));
         let lent = output(lend.arg(parent_id().to_string())).await?;
         let state = String::from_utf8_lossy(&lent.stdout).trim().into();
         let locking = tokio::task::spawn_blocking(move || lock(exclusive));
@@ -133,9 +134,32 @@ impl KubeNode {
     }
 
     fn controller(&self) -> std::process::Command {
-        let mut command = std::process::Command::new(script("ctl.sh"));
+        let mut command = std::process::Command::new(script_of("ctl.sh"));
         command.env("MCP_GATEWAY_KUBE_STATE", &self.state);
         command
+    }
+
+    /// Adds an image with Node and a npm `package` of the environment, whose entrypoint is the file
+    /// `script` of the package. Returns the path of that file in the image; Node is `/usr/bin/node`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the package is not installed, or the node does not take the image.
+    pub async fn add_npm_image(
+        &self,
+        tag: &str,
+        environment: &Environment,
+        (package, script): (&str, &str),
+    ) -> Result<String, KubeError> {
+        let folder = temporary()?;
+        let archive = folder.path().join("image.tar");
+        let mut image = Command::new(script_of("npm-image.py"));
+        image.arg(&archive).arg(tag);
+        image.arg(&environment.node).arg(&environment.node_modules);
+        output(image.args([package, script])).await?;
+        self.control(&["import", &archive.to_string_lossy()])
+            .await?;
+        Ok(format!("/app/node_modules/{package}/{script}"))
     }
 
     /// Adds an image with `programs`, pairs of a path in the image and one here, and the shared
@@ -145,12 +169,9 @@ impl KubeNode {
     ///
     /// Fails if a program cannot be read, or the node does not take the image.
     pub async fn add_image(&self, tag: &str, programs: &[(&str, &Path)]) -> Result<(), KubeError> {
-        let folder = tempfile::tempdir().map_err(|source| KubeError::Run {
-            command: "mkdir".to_owned(),
-            source,
-        })?;
+        let folder = temporary()?;
         let archive = folder.path().join("image.tar");
-        let mut image = Command::new(script("program-image.sh"));
+        let mut image = Command::new(script_of("program-image.sh"));
         image.arg(&archive).arg(tag);
         for (target, source) in programs {
             image.arg(format!("{target}={}", source.display()));
@@ -178,10 +199,17 @@ impl Drop for KubeNode {
     }
 }
 
-fn script(name: &str) -> PathBuf {
+fn script_of(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("kube")
         .join(name)
+}
+
+fn temporary() -> Result<tempfile::TempDir, KubeError> {
+    tempfile::tempdir().map_err(|source| KubeError::Run {
+        command: "mkdir".to_owned(),
+        source,
+    })
 }
 
 fn lock(exclusive: bool) -> io::Result<File> {

@@ -13,6 +13,7 @@ mod differential {
     mod client;
     mod difference;
     mod known;
+    mod pods;
     mod server;
     mod table;
 

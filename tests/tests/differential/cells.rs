@@ -4,7 +4,7 @@ use futures_util::{StreamExt, stream};
 use mcp_gateway_tests::environment::Environment;
 use serde_json::Value;
 
-use super::client::{Client, Era};
+use super::client::{ALICE, Client, Era};
 use super::difference::differences;
 use super::known::Known;
 use super::server::{Server, TransportKind};
@@ -76,25 +76,16 @@ impl Column {
             through,
         } = self;
         let scripts: Value = serde_json::from_str(direct.scripts()).unwrap();
-        let own_era = if direct.speaks(era) { era } else { Era::Legacy };
-        let server = direct.start(environment).await;
-        let expected = client
-            .play(environment, own_era, &server.url, &scripts)
-            .await;
-        drop(server);
+        let expected = play_directly(environment, (client, era), direct, &scripts).await;
         let mut found = Vec::new();
         for (server, way) in through.iter().copied() {
             let (gateway, _running) = server.behind_gateway(environment, way).await;
-            let seen = client.play(environment, era, &gateway.url, &scripts).await;
+            let place = (&*gateway.url, ALICE);
+            let seen = client.play(environment, era, place, &scripts).await;
             gateway.stop().await;
-            for script in scripts.as_object().unwrap().keys() {
-                let differences = differences(&expected[script], &seen[script]);
-                if std::env::var_os("SHOW_DIFFERENCES").is_some() && !differences.is_empty() {
-                    let title = format!("{client:?} {era:?} {server:?}/{way:?} {script}");
-                    show(&title, &expected[script], &seen[script]);
-                }
-                found.push((server, script.clone(), differences));
-            }
+            let title = format!("{client:?} {era:?} {server:?}/{way:?}");
+            let differing = differing(&expected, &seen, &title);
+            found.extend(differing.map(|(script, paths)| (server, script, paths)));
             if direct == Server::Everything {
                 let tools = seen["tool list"][0]["result"]["tools"].as_array().unwrap();
                 assert_eq!(
@@ -106,6 +97,37 @@ impl Column {
         }
         (self, found)
     }
+}
+
+/// Returns the transcripts of a client of `server` without a gateway.
+pub(super) async fn play_directly(
+    environment: &Environment,
+    (client, era): (Client, Era),
+    server: Server,
+    scripts: &Value,
+) -> Value {
+    let era = if server.speaks(era) { era } else { Era::Legacy };
+    let running = server.start(environment).await;
+    client
+        .play(environment, era, (&running.url, ALICE), scripts)
+        .await
+}
+
+/// Returns the paths of the differences of two transcripts, by the names of their scripts.
+pub(super) fn differing(
+    expected: &Value,
+    seen: &Value,
+    title: &str,
+) -> impl Iterator<Item = (String, BTreeSet<String>)> {
+    let scripts = expected.as_object().unwrap().keys();
+    scripts.map(move |script| {
+        let (expected, seen) = (&expected[script], &seen[script]);
+        let differences = differences(expected, seen);
+        if std::env::var_os("SHOW_DIFFERENCES").is_some() && !differences.is_empty() {
+            show(&format!("{title} {script}"), expected, seen);
+        }
+        (script.clone(), differences)
+    })
 }
 
 #[expect(clippy::print_stderr, reason = "somebody wants to see it")]

@@ -27,6 +27,9 @@ impl Era {
     }
 }
 
+/// The token of a caller of a gateway in the test process.
+pub(super) const ALICE: &str = "alice";
+
 /// A program that plays scripts.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Client {
@@ -74,16 +77,16 @@ impl Client {
         command
     }
 
-    /// Returns the transcripts of `scripts` at the server `url`, by their names.
+    /// Returns the transcripts of `scripts` at a URL, with a token, by their names.
     pub(super) async fn play(
         self,
         environment: &Environment,
         era: Era,
-        url: &str,
+        (url, token): (&str, &str),
         scripts: &Value,
     ) -> Value {
         let mut command = self.command(environment);
-        command.args([url, "alice", era.name(), &scripts.to_string()]);
+        command.args([url, token, era.name(), &scripts.to_string()]);
         let mut process = Process::start(command).unwrap();
         let line = process.line(DEADLINE).await.unwrap();
         serde_json::from_str(&line).unwrap()
