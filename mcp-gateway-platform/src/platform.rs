@@ -1,5 +1,6 @@
 //! Platform and its life cycle.
 
+mod objects;
 mod options;
 
 use std::future::{Future, pending};
@@ -32,7 +33,7 @@ use crate::running::{self, Running};
 use crate::servers::Builtins;
 use crate::spec::PlatformSpec;
 use crate::state::StateError;
-use crate::status::{ObjectReport, PlatformStatus};
+use crate::status::PlatformStatus;
 
 /// A platform: servers, gateways, callers, sessions and state, made of a [`PlatformSpec`].
 ///
@@ -222,12 +223,6 @@ impl Platform {
             sessions: state.controller.sessions().count(),
             is_draining: self.drain.is_draining(),
         }
-    }
-
-    /// Returns the outcome of the last apply for the servers and gateways that objects define.
-    #[must_use]
-    pub fn objects(&self) -> Arc<ObjectReport> {
-        Arc::clone(&self.running.state().merged.objects)
     }
 
     /// Returns the service that answers all requests to the platform; others are answered with 404.
