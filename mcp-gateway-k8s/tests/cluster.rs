@@ -140,6 +140,20 @@ fn shell(script: &str) -> KubernetesServer {
     server
 }
 
+/// Time in which a status tells a fact.
+const TOLD: Duration = Duration::from_secs(10);
+
+/// Checks that a caller of a server is told `reason` at once.
+async fn is_told(orchestrator: &KubernetesOrchestrator, name: &str, reason: &str) {
+    let begun = Instant::now();
+    let backend = orchestrator.backend(&name.into());
+    let error = backend.connect(&Instance::shared()).await;
+    let error = error_chain(&error.unwrap_err());
+    assert!(error.contains(reason), "{error}");
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(1), "{took:?}");
+}
+
 fn declare(orchestrator: &KubernetesOrchestrator, servers: Vec<DeclaredServer>) {
     orchestrator.declare(Declaration::new(servers));
 }
@@ -242,18 +256,7 @@ async fn each_fault_has_a_precise_status() {
             .await;
             eprintln!("{name}: after {:?}: {status:?}", begun.elapsed());
             assert_eq!(status.state, DeploymentState::Failed);
-            let begun = Instant::now();
-            let error = orchestrator
-                .backend(&(*name).into())
-                .connect(&Instance::shared())
-                .await;
-            let error = error_chain(&error.unwrap_err());
-            assert!(error.contains(reason), "{error}");
-            assert!(
-                begun.elapsed() < Duration::from_secs(1),
-                "{:?}",
-                begun.elapsed()
-            );
+            is_told(orchestrator, name, reason).await;
         }
     });
     join_all(waiting).await;
@@ -283,6 +286,8 @@ async fn quotas_and_ranges_have_a_precise_status() {
     });
     let status = status.await;
     eprintln!("quota: after {:?}: {status:?}", begun.elapsed());
+    assert!(begun.elapsed() < TOLD);
+    is_told(&orchestrator, "a", "QuotaExceeded").await;
     place
         .api::<ResourceQuota>()
         .delete("q", &DeleteParams::default())
@@ -308,6 +313,8 @@ async fn quotas_and_ranges_have_a_precise_status() {
     });
     let status = status.await;
     eprintln!("range: after {:?}: {status:?}", begun.elapsed());
+    assert!(begun.elapsed() < TOLD);
+    is_told(&orchestrator, "b", "LimitRange").await;
     place.end().await;
 }
 

@@ -36,8 +36,14 @@ mod issuers;
 mod key;
 #[path = "cli/kube.rs"]
 mod kube;
+#[path = "cli/kube/faults.rs"]
+mod kube_faults;
 #[path = "cli/kube_objects.rs"]
 mod kube_objects;
+#[path = "cli/kube/refusals.rs"]
+mod kube_refusals;
+#[path = "cli/kube/replicas.rs"]
+mod kube_replicas;
 #[path = "cli/kubernetes.rs"]
 mod kubernetes;
 #[path = "cli/life.rs"]

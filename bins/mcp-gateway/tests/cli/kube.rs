@@ -1,35 +1,35 @@
 //! Servers on a real Kubernetes, through the program.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use mcp_gateway_tests::environment::Environment;
 use mcp_gateway_tests::kube::{KubeNamespace, KubeNode};
 use serde_json::{Value, json};
-use tokio::process::Command;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::harness::{Folder, Gateway, PROGRAM};
 
-const OWNER: &str = "the-token-of-the-owner-is-this";
+pub(crate) const OWNER: &str = "the-token-of-the-owner-is-this";
+pub(crate) const OTHER: &str = "the-token-of-somebody-else-is-this";
 const BRIDGE_IMAGE: &str = "localhost/mcp-bridge:test";
 const EVERYTHING_IMAGE: &str = "localhost/everything:test";
 const PACKAGE: &str = "@modelcontextprotocol/server-everything";
 const SCRIPT: &str = "/app/node_modules/@modelcontextprotocol/server-everything/dist/index.js";
 
 /// Timeout of steps that take a few seconds on an idle machine.
-const SLOWLY: Duration = Duration::from_secs(120);
+pub(crate) const SLOWLY: Duration = Duration::from_secs(120);
 
 /// A namespace of the node, and a configuration for it.
-struct Place {
-    node: KubeNode,
-    namespace: KubeNamespace,
+pub(crate) struct Place {
+    pub(crate) node: KubeNode,
+    pub(crate) namespace: KubeNamespace,
     folder: Folder,
 }
 
 impl Place {
-    async fn new(node: KubeNode) -> Self {
+    pub(crate) async fn new(node: KubeNode) -> Self {
         let bridge = Path::new(PROGRAM).with_file_name("mcp-bridge");
         assert!(
             bridge.exists(),
@@ -47,22 +47,18 @@ impl Place {
     }
 
     /// Adds the image of npm `server-everything` to the node.
-    async fn with_everything(self) -> Self {
+    pub(crate) async fn with_everything(self) -> Self {
         let environment = Environment::installed().await.unwrap();
-        let archive = PathBuf::from(self.folder.path("everything.tar"));
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/kube/npm-image.py");
-        let mut write = Command::new(script);
-        write.arg(&archive).arg(EVERYTHING_IMAGE);
-        write.arg(&environment.node).arg(&environment.node_modules);
-        write.args([PACKAGE, "dist/index.js"]);
-        assert!(write.status().await.unwrap().success());
-        let archive = archive.to_str().unwrap();
-        self.node.control(&["import", archive]).await.unwrap();
+        let package = (PACKAGE, "dist/index.js");
+        let image = self
+            .node
+            .add_npm_image(EVERYTHING_IMAGE, &environment, package);
+        assert_eq!(image.await.unwrap(), SCRIPT);
         self
     }
 
     /// Writes a configuration of `servers`, with more keys of the cluster; returns its path.
-    fn write(&self, cluster: &str, servers: &[(String, String)]) -> String {
+    pub(crate) fn write(&self, cluster: &str, servers: &[(String, String)]) -> String {
         let kubeconfig = self.node.kubeconfig();
         let servers = servers.iter().map(|(name, keys)| match keys.as_str() {
             keys if keys.starts_with("process:") => format!("  - {{ name: {name}, {keys} }}\n"),
@@ -71,7 +67,10 @@ impl Place {
             }
         });
         let text = format!(
-            "auth: {{ tokens: [{{ name: olga, token: {{ env: MCP_GATEWAY_TOKEN }}, admin: true }}] }}
+            "auth:
+  tokens:
+    - {{ name: olga, token: {{ env: MCP_GATEWAY_TOKEN }}, admin: true }}
+    - {{ name: bob, token: {{ env: TOKEN_OF_OTHER }} }}
 kubernetes:
   namespace: {}
   kubeconfig: {}
@@ -89,7 +88,7 @@ servers:{}",
     }
 
     /// The identifiers of all pods.
-    async fn pods(&self) -> Vec<String> {
+    pub(crate) async fn pods(&self) -> Vec<String> {
         let output = "jsonpath={range .items[*]}{.metadata.uid} {.status.containerStatuses[0].restartCount}{\"\\n\"}{end}";
         let get = ["get", "pods", "--output", output];
         let pods = self.namespace.run(&self.node, &get).await.unwrap();
@@ -97,16 +96,45 @@ servers:{}",
         pods.sort_unstable();
         pods
     }
+
+    /// Runs `kubectl` in the namespace.
+    pub(crate) async fn run(&self, args: &[&str]) -> String {
+        self.namespace.run(&self.node, args).await.unwrap()
+    }
+
+    /// The names of all objects with the label of the gateway, but for what Kubernetes makes of them.
+    pub(crate) async fn objects(&self) -> Vec<String> {
+        let kinds = "deployments,networkpolicies,secrets,leases,pods,replicasets";
+        let label = "app.kubernetes.io/managed-by=mcp-gateway";
+        let get = ["get", kinds, "--selector", label, "--output", "name"];
+        let objects = self.run(&get).await;
+        objects.lines().map(str::to_owned).collect()
+    }
+
+    /// Waits until there is no object with the label of the gateway.
+    pub(crate) async fn is_empty(&self) {
+        let mut left = Vec::new();
+        let emptying = async {
+            loop {
+                left = self.objects().await;
+                if left.is_empty() {
+                    break;
+                }
+                sleep(Duration::from_millis(200)).await;
+            }
+        };
+        assert!(timeout(SLOWLY, emptying).await.is_ok(), "left: {left:?}");
+    }
 }
 
 /// Cluster whose pods this machine reaches, and a gateway without other replicas.
-const NEAR: &str = "reach: network\n  leaderElection: false";
+pub(crate) const NEAR: &str = "reach: network\n  leaderElection: false";
 
-fn bridged() -> String {
+pub(crate) fn bridged() -> String {
     format!("image: {EVERYTHING_IMAGE}, command: [/usr/bin/node, {SCRIPT}, stdio]")
 }
 
-fn attached() -> String {
+pub(crate) fn attached() -> String {
     format!("{}, transport: attach", bridged())
 }
 
@@ -128,12 +156,13 @@ fn web() -> String {
     )
 }
 
-async fn serve(config: &str) -> Gateway {
-    Gateway::serve_with(config, &[("MCP_GATEWAY_TOKEN", OWNER)]).await
+pub(crate) async fn serve(config: &str) -> Gateway {
+    let tokens = [("MCP_GATEWAY_TOKEN", OWNER), ("TOKEN_OF_OTHER", OTHER)];
+    Gateway::serve_with(config, &tokens).await
 }
 
 /// State of the deployment of a server, as the API has it.
-async fn deployment(gateway: &Gateway, name: &str) -> Value {
+pub(crate) async fn deployment(gateway: &Gateway, name: &str) -> Value {
     let (status, text) = gateway.get(&format!("/api/v1/servers/{name}")).await;
     assert_eq!(status, 200, "{text}");
     let mut server: Value = serde_json::from_str(&text).unwrap();
@@ -141,7 +170,7 @@ async fn deployment(gateway: &Gateway, name: &str) -> Value {
 }
 
 /// Waits until the deployment of a server has a state; returns the time that it took.
-async fn reaches(gateway: &Gateway, name: &str, state: &str) -> Duration {
+pub(crate) async fn reaches(gateway: &Gateway, name: &str, state: &str) -> Duration {
     let began = Instant::now();
     let mut last = Value::Null;
     let waiting = async {
@@ -155,7 +184,7 @@ async fn reaches(gateway: &Gateway, name: &str, state: &str) -> Duration {
     began.elapsed()
 }
 
-async fn echo(gateway: &Gateway, server: &str) {
+pub(crate) async fn echo(gateway: &Gateway, server: &str) {
     let arguments = json!({ "message": "hello" });
     let answer = gateway.call(&format!("{server}__echo"), arguments).await;
     let text = &answer["result"]["content"][0]["text"];
@@ -163,7 +192,7 @@ async fn echo(gateway: &Gateway, server: &str) {
 }
 
 /// Calls a tool one after the other; returns the median of the durations.
-async fn median(gateway: &Gateway, server: &str, calls: usize) -> Duration {
+pub(crate) async fn median(gateway: &Gateway, server: &str, calls: usize) -> Duration {
     let mut times = Vec::new();
     for _ in 0..calls {
         let began = Instant::now();
