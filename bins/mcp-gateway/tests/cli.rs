@@ -36,6 +36,8 @@ mod issuers;
 mod key;
 #[path = "cli/kube.rs"]
 mod kube;
+#[path = "cli/kube/egress.rs"]
+mod kube_egress;
 #[path = "cli/kube/faults.rs"]
 mod kube_faults;
 #[path = "cli/kube_objects.rs"]
