@@ -84,7 +84,7 @@ impl Addressees {
     }
 
     /// Adds a connection. Returns `false` if the attachment has ended.
-    pub(super) fn add(&self, marker: Marker, messages: mpsc::Sender<String>) -> bool {
+    pub(super) fn add(&self, marker: &Marker, messages: mpsc::Sender<String>) -> bool {
         let mut state = self.lock();
         let addressee = Addressee {
             marker: marker.clone(),
@@ -274,7 +274,7 @@ mod tests {
         let markers = ["a", "b"].map(Marker::new);
         for marker in &markers {
             let (sender, receiver) = mpsc::channel(8);
-            assert!(addressees.add(marker.clone(), sender));
+            assert!(addressees.add(marker, sender));
             receivers.push(receiver);
         }
         (addressees, markers, receivers.try_into().unwrap())
@@ -356,6 +356,6 @@ mod tests {
         for end in &mut ends {
             assert_eq!(end.recv().await, None);
         }
-        assert!(!all.add(Marker::new("c"), mpsc::channel(1).0));
+        assert!(!all.add(&Marker::new("c"), mpsc::channel(1).0));
     }
 }

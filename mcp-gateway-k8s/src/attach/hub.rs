@@ -82,7 +82,7 @@ impl Hub {
     pub(super) fn connect(&self, stream: DuplexStream) -> Result<JoinSet<()>, UpstreamError> {
         let marker = Marker::new(&mark()?);
         let (sender, messages) = mpsc::channel(QUEUE);
-        if !self.addressees.add(marker.clone(), sender) {
+        if !self.addressees.add(&marker, sender) {
             return Err(UpstreamError::connect("the attachment has ended"));
         }
         let guard = Entry(Arc::clone(&self.addressees), marker);

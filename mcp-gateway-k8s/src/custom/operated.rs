@@ -73,7 +73,7 @@ impl Operated {
             Ok(group) => {
                 let version = group
                     .preferred_version
-                    .or(group.versions.into_iter().next());
+                    .or_else(|| group.versions.into_iter().next());
                 Ok(version.map(|version| version.version))
             }
             Err(Refusal::NotFound) => Ok(None),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 /// Outcomes of the objects that a program has read.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct ObjectOutcomes {
     /// Outcomes of objects of the kind `MCPServer` by name.
     pub servers: HashMap<Arc<str>, ServerOutcome>,
@@ -14,6 +15,7 @@ pub struct ObjectOutcomes {
 
 /// Reason for which an object has no effect.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
 pub struct Rejection {
     /// Reason in one word.
     pub reason: &'static str,
@@ -26,10 +28,17 @@ impl Rejection {
     pub const INVALID: &'static str = "Invalid";
     /// Reason of an object that cannot be used beside others, such as one whose name is taken.
     pub const CONFLICT: &'static str = "Conflict";
+
+    /// Creates a rejection.
+    #[must_use]
+    pub const fn new(reason: &'static str, message: String) -> Self {
+        Self { reason, message }
+    }
 }
 
 /// Outcome of an object of the kind `MCPServer`.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
 pub struct ServerOutcome {
     /// Generation that was read.
     pub generation: Option<i64>,
@@ -43,6 +52,7 @@ pub struct ServerOutcome {
 
 /// Outcome of an object of the kind `MCPGateway`.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
 pub struct GatewayOutcome {
     /// Generation that was read.
     pub generation: Option<i64>,

@@ -32,7 +32,7 @@ pub(super) fn status(
             None => seen.state,
             Some(_) => "invalid",
         },
-        "reason": seen.reason.or(rejection.map(|it| it.reason)),
+        "reason": seen.reason.or_else(|| rejection.map(|it| it.reason)),
         "message": rejection.map(|it| &*it.message).or(seen.message),
         "ready": pods(0),
         "desired": pods(1),

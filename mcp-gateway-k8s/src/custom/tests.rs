@@ -55,6 +55,7 @@ fn condition(object: &Value, kind: &str) -> [String; 3] {
 }
 
 #[tokio::test(start_paused = true)]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn every_object_has_a_status_of_its_generation() {
     let cluster = FakeCluster::default();
     for name in ["pods", "remote", "failing", "wrong", "taken"] {
@@ -200,7 +201,7 @@ fn operated(cluster: &FakeCluster, name: &str, url: &str) {
     cluster.add("mcpservers", name, object);
 }
 
-fn service(cluster: &FakeCluster, name: &str, spec: Value) {
+fn service(cluster: &FakeCluster, name: &str, spec: &Value) {
     let service = json!({"apiVersion": "v1", "kind": "Service", "spec": spec});
     cluster.add("services", name, service);
 }
@@ -223,9 +224,9 @@ async fn category_cluster_objects_operated_servers_are_called_at_their_services(
         .world()
         .unknown
         .extend([group.to_owned(), "mcpservers".to_owned()]);
-    service(&cluster, "notes", json!({"clusterIP": "10.0.0.7"}));
+    service(&cluster, "notes", &json!({"clusterIP": "10.0.0.7"}));
     let external = json!({"type": "ExternalName", "externalName": "metadata.internal"});
-    service(&cluster, "external", external);
+    service(&cluster, "external", &external);
     for (name, url) in [
         ("notes", "http://notes.mcp.svc.cluster.local:8080/mcp"),
         ("secure", "https://notes.mcp.svc.evil.example/mcp"),

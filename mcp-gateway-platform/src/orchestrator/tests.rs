@@ -115,11 +115,10 @@ async fn start(spec: PlatformSpec) -> (Platform, Arc<Notes>) {
         (status.desired, status.restarts) = (1, 7);
         status
     };
-    let mut statuses = notes.statuses.lock().unwrap();
-    statuses.insert("time".to_owned(), failed("ImagePullBackOff"));
     let asleep = DeploymentStatus::new(DeploymentState::Asleep, SystemTime::UNIX_EPOCH);
-    statuses.insert("notes".to_owned(), asleep);
-    drop(statuses);
+    let statuses = [("time", failed("ImagePullBackOff")), ("notes", asleep)];
+    let statuses = statuses.map(|(name, status)| (name.to_owned(), status));
+    notes.statuses.lock().unwrap().extend(statuses);
     let platform = Platform::builder(spec, "127.0.0.1:8080".parse().unwrap());
     let platform = platform.with_orchestrator(Arc::new(noted)).start().await;
     (platform.unwrap(), notes)
@@ -141,7 +140,7 @@ async fn send(
         .header("authorization", format!("Bearer token-of-{caller}"));
     let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
     let response = platform.service().oneshot(request.body(body).unwrap());
-    response.await.unwrap().map(|body| Box::pin(body))
+    response.await.unwrap().map(Box::pin)
 }
 
 /// Sends a request, and returns the status and the text of the response.

@@ -49,20 +49,16 @@ impl ReadObject {
     /// Returns the reason for which it has no effect, beyond its own mistakes for `violations`.
     fn rejection(&self, violations: Option<&Vec<Violation>>) -> Option<Rejection> {
         if let Some(mistakes) = &self.mistakes {
-            return Some(Rejection {
-                reason: Rejection::INVALID,
-                message: mistakes.clone(),
-            });
+            return Some(Rejection::new(Rejection::INVALID, mistakes.clone()));
         }
         let violations = violations.filter(|found| !found.is_empty())?;
         let is_by_itself = |one: &Violation| !BESIDE_OTHERS.contains(&one.path.as_str());
-        Some(Rejection {
-            reason: match violations.iter().any(is_by_itself) {
-                true => Rejection::INVALID,
-                false => Rejection::CONFLICT,
-            },
-            message: read::described(violations.iter().cloned()),
-        })
+        let reason = match violations.iter().any(is_by_itself) {
+            true => Rejection::INVALID,
+            false => Rejection::CONFLICT,
+        };
+        let message = read::described(violations.iter().cloned());
+        Some(Rejection::new(reason, message))
     }
 }
 
@@ -142,19 +138,18 @@ impl ReadObjects {
         let gateways = self.gateways.iter().map(|object| {
             let applied = report.gateways.get(&object.name).cloned();
             let applied = applied.unwrap_or_default();
-            let outcome = GatewayOutcome {
-                generation: object.generation,
-                rejection: object.rejection(Some(&applied.violations)),
-                path: format!("/v1/mcp/{}", object.name),
-                servers: applied.servers,
-                missing: applied.missing,
-            };
+            let mut outcome = GatewayOutcome::default();
+            outcome.generation = object.generation;
+            outcome.rejection = object.rejection(Some(&applied.violations));
+            outcome.path = format!("/v1/mcp/{}", object.name);
+            outcome.servers = applied.servers;
+            outcome.missing = applied.missing;
             (Arc::clone(&object.name), outcome)
         });
-        ObjectOutcomes {
-            servers: servers.collect(),
-            gateways: gateways.collect(),
-        }
+        let mut outcomes = ObjectOutcomes::default();
+        outcomes.servers = servers.collect();
+        outcomes.gateways = gateways.collect();
+        outcomes
     }
 }
 
@@ -164,12 +159,12 @@ fn server(
     running: Option<&ServerStatus>,
 ) -> ServerOutcome {
     let running = running.filter(|_| rejection.is_none());
-    ServerOutcome {
-        generation,
-        rejection,
-        state: running.map(ServerStatus::state),
-        failure: running.and_then(|running| running.failure.clone()),
-    }
+    let mut outcome = ServerOutcome::default();
+    outcome.generation = generation;
+    outcome.rejection = rejection;
+    outcome.state = running.map(ServerStatus::state);
+    outcome.failure = running.and_then(|running| running.failure.clone());
+    outcome
 }
 
 /// Paths of mistakes that an object has beside others only.

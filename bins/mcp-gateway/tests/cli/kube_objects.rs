@@ -279,7 +279,6 @@ spec: { assignments: [{ server: good, connection: organization }] }
 /// What another operator runs is reached by its Service, and is not changed.
 async fn follow_operated(place: &Place, gateway: &Gateway) {
     let (node, namespace) = (&place.node, &place.namespace);
-    let began = Instant::now();
     namespace
         .apply(node, &operated(namespace.name()))
         .await
@@ -292,7 +291,6 @@ async fn follow_operated(place: &Place, gateway: &Gateway) {
         }
     };
     timeout(SLOWLY, listed).await.unwrap();
-    println!("operated server listed after {:?}", began.elapsed());
     let answers = async {
         let arguments = json!({ "message": "hello" });
         while gateway.call("web__echo", arguments.clone()).await["result"].is_null() {

@@ -78,7 +78,7 @@ fn all_keys_of_a_server_are_read() {
     let cluster = config.platform.fixed.cluster.unwrap();
     assert_eq!(cluster.reach, Some(Reach::Forward));
     assert_eq!(cluster.lease, Some(Duration::from_secs(30)));
-    assert!(cluster.objects && cluster.instance == "tools");
+    assert!(cluster.source.servers && cluster.instance == "tools");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Faults of the cluster while calls are in flight, of servers under the bridge and attached ones.
 
+#![expect(clippy::print_stdout, reason = "figures of a run")]
+
 use std::fs;
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,7 @@
 //! Pods that the cluster refuses, as administrators and callers are told.
 
+#![expect(clippy::print_stdout, reason = "figures of a run")]
+
 use std::time::{Duration, Instant};
 
 use mcp_gateway_tests::kube::KubeNode;

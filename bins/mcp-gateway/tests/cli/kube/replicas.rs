@@ -59,6 +59,7 @@ async fn log(place: &Place) -> String {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a story of three replicas")]
 async fn kube_another_replica_takes_an_attached_server_over() {
     let place = Place::new(KubeNode::shared().await.unwrap()).await;
     let place = place.with_everything().await;
