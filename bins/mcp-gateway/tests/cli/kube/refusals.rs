@@ -14,7 +14,7 @@ use crate::kube::{NEAR, Place, SLOWLY, bridged, deployment, echo, reaches, serve
 /// Time in which a status tells a fact.
 const TOLD: Duration = Duration::from_secs(10);
 
-/// Containers without a limit get the maximum, which is that of the pod's init container.
+/// The quota has room for one server.
 const LIMITS: &str = "
 apiVersion: v1
 kind: LimitRange
@@ -24,7 +24,7 @@ spec: { limits: [{ type: Container, max: { memory: 512Mi } }] }
 apiVersion: v1
 kind: ResourceQuota
 metadata: { name: quota }
-spec: { hard: { limits.memory: 700Mi } }
+spec: { hard: { limits.memory: 400Mi } }
 ";
 
 fn server(name: &str, memory: &str) -> (String, String) {
