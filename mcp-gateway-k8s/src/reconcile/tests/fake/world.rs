@@ -141,6 +141,10 @@ impl World {
         path: &Path,
         query: &BTreeMap<String, String>,
     ) -> Response<FakeBody> {
+        if self.unknown.contains(&path.kind) {
+            let (code, body) = status(404, "NotFound");
+            return answer(code, &body);
+        }
         let (sender, receiver) = mpsc::unbounded_channel();
         let from: u64 = query
             .get("resourceVersion")
