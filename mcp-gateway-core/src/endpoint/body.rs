@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use futures_core::Stream;
 use http_body::{Frame, SizeHint};
+use http_body_util::BodyExt as _;
 
 use crate::BoxError;
 use crate::reply::JsonBody;
@@ -30,6 +31,7 @@ enum Kind {
     Full(Bytes),
     Json(JsonBody),
     Stream(Pin<Box<dyn Stream<Item = Bytes> + Send>>),
+    Other(Pin<Box<dyn http_body::Body<Data = Bytes, Error = BoxError> + Send>>),
 }
 
 impl Body {
@@ -43,6 +45,13 @@ impl Body {
     #[must_use]
     pub fn full(bytes: impl Into<Bytes>) -> Self {
         Self(Kind::Full(bytes.into()))
+    }
+
+    /// Creates a body with the frames of another one, as they arrive.
+    pub fn wrap(
+        body: impl http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    ) -> Self {
+        Self(Kind::Other(Box::pin(body.map_err(Into::into))))
     }
 
     /// Creates a body that streams a JSON document.
@@ -76,6 +85,7 @@ impl http_body::Body for Body {
                 let next = ready!(stream.as_mut().poll_next(cx));
                 Poll::Ready(next.map(|bytes| Ok(Frame::data(bytes))))
             }
+            Kind::Other(body) => body.as_mut().poll_frame(cx),
         }
     }
 
@@ -84,6 +94,7 @@ impl http_body::Body for Body {
             Kind::Empty => true,
             Kind::Full(_) | Kind::Stream(_) => false,
             Kind::Json(body) => body.is_end_stream(),
+            Kind::Other(body) => body.is_end_stream(),
         }
     }
 
@@ -93,6 +104,7 @@ impl http_body::Body for Body {
             Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Kind::Json(body) => body.size_hint(),
             Kind::Stream(_) => SizeHint::default(),
+            Kind::Other(body) => body.size_hint(),
         }
     }
 }

@@ -273,10 +273,8 @@ where
     }
     let request = Request::from_parts(parts, axum::body::Body::new(body));
     let Ok(response) = router.oneshot(request).await;
-    let (parts, body) = response.into_parts();
-    let bytes = axum::body::to_bytes(body, usize::MAX).await;
-    let body = bytes.map_or_else(|_| Body::empty(), Body::full);
-    Ok(Response::from_parts(parts, body))
+    // A log that is followed ends with its client only.
+    Ok(response.map(Body::wrap))
 }
 
 /// Service for a separate address of the metrics. Cheap to clone.

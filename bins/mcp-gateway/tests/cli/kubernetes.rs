@@ -37,7 +37,7 @@ servers:
     let done = run(&["check", &file]).await;
     assert_eq!(done.code, Some(1), "{done:?}");
     for expected in [
-        "wrong.yaml:7:39: servers[0].kubernetes.resources.limits.memory: \"128MB\" is not a quantity",
+        "wrong.yaml:7:38: servers[0].kubernetes.resources.limits.memory: \"128MB\" is not a quantity",
         "wrong.yaml:8:27: servers[0].kubernetes.tolerations[0].ky: unknown key \"ky\"; did you mean \"key\"?",
         "2 problems",
     ] {

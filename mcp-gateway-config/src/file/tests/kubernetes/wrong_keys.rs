@@ -20,7 +20,7 @@ pub(super) const MISTAKES: &[(&str, &str, &str)] = &[
         "transport and http are mutually exclusive",
     ),
     (
-        "image: a, transport: exec",
+        "image: a, command: a, transport: exec",
         ".transport",
         "unknown value \"exec\"; available: bridge, attach",
     ),
