@@ -31,7 +31,7 @@ async fn kube_policies_of_all_destinations_are_accepted() {
                 let found = deployment(&gateway, name).await;
                 // The pod comes after its policy, and has no image.
                 match found["reason"].as_str() {
-                    Some("ErrImageNeverPull") => return,
+                    Some("ImagePullBackOff") => return,
                     Some("InvalidDefinition") => panic!("{found}"),
                     _ => sleep(Duration::from_millis(100)).await,
                 }
