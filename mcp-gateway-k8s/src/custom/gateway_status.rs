@@ -17,12 +17,13 @@ pub(super) fn status(object: &DynamicObject, outcome: &GatewayOutcome) -> Value 
         None => ("Ready", true, "Served", ""),
     };
     let is_served = rejection.is_none();
+    let absent: Vec<_> = outcome.missing.iter().map(|name| &**name).collect();
     json!({
         "observedGeneration": generation,
         // A path of a gateway that is not used is that of somebody else.
         "path": is_served.then_some(&outcome.path),
         "servers": if is_served { outcome.servers } else { 0 },
-        "missing": outcome.missing,
+        "missing": absent,
         "conditions": [
             condition(object, generation, accepted(rejection)),
             condition(object, generation, ready),
