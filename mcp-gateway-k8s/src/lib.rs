@@ -8,7 +8,7 @@
 //! | module | contents |
 //! |---|---|
 //! | `manifest` | definition to objects, a pure function, with validation |
-//! | `watches`, `observed`, `pause` | objects of all servers, one watch for each kind |
+//! | `watches`, `observed`, `follow` | objects of all servers, one watch for each kind |
 //! | `diagnosis` | objects to a state with its cause, a pure function |
 //! | `fleet` | declared servers, observed objects, and the state that callers wait for |
 //! | `plan`, `drift` | next step for a server, a pure function |
@@ -30,6 +30,7 @@ mod custom;
 mod diagnosis;
 mod drift;
 mod fleet;
+mod follow;
 mod forward;
 mod hold;
 mod lease;
@@ -40,7 +41,6 @@ mod network;
 mod objects;
 mod observed;
 mod orchestrator;
-mod pause;
 mod plan;
 mod pod_client;
 mod queue;

@@ -2,9 +2,8 @@
 
 use std::collections::HashSet;
 use std::fmt::Debug;
-use std::pin::pin;
+use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use k8s_openapi::NamespaceResourceScope;
@@ -15,13 +14,12 @@ use kube::api::Api;
 use kube::runtime::watcher::{self, Config, Event};
 use kube::{Client, Resource};
 use serde::de::DeserializeOwned;
-use tokio::time::timeout;
 
 use crate::fleet::{Fleet, Problem};
+use crate::follow::follow;
 use crate::names;
 use crate::objects::Refusal;
 use crate::observed::{Key, Tracked, is_newer, warning};
-use crate::pause::Pause;
 
 /// Observes the objects of the servers of `fleet`, in all namespaces that it has servers in.
 pub(crate) async fn run(client: &Client, fleet: &Fleet) {
@@ -77,29 +75,15 @@ impl Place<'_> {
         K: Clone + Debug + DeserializeOwned + Send + 'static,
     {
         let labels = names::instance_selector(&self.fleet.common.instance);
-        let config = Config::default().labels(&labels).timeout(WATCH_SECONDS);
-        let mut pause = Pause::default();
-        loop {
-            let mut events = pin!(watcher::watcher(self.api::<K>(), config.clone()));
-            let mut limit = LIST_TIMEOUT;
-            // Objects of a list that is not complete yet.
-            let mut listed = HashSet::new();
-            // An API server that accepts requests and does not respond would be waited for forever.
-            while let Ok(Some(event)) = timeout(limit, events.next()).await {
-                match event {
-                    Ok(event) => {
-                        pause.reset();
-                        limit = match &event {
-                            Event::Init => LIST_TIMEOUT,
-                            Event::InitDone => QUIET,
-                            Event::InitApply(_) | Event::Apply(_) | Event::Delete(_) => limit,
-                        };
-                        self.apply(event, &mut listed);
-                    }
-                    Err(error) => self.failed(K::KIND, &error, &mut pause).await,
-                }
-            }
-        }
+        // Objects of a list that is not complete yet.
+        let mut listed = HashSet::new();
+        follow(
+            &self.api::<K>(),
+            Config::default().labels(&labels),
+            |event| self.apply(event, &mut listed),
+            |error, is_first| self.failed(K::KIND, error, is_first),
+        )
+        .await;
     }
 
     fn apply<K: Tracked>(&self, event: Event<K>, listed: &mut HashSet<(Key, String)>) {
@@ -153,27 +137,18 @@ impl Place<'_> {
     /// Follows warnings about pods, which alone tell why some of them do not start.
     async fn follow_warnings(&self) {
         self.fleet.wait_for_lists(&self.namespace).await;
-        let config = Config::default()
-            .fields("type=Warning,involvedObject.kind=Pod")
-            .timeout(WATCH_SECONDS);
-        let mut pause = Pause::default();
-        loop {
-            let mut events = pin!(watcher::watcher(self.api::<ClusterEvent>(), config.clone()));
-            while let Ok(Some(event)) = timeout(QUIET, events.next()).await {
-                match event {
-                    Ok(Event::Apply(event) | Event::InitApply(event)) => {
-                        pause.reset();
-                        self.warn(event);
-                    }
-                    Ok(Event::Init | Event::InitDone | Event::Delete(_)) => {}
-                    // Everything but some causes is known without them.
-                    Err(error) => {
-                        tracing::debug!(namespace = &*self.namespace, %error, "warnings of the cluster not watched");
-                        tokio::time::sleep(pause.next()).await;
-                    }
-                }
+        let config = Config::default().fields("type=Warning,involvedObject.kind=Pod");
+        let warn = |event| {
+            if let Event::Apply(event) | Event::InitApply(event) = event {
+                self.warn(event);
             }
-        }
+        };
+        // Everything but some causes is known without them.
+        let failed = |error: &watcher::Error, _| {
+            tracing::debug!(namespace = &*self.namespace, %error, "warnings of the cluster not watched");
+            ControlFlow::Continue(())
+        };
+        follow(&self.api::<ClusterEvent>(), config, warn, failed).await;
     }
 
     fn warn(&self, event: ClusterEvent) {
@@ -186,13 +161,18 @@ impl Place<'_> {
         }
     }
 
-    /// Reports a broken watch, and waits before the next attempt.
-    async fn failed(&self, kind: &'static str, error: &watcher::Error, pause: &mut Pause) {
+    /// Reports a broken watch.
+    fn failed(
+        &self,
+        kind: &'static str,
+        error: &watcher::Error,
+        is_first: bool,
+    ) -> ControlFlow<()> {
         // The API server ends each watch after a restart.
         let is_expired = matches!(error, watcher::Error::WatchError(status) if status.code == 410);
         if !is_expired {
             let problem = problem(kind, error);
-            if pause.is_first() {
+            if is_first {
                 tracing::warn!(
                     namespace = &*self.namespace,
                     kind,
@@ -202,7 +182,7 @@ impl Place<'_> {
             }
             self.fleet.watch_failed(&self.namespace, problem);
         }
-        tokio::time::sleep(pause.next()).await;
+        ControlFlow::Continue(())
     }
 }
 
@@ -230,11 +210,3 @@ fn problem(kind: &str, error: &watcher::Error) -> Problem {
         },
     }
 }
-
-/// Time after which the API server ends a watch, so that lost ones do not stay, in seconds.
-pub(crate) const WATCH_SECONDS: u32 = 290;
-/// Maximum time of each step of a list.
-pub(crate) const LIST_TIMEOUT: Duration = Duration::from_secs(30);
-/// Time without an event after which everything is listed anew: longer than the API server keeps a
-/// watch.
-pub(crate) const QUIET: Duration = Duration::from_secs(600);

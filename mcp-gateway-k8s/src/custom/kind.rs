@@ -1,21 +1,19 @@
 //! Objects of one kind in a namespace.
 
 use std::collections::BTreeMap;
-use std::pin::pin;
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::stream::StreamExt as _;
 use kube::api::{Api, DynamicObject};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::runtime::watcher::{self, Config, Event};
 use kube::{Client, ResourceExt as _};
 use mcp_gateway_platform::spec::LABEL_DOMAIN;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::ClusterObject;
-use crate::pause::Pause;
-use crate::watches::{LIST_TIMEOUT, QUIET, WATCH_SECONDS};
+use crate::follow::follow;
 
 /// Objects of one kind in a namespace.
 pub(super) struct Kind {
@@ -75,41 +73,28 @@ impl Kind {
     /// Follows the objects until the cluster does not know the kind. `changed` receives all of them
     /// after each change.
     pub(super) async fn follow(&self, changed: impl Fn(&Objects)) {
-        let config = Config::default().timeout(WATCH_SECONDS);
-        let mut pause = Pause::default();
-        loop {
-            let mut events = pin!(watcher::watcher(self.api.clone(), config.clone()));
-            let mut limit = LIST_TIMEOUT;
-            let mut listing = Objects::new();
-            // An API server that accepts requests and does not respond would be waited for forever.
-            while let Ok(Some(event)) = timeout(limit, events.next()).await {
-                match event {
-                    Ok(event) => {
-                        // A list begins also if the one before it has failed.
-                        if !matches!(event, Event::Init) {
-                            pause.reset();
-                        }
-                        limit = limit_after(&event, limit);
-                        if self.apply(event, &mut listing) {
-                            changed(&self.objects());
-                        }
-                    }
-                    Err(error) if is_unknown(&error) => return,
-                    Err(error) => {
-                        if pause.is_first() {
-                            tracing::warn!(kind = self.name, %error, "objects not watched");
-                        }
-                        sleep(pause.next()).await;
-                    }
-                }
+        // Objects of a list that is not complete are not gone.
+        let mut listing = Objects::new();
+        let apply = |event| {
+            if self.apply(event, &mut listing) {
+                changed(&self.objects());
             }
-        }
+        };
+        let failed = |error: &watcher::Error, is_first| {
+            if is_unknown(error) {
+                return ControlFlow::Break(());
+            }
+            if is_first {
+                tracing::warn!(kind = self.name, %error, "objects not watched");
+            }
+            ControlFlow::Continue(())
+        };
+        follow(&self.api, Config::default(), apply, failed).await;
     }
 
     /// Returns `true` if all objects are known after the event.
     fn apply(&self, event: Event<DynamicObject>, listing: &mut Objects) -> bool {
         match event {
-            // Objects of a list that is not complete are not gone.
             Event::Init => listing.clear(),
             Event::InitApply(object) => {
                 listing.insert(object.name_any(), object);
@@ -128,15 +113,6 @@ impl Kind {
             }
         }
         false
-    }
-}
-
-/// Returns the time within which the next event must arrive.
-fn limit_after(event: &Event<DynamicObject>, before: Duration) -> Duration {
-    match event {
-        Event::Init => LIST_TIMEOUT,
-        Event::InitDone => QUIET,
-        Event::InitApply(_) | Event::Apply(_) | Event::Delete(_) => before,
     }
 }
 

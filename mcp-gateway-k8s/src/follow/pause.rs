@@ -5,21 +5,21 @@ use std::time::Duration;
 /// Pause after failures, which grows. That of the library grows to half a minute, and a cluster is
 /// back sooner after a restart of its API server.
 #[derive(Debug, Default)]
-pub(crate) struct Pause(u32);
+pub(super) struct Pause(u32);
 
 impl Pause {
     /// Returns `true` before the first failure in a row.
-    pub(crate) fn is_first(&self) -> bool {
+    pub(super) fn is_first(&self) -> bool {
         self.0 == 0
     }
 
     /// Records a success.
-    pub(crate) fn reset(&mut self) {
+    pub(super) fn reset(&mut self) {
         self.0 = 0;
     }
 
     /// Returns the pause after one more failure.
-    pub(crate) fn next(&mut self) -> Duration {
+    pub(super) fn next(&mut self) -> Duration {
         let pause = MIN_PAUSE * 2_u32.pow(self.0.min(MAX_DOUBLINGS));
         self.0 = self.0.saturating_add(1);
         pause
