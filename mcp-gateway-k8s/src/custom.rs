@@ -147,9 +147,19 @@ impl ObjectSource {
         leads: &watch::Receiver<bool>,
     ) {
         let shared = Arc::clone(&self.shared);
-        tasks.spawn(async move { shared.follow_servers().await });
+        tasks.spawn(async move {
+            let kind = shared.servers.as_ref();
+            shared
+                .follow_kind(kind, |listing| &mut listing.servers)
+                .await;
+        });
         let shared = Arc::clone(&self.shared);
-        tasks.spawn(async move { shared.follow_gateways().await });
+        tasks.spawn(async move {
+            let kind = shared.gateways.as_ref();
+            shared
+                .follow_kind(kind, |listing| &mut listing.gateways)
+                .await;
+        });
         let shared = Arc::clone(&self.shared);
         tasks.spawn(async move { shared.follow_operated().await });
         let shared = Arc::clone(&self.shared);
@@ -197,47 +207,35 @@ impl Shared {
         self.outcomes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn follow_servers(&self) {
-        if let Some(kind) = &self.servers {
-            let publish = |objects: Arc<[ClusterObject]>| {
-                self.publish(|listing| replace(&mut listing.servers, objects));
-            };
-            kind.follow_forever(publish).await;
-        }
-    }
-
-    async fn follow_gateways(&self) {
-        if let Some(kind) = &self.gateways {
-            let publish = |objects: Arc<[ClusterObject]>| {
-                self.publish(|listing| replace(&mut listing.gateways, objects));
-            };
-            kind.follow_forever(publish).await;
+    /// Follows the objects of a kind, which are a part of the listing.
+    async fn follow_kind(&self, kind: Option<&Kind>, part: Part) {
+        if let Some(kind) = kind {
+            kind.follow_forever(|objects| self.publish(part, Some(objects)))
+                .await;
         }
     }
 
     async fn follow_operated(&self) {
         if let Some(operated) = &self.operated {
-            let publish = |servers: Arc<[OperatedServer]>| {
-                self.publish(|listing| {
-                    let is_other = listing.operated != servers;
-                    listing.operated = servers;
-                    is_other
-                });
-            };
+            let publish = |servers| self.publish(|listing| &mut listing.operated, servers);
             operated.follow(publish).await;
         }
     }
 
-    /// Changes the listing; readers are told if `change` returns `true`. A status is no change.
-    fn publish(&self, change: impl FnOnce(&mut Listing) -> bool) {
-        self.published.send_if_modified(change);
+    /// Replaces a part of the listing. Readers are told if it differs: a status is no change.
+    fn publish<T: PartialEq>(&self, part: fn(&mut Listing) -> &mut T, now: T) {
+        self.published
+            .send_if_modified(|listing| replace(part(listing), now));
     }
 }
 
-/// Replaces the objects of a kind. Returns `true` if they differ.
-fn replace(known: &mut Option<Arc<[ClusterObject]>>, objects: Arc<[ClusterObject]>) -> bool {
-    let is_other = known.as_ref() != Some(&objects);
-    *known = Some(objects);
+/// Part of a listing with the objects of one kind.
+type Part = fn(&mut Listing) -> &mut Option<Arc<[ClusterObject]>>;
+
+/// Replaces a value. Returns `true` if the new one differs.
+fn replace<T: PartialEq>(known: &mut T, now: T) -> bool {
+    let is_other = *known != now;
+    *known = now;
     is_other
 }
 

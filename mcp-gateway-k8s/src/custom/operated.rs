@@ -18,8 +18,8 @@ use kube::core::{ApiResource, GroupVersionKind};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::OperatedServer;
 use super::kind::{Kind, Objects};
+use super::{OperatedServer, replace};
 use crate::objects::{Refusal, bounded};
 
 /// Servers of objects of the kind `MCPServer` of `mcp.x-k8s.io` in a namespace.
@@ -86,13 +86,10 @@ impl Operated {
         let kind = GroupVersionKind::gvk(GROUP, version, "MCPServer");
         let resource = ApiResource::from_gvk(&kind);
         let kind = Kind::new(&self.kube, &self.namespace, KIND, &resource);
-        let (sender, seen) = watch::channel(None);
+        let (sender, seen) = watch::channel(None::<Vec<_>>);
         let following = kind.follow(|objects: &Objects| {
             sender.send_if_modified(|known| {
-                let published = Some(objects.values().filter_map(address).collect::<Vec<_>>());
-                let is_other = *known != published;
-                *known = published;
-                is_other
+                replace(known, Some(objects.values().filter_map(address).collect()))
             });
         });
         tokio::select! {
