@@ -1,6 +1,6 @@
 //! Connections that share a container, and which of them a message is for.
 //!
-//! What the server sends without the mark of a connection could be meant for any caller. Changes of
+//! A message of the server without the mark of a connection could be meant for any caller. Changes of
 //! lists and resources are for all. The rest, its questions and log messages, is for the only
 //! connection with a call in flight. If several have one, or a call of a connection that has ended may
 //! still go on, it reaches nobody: it would disclose the data of one caller to another.
@@ -41,8 +41,8 @@ struct Addressee {
 
 /// Request without a response.
 struct Call {
-    /// Keeps the server awake.
-    _in_use: Option<InUse>,
+    /// Keeps the server awake, while its caller waits.
+    in_use: Option<InUse>,
     /// Set if the server may ask its caller, or log, because of it.
     is_work: bool,
     /// Time from which it is taken for over; `None` while its caller waits.
@@ -106,20 +106,11 @@ impl Addressees {
             return;
         };
         let end = Instant::now() + ABANDONED;
-        let calls = removed.calls.into_iter().filter(|(_, call)| call.is_work);
-        let calls: HashMap<_, _> = calls
-            .map(|(id, call)| {
-                let end = call.end.map_or(end, |known| known.min(end));
-                (
-                    id,
-                    Call {
-                        _in_use: None,
-                        is_work: true,
-                        end: Some(end),
-                    },
-                )
-            })
-            .collect();
+        let mut calls = removed.calls;
+        calls.retain(|_, call| call.is_work);
+        for call in calls.values_mut() {
+            call.leave(call.end.map_or(end, |known| known.min(end)));
+        }
         if !calls.is_empty() {
             state.left.insert(marker.text().to_owned(), calls);
         }
@@ -134,7 +125,7 @@ impl Addressees {
         match sent {
             Sent::Request { id, is_work } => {
                 let call = Call {
-                    _in_use: Some(self.activity.begin()),
+                    in_use: Some(self.activity.begin()),
                     is_work,
                     end: None,
                 };
@@ -143,11 +134,7 @@ impl Addressees {
             // The server need not respond any more.
             Sent::Cancelled { id } => {
                 if let Some(call) = addressee.calls.get_mut(&id) {
-                    *call = Call {
-                        _in_use: None,
-                        is_work: call.is_work,
-                        end: Some(Instant::now() + CANCELLED),
-                    };
+                    call.leave(Instant::now() + CANCELLED);
                 }
             }
             Sent::Other => self.activity.touch(),
@@ -180,6 +167,14 @@ impl Addressees {
             },
             Address::Nobody => Delivery::default(),
         }
+    }
+}
+
+impl Call {
+    /// Records that its caller does not wait any more; it is taken for over at `end`.
+    fn leave(&mut self, end: Instant) {
+        drop(self.in_use.take());
+        self.end = Some(end);
     }
 }
 
