@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::api::{Answer, request};
-use super::harness::{Folder, Gateway, run_with_env};
+use super::harness::{Folder, Gateway, run_with_env, within};
 
 const ROOT: &str = "the-token-of-root-is-this";
 
@@ -43,13 +43,8 @@ struct Stage {
 }
 
 /// Waits until something is so.
-async fn eventually(mut is_so: impl AsyncFnMut() -> bool) {
-    let waiting = async {
-        while !is_so().await {
-            sleep(Duration::from_millis(50)).await;
-        }
-    };
-    timeout(PATIENCE, waiting).await.unwrap();
+async fn eventually(is_so: impl AsyncFnMut() -> bool) {
+    within(PATIENCE, is_so).await;
 }
 
 fn token(name: &str) -> String {

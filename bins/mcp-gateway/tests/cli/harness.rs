@@ -429,13 +429,18 @@ pub(crate) fn in_background(
 }
 
 /// Waits until something is so.
-pub(crate) async fn eventually(mut is_so: impl AsyncFnMut() -> bool) {
+pub(crate) async fn eventually(is_so: impl AsyncFnMut() -> bool) {
+    within(SOON, is_so).await;
+}
+
+/// Waits until something is so, for a limited time.
+pub(crate) async fn within(limit: Duration, mut is_so: impl AsyncFnMut() -> bool) {
     let waiting = async {
         while !is_so().await {
             sleep(Duration::from_millis(50)).await;
         }
     };
-    timeout(SOON, waiting).await.unwrap();
+    timeout(limit, waiting).await.unwrap();
 }
 
 /// A folder that is gone after the test.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::harness::{Folder, Gateway, PROGRAM};
+use crate::harness::{Folder, Gateway, PROGRAM, within};
 
 pub(crate) const OWNER: &str = "the-token-of-the-owner-is-this";
 pub(crate) const OTHER: &str = "the-token-of-somebody-else-is-this";
@@ -321,13 +321,7 @@ async fn kube_calls_go_on_while_the_control_plane_is_down() {
     place.namespace.run(&place.node, &delete).await.unwrap();
     let began = Instant::now();
     let get = ["get", "networkpolicy", "--output", "name"];
-    let repaired = async {
-        let policies = async || place.namespace.run(&place.node, &get).await.unwrap();
-        while policies().await.is_empty() {
-            sleep(Duration::from_millis(100)).await;
-        }
-    };
-    timeout(SLOWLY, repaired).await.unwrap();
+    within(SLOWLY, async || !place.run(&get).await.is_empty()).await;
     println!("policy is there again after {:?}", began.elapsed());
     assert_eq!(place.pods().await, before);
 }
@@ -344,7 +338,6 @@ spec: {{ kubernetes: {{ pullPolicy: Never, {keys} }} }}
 }
 
 #[tokio::test]
-#[expect(clippy::too_many_lines, reason = "a story of a few objects")]
 async fn kube_objects_are_servers() {
     let place = Place::new(KubeNode::shared().await.unwrap()).await;
     let place = place.with_everything().await;
@@ -380,12 +373,10 @@ async fn kube_objects_are_servers() {
         let get = ["get", "mcpserver", name, "--output", accepted];
         namespace.run(node, &get).await.unwrap()
     };
-    let told = async {
-        while !message("bad").await.contains("spec.kubernetes.sleep") {
-            sleep(Duration::from_millis(100)).await;
-        }
-    };
-    timeout(SLOWLY, told).await.unwrap();
+    within(SLOWLY, async || {
+        message("bad").await.contains("spec.kubernetes.sleep")
+    })
+    .await;
     println!("invalid object: told after {:?}", began.elapsed());
     let state = [
         "get",
@@ -394,12 +385,7 @@ async fn kube_objects_are_servers() {
         "--output",
         "jsonpath={.status.state}",
     ];
-    let running = async {
-        while namespace.run(node, &state).await.unwrap() != "running" {
-            sleep(Duration::from_millis(100)).await;
-        }
-    };
-    timeout(SLOWLY, running).await.unwrap();
+    within(SLOWLY, async || place.run(&state).await == "running").await;
 
     // A restart replaces no pods; the end of an object ends them.
     let before = place.pods().await;
@@ -411,11 +397,6 @@ async fn kube_objects_are_servers() {
     let began = Instant::now();
     let delete = ["delete", "mcpserver", "good"];
     namespace.run(node, &delete).await.unwrap();
-    let gone = async {
-        while !place.pods().await.is_empty() {
-            sleep(Duration::from_millis(200)).await;
-        }
-    };
-    timeout(SLOWLY, gone).await.unwrap();
+    within(SLOWLY, async || place.pods().await.is_empty()).await;
     println!("deleted object: no pods after {:?}", began.elapsed());
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 
-use crate::harness::{Folder, Gateway};
+use crate::harness::{Folder, Gateway, within};
 
 const OWNER: &str = "the-token-of-the-owner-is-this";
 const IMAGE: &str = "localhost/everything:objects";
@@ -276,7 +276,7 @@ spec: { assignments: [{ server: good, connection: organization }] }
     change_gateway(&place, &gateway).await;
 }
 
-/// What another operator runs is reached by its Service, and is not changed.
+/// Checks that a server of another operator is reached by its Service, and is not changed.
 async fn follow_operated(place: &Place, gateway: &Gateway) {
     let (node, namespace) = (&place.node, &place.namespace);
     namespace
@@ -285,28 +285,17 @@ async fn follow_operated(place: &Place, gateway: &Gateway) {
         .unwrap();
     let wait = ["wait", "--for=condition=Ready", "pod/web", "--timeout=120s"];
     namespace.run(node, &wait).await.unwrap();
-    let listed = async {
-        while gateway.get("/api/v1/servers/web").await.0 != 200 {
-            sleep(Duration::from_millis(100)).await;
-        }
-    };
-    timeout(SLOWLY, listed).await.unwrap();
-    let answers = async {
+    let status = async |name: &str| gateway.get(&format!("/api/v1/servers/{name}")).await.0;
+    within(SLOWLY, async || status("web").await == 200).await;
+    within(SLOWLY, async || {
         let arguments = json!({ "message": "hello" });
-        while gateway.call("web__echo", arguments.clone()).await["result"].is_null() {
-            sleep(Duration::from_millis(200)).await;
-        }
-    };
-    timeout(SLOWLY, answers).await.unwrap();
-    assert_eq!(gateway.get("/api/v1/servers/foreign").await.0, 404);
+        !gateway.call("web__echo", arguments).await["result"].is_null()
+    })
+    .await;
+    assert_eq!(status("foreign").await, 404);
     let delete = ["delete", "mcpservers.mcp.x-k8s.io", "web"];
     namespace.run(node, &delete).await.unwrap();
-    let gone = async {
-        while gateway.get("/api/v1/servers/web").await.0 == 200 {
-            sleep(Duration::from_millis(100)).await;
-        }
-    };
-    timeout(SLOWLY, gone).await.unwrap();
+    within(SLOWLY, async || status("web").await != 200).await;
 }
 
 /// A changed gateway takes effect without a restart; a deleted one is gone.
@@ -315,26 +304,18 @@ async fn change_gateway(place: &Place, gateway: &Gateway) {
     let change = "{\"spec\":{\"servers\":[\"good\",\"remote\"]}}";
     let patch = ["patch", GATEWAY, "team", "--type=merge", "--patch", change];
     namespace.run(node, &patch).await.unwrap();
-    let changed = async {
-        while place.get(GATEWAY, "team", "{.status.servers}").await != "2" {
-            sleep(Duration::from_millis(100)).await;
-        }
-    };
-    timeout(SLOWLY, changed).await.unwrap();
+    within(SLOWLY, async || {
+        place.get(GATEWAY, "team", "{.status.servers}").await == "2"
+    })
+    .await;
     namespace
         .run(node, &["delete", GATEWAY, "team"])
         .await
         .unwrap();
-    let gone = async {
-        let answers = async || {
-            gateway
-                .wire_at("/v1/mcp/team")
-                .request("tools/list", json!({}))
-                .await
-        };
-        while answers().await.is_ok_and(|answer| answer.status == 200) {
-            sleep(Duration::from_millis(100)).await;
-        }
-    };
-    timeout(SLOWLY, gone).await.unwrap();
+    within(SLOWLY, async || {
+        let wire = gateway.wire_at("/v1/mcp/team");
+        let answer = wire.request("tools/list", json!({})).await;
+        !answer.is_ok_and(|answer| answer.status == 200)
+    })
+    .await;
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::join;
 use tokio::time::{sleep, timeout};
 
-use crate::harness::Gateway;
+use crate::harness::{Gateway, within};
 use crate::kube::{
     NEAR, OTHER, OWNER, Place, SLOWLY, attached, bridged, echo, median, reaches, serve,
 };
@@ -31,7 +31,7 @@ struct Scene {
     objects: Vec<String>,
 }
 
-/// What became of a call, and when.
+/// Outcome of a call, and its time.
 struct Outcome {
     after: Duration,
     answer: Value,
@@ -294,12 +294,10 @@ async fn kube_a_deleted_pod_ends_its_calls_first() {
             began.elapsed()
         );
         assert_eq!(failures, 0);
-        let gone = async {
-            while scene.place.pods().await.len() != KINDS.len() {
-                sleep(Duration::from_millis(200)).await;
-            }
-        };
-        timeout(SLOWLY, gone).await.unwrap();
+        within(SLOWLY, async || {
+            scene.place.pods().await.len() == KINDS.len()
+        })
+        .await;
         assert_eq!(scene.place.objects().await.len(), scene.objects.len());
         scene.look().await;
     }
@@ -319,9 +317,10 @@ async fn kube_a_deleted_policy_comes_back_and_calls_go_on() {
     let repaired = async {
         scene.place.run(&delete).await;
         let deleted = began.elapsed();
-        while scene.place.run(&get).await.lines().count() != KINDS.len() {
-            sleep(Duration::from_millis(20)).await;
-        }
+        within(SLOWLY, async || {
+            scene.place.run(&get).await.lines().count() == KINDS.len()
+        })
+        .await;
         println!(
             "policy | there again {:.1?} after its deletion",
             began.elapsed() - deleted
@@ -342,21 +341,17 @@ async fn kube_a_server_removed_during_an_outage_leaves_nothing() {
     scene.control(&["kill", "kube-apiserver"]).await;
     scene.place.write(NEAR, &servers()[1..]);
     // The gateway has read it when the server is gone.
-    let removed = async {
-        while scene.attempt("bridged").await.is_answered() {
-            sleep(Duration::from_millis(50)).await;
-        }
-    };
-    timeout(SLOWLY, removed).await.unwrap();
+    within(SLOWLY, async || {
+        !scene.attempt("bridged").await.is_answered()
+    })
+    .await;
     let began = Instant::now();
     scene.control(&["heal"]).await;
-    let gone = async {
-        let objects = async || scene.place.objects().await;
-        while objects().await.iter().any(|one| one.contains("bridged")) {
-            sleep(Duration::from_millis(200)).await;
-        }
-    };
-    timeout(SLOWLY, gone).await.unwrap();
+    within(SLOWLY, async || {
+        let objects = scene.place.objects().await;
+        !objects.iter().any(|one| one.contains("bridged"))
+    })
+    .await;
     println!(
         "removed during the outage: gone {:.1?} after its end",
         began.elapsed()
@@ -373,12 +368,10 @@ async fn kube_pods_of_a_lost_node_still_answer() {
     let began = Instant::now();
     let output = "jsonpath={.items[*].status.conditions[?(@.type==\"Ready\")].status}";
     let get = ["get", "pods", "--output", output];
-    let lost = async {
-        while scene.place.run(&get).await.contains("True") {
-            sleep(Duration::from_millis(200)).await;
-        }
-    };
-    timeout(SLOWLY, lost).await.unwrap();
+    within(SLOWLY, async || {
+        !scene.place.run(&get).await.contains("True")
+    })
+    .await;
     println!(
         "not ready {:.1?} after the end of the kubelet",
         began.elapsed()

@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
-use crate::harness::Gateway;
+use crate::harness::{Gateway, within};
 use crate::kube::{Place, SLOWLY, attached, serve};
 
 /// Calls that each have a text of their own.
@@ -111,12 +111,10 @@ async fn kube_another_replica_takes_an_attached_server_over() {
 
         // The process went on, and ran each call once at most.
         assert_eq!(place.pods().await, pods);
-        let ended = async {
-            while !log(&place).await.contains("operation completed") {
-                sleep(Duration::from_millis(100)).await;
-            }
-        };
-        timeout(SLOWLY, ended).await.unwrap();
+        within(SLOWLY, async || {
+            log(&place).await.contains("operation completed")
+        })
+        .await;
         let log = log(&place).await;
         assert_eq!(log.matches("operation completed").count(), 1, "{log}");
         for number in 0..calls.sent {
@@ -131,12 +129,7 @@ async fn kube_another_replica_takes_an_attached_server_over() {
             calls.answered.len()
         );
         place.write(&cluster, &[]);
-        let gone = async {
-            while !place.pods().await.is_empty() {
-                sleep(Duration::from_millis(200)).await;
-            }
-        };
-        timeout(SLOWLY, gone).await.unwrap();
+        within(SLOWLY, async || place.pods().await.is_empty()).await;
         let leases = ["get", "leases", "--output", "name"];
         let leases = place.run(&leases).await;
         assert!(!leases.contains("attach"), "{leases}");
