@@ -73,6 +73,9 @@ async fn category_search_finds_what_can_be_called() {
             .replace("demo__current_time", "demo__nothing")
     };
     assert_eq!(without_name(&hidden), unknown.to_string());
+    // Wrong arguments do not show its schema.
+    let mistaken = run(&gateway, "demo__current_time", json!({ "offset": [] })).await;
+    assert_eq!(without_name(&mistaken), unknown.to_string());
     let nothing = gateway
         .call("search_tools", json!({ "query": "zebra" }))
         .await;
