@@ -47,8 +47,8 @@ use utoipa_axum::routes;
 use self::deployments::LogSlots;
 use self::problem::ApiError;
 use crate::{
-    Administration, AuditTrail, Catalog, Connections, Deployments, EntryRegistry, PinRegistry,
-    PolicyCatalog, Quotas,
+    Administration, AuditTrail, Catalog, Connections, Deployments, EntryRegistry, LocalApi,
+    PinRegistry, PolicyCatalog, Quotas,
 };
 
 /// The admin API of a gateway.
@@ -175,6 +175,18 @@ impl AdminApi {
     pub fn with_taints(mut self, store: Arc<dyn Store>) -> Self {
         Arc::make_mut(&mut self.0).taints = Some(store);
         self
+    }
+
+    /// Authenticates the principals with `verifier` instead.
+    pub(crate) fn with_verifier(mut self, verifier: Arc<dyn AuthVerifier>) -> Self {
+        Arc::make_mut(&mut self.0).verifier = verifier;
+        self
+    }
+
+    /// Returns the API for callers of the same process that have authenticated a principal.
+    #[must_use]
+    pub fn local(self) -> LocalApi {
+        LocalApi::new(self)
     }
 
     /// Returns the router of the registry API v0.1, at `/v0.1` and `/v0`, for registry clients.

@@ -56,6 +56,7 @@ mod catalog;
 mod connections;
 mod deployments;
 mod entry_registry;
+mod local;
 mod new_client;
 mod pins;
 mod policy;
@@ -79,6 +80,7 @@ pub use self::deployments::{
     DeploymentDocument, DeploymentError, Deployments, LogSelection, ServerLog,
 };
 pub use self::entry_registry::EntryRegistry;
+pub use self::local::LocalApi;
 pub use self::new_client::{ClientError, NewClient, is_identifier};
 pub use self::pins::{PendingDocument, PinRegistry, PinnedServerDocument};
 pub use self::policy::{
