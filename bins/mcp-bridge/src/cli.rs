@@ -78,8 +78,10 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
     }
 }
 
+/// Creates a runtime of one thread: a call goes through the bridge and back without waking another
+/// thread, which costs more than the bridge itself.
 fn runtime() -> io::Result<Runtime> {
-    Builder::new_multi_thread().enable_all().build()
+    Builder::new_current_thread().enable_all().build()
 }
 
 /// Initializes logging to standard error, because standard output carries messages.
