@@ -13,7 +13,7 @@ use mcp_gateway_core::upstream::RuntimeBackend;
 use mcp_gateway_platform::orchestrator::{
     Declaration, DeploymentStatus, LogQuery, LogStream, Orchestrator, OrchestratorError,
 };
-use mcp_gateway_platform::spec::{Cluster, Reach};
+use mcp_gateway_platform::spec::{Cluster, KubernetesServer, Reach};
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -26,7 +26,7 @@ use crate::fleet::Fleet;
 use crate::hold::Holds;
 use crate::lease::Candidate;
 use crate::logs::{self, Source};
-use crate::manifest::{Clients, Common};
+use crate::manifest::{Clients, Common, Manifest};
 use crate::names;
 use crate::network::Network;
 use crate::objects::Objects;
@@ -91,6 +91,23 @@ impl KubernetesOrchestrator {
             ),
         };
         Ok(Self::with_client(client, cluster, direct))
+    }
+
+    /// Returns all mistakes in the definition of the server `name` on `cluster`, each with the path of
+    /// its field. A server with a mistake has no objects, and its calls fail.
+    ///
+    /// Needs no access to the cluster, whose own limits are not checked.
+    #[must_use]
+    pub fn mistakes(name: &Arc<str>, server: &KubernetesServer, cluster: &Cluster) -> Vec<String> {
+        let common = Common {
+            instance: cluster.instance.clone(),
+            namespace: cluster.namespace.clone().unwrap_or_default(),
+            bridge_image: cluster.bridge_image.clone(),
+            clients: None,
+        };
+        let mistakes = Manifest::new(name, server, &common).err();
+        let mistakes = mistakes.into_iter().flatten();
+        mistakes.map(|mistake| mistake.to_string()).collect()
     }
 
     /// Starts the orchestrator with `client`, and with `direct` as the way to pods, if they are not

@@ -17,6 +17,7 @@ use super::files::FileOptions;
 use super::pins::Configured;
 use super::tools::name_findings;
 use crate::client::{McpClient, ToolList};
+use crate::cluster;
 use crate::logging;
 use crate::model::ModelCache;
 use crate::output::print_line;
@@ -71,6 +72,14 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     }
     match config {
         Some(config) => {
+            let mistakes = cluster::mistakes(&config);
+            for line in &mistakes {
+                print_line(line)?;
+            }
+            if !mistakes.is_empty() {
+                print_line(counted(mistakes.len(), "problem"))?;
+                return Ok(ExitCode::FAILURE);
+            }
             if args.frozen
                 && super::pins::frozen(&Configured::of(&files)?, &[])? != ExitCode::SUCCESS
             {

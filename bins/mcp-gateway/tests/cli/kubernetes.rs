@@ -7,7 +7,7 @@ async fn definitions_are_checked_without_a_cluster() {
     let folder = Folder::new();
     let file = folder.write(
         "gateway.yaml",
-        "kubernetes: { namespace: mcp }
+        "kubernetes: { namespace: mcp, bridgeImage: registry.example.com/mcp-bridge:1 }
 servers:
   - name: time
     kubernetes:
@@ -39,6 +39,28 @@ servers:
     for expected in [
         "wrong.yaml:7:38: servers[0].kubernetes.resources.limits.memory: \"128MB\" is not a quantity",
         "wrong.yaml:8:27: servers[0].kubernetes.tolerations[0].ky: unknown key \"ky\"; did you mean \"key\"?",
+        "2 problems",
+    ] {
+        assert!(done.stdout.contains(expected), "{expected}\n{done:?}");
+    }
+}
+
+#[tokio::test]
+async fn servers_that_could_not_run_are_found_without_a_cluster() {
+    let folder = Folder::new();
+    let file = folder.write(
+        "gateway.yaml",
+        "kubernetes: {}
+servers:
+  - { name: demo, builtin: demo }
+  - { name: time, kubernetes: { image: a, command: a, sleep: 1s } }
+",
+    );
+    let done = run(&["check", &file]).await;
+    assert_eq!(done.code, Some(1), "{done:?}");
+    for expected in [
+        "server time: kubernetes.sleep: must be at least 5 seconds\n",
+        "server time: kubernetes.transport: ",
         "2 problems",
     ] {
         assert!(done.stdout.contains(expected), "{expected}\n{done:?}");
