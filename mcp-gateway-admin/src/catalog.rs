@@ -215,6 +215,8 @@ impl Installation {
 pub enum ServerSource {
     /// Configuration file; read-only.
     File,
+    /// Object of a cluster; read-only.
+    Object,
     /// Store.
     Store,
 }
@@ -313,8 +315,11 @@ pub enum CatalogError {
     /// The gateway has no store for entries.
     #[error("there is no store for entries; set `store` in the configuration")]
     NoStore,
-    /// The entry comes from the configuration file.
-    #[error("it is defined in the configuration file, and can be changed only there")]
+    /// The entry comes from the configuration file, or from an object of a cluster.
+    #[error(
+        "it is defined in the configuration file or by an object of the cluster, and can be changed \
+         only there"
+    )]
     ReadOnly,
     /// The store is unavailable.
     #[error("temporarily unavailable")]

@@ -24,7 +24,7 @@ use mcp_gateway_store::{Attachment, DocumentVersion};
 use serde_json::Value;
 
 use crate::auth::Services;
-use crate::registry::{Listed, Registry, SecretError, StoredServer};
+use crate::registry::{Listed, Origin, Registry, SecretError, StoredServer};
 use crate::reload::verifier::ReloadableVerifier;
 use crate::running::{Running, State};
 
@@ -89,7 +89,7 @@ impl Catalog for Running {
     fn server(&self, name: &str) -> Option<(ServerDocument, Option<u64>)> {
         let state = self.state();
         let listed = state.merged.listing.get(name)?;
-        let stored = listed.stored.as_ref().filter(|_| !listed.is_configured);
+        let stored = listed.stored.as_ref().filter(|_| !listed.is_read_only());
         let version = stored.map(|stored| stored.version.0);
         Some((document(name, listed, &state), version))
     }
@@ -156,7 +156,7 @@ impl Catalog for Running {
         let registry = self.writable()?;
         // An invalid name is reported by the reader, with the other violations.
         let name = entry["name"].as_str().unwrap_or_default().to_owned();
-        if self.is_configured(&name) {
+        if self.is_read_only(&name) {
             return Err(CatalogError::ReadOnly);
         }
         if registry.get(&name).is_some() {
@@ -226,10 +226,10 @@ impl Running {
     }
 
     /// Returns `true` if the spec has the server `name`, so that it is read-only.
-    fn is_configured(&self, name: &str) -> bool {
+    fn is_read_only(&self, name: &str) -> bool {
         let state = self.state();
         let listed = state.merged.listing.get(name);
-        listed.is_some_and(|listed| listed.is_configured)
+        listed.is_some_and(Listed::is_read_only)
     }
 
     /// Returns the stored server `name`, which must have `version` if there is one, and its version.
@@ -244,7 +244,7 @@ impl Running {
         name: &str,
         version: Option<u64>,
     ) -> Result<(Arc<StoredServer>, DocumentVersion), CatalogError> {
-        if self.is_configured(name) {
+        if self.is_read_only(name) {
             return Err(CatalogError::ReadOnly);
         }
         let current = registry.get(name).ok_or(CatalogError::Unknown)?;
@@ -302,17 +302,18 @@ impl Running {
 /// controller does not run the server, because its entry was not admitted.
 fn document(name: &str, listed: &Listed, state: &State) -> ServerDocument {
     let status = state.controller.server_status(name);
-    let stored = listed.stored.as_ref().filter(|_| !listed.is_configured);
+    let stored = listed.stored.as_ref().filter(|_| !listed.is_read_only());
     ServerDocument {
         name: name.to_owned(),
-        source: match listed.is_configured {
-            true => ServerSource::File,
-            false => ServerSource::Store,
+        source: match listed.origin {
+            Origin::Spec => ServerSource::File,
+            Origin::Store => ServerSource::Store,
+            Origin::Object => ServerSource::Object,
         },
         state: status.as_ref().map_or("unused", |status| status.state()),
         deployment: status.as_ref().and_then(deployments::document),
         error: status.and_then(|status| status.failure),
-        shadows: listed.is_configured && listed.stored.is_some(),
+        shadows: listed.is_read_only() && listed.stored.is_some(),
         entry: stored.map(|stored| stored.redacted()),
         violations: listed.violations.clone(),
         installed: listed.entry.as_deref().map(Installation::of),

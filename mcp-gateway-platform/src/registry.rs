@@ -30,7 +30,7 @@ pub use mcp_gateway_admin::Violation;
 use self::documents::Documents;
 pub(crate) use self::gateways::{ListedGateway, StoredGateway};
 use self::merge::Abilities;
-pub(crate) use self::merge::{Listed, Merged};
+pub(crate) use self::merge::{Listed, Merged, Origin};
 use self::pins::StoredPins;
 pub use self::retired::{RetiredEntry, retired_entries};
 pub(crate) use self::rules::{MAX_RULES, StoredRule};

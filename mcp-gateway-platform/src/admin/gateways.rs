@@ -25,14 +25,22 @@ impl State {
         let used = spec.gateways.iter().enumerate().map(|(at, gateway)| {
             let stored = gateway.id.as_ref();
             let stored = stored.and_then(|id| self.merged.gateways.get(id));
-            GatewayDocument {
-                default: at == spec.default_gateway,
-                ..described(gateway, stored, &servers)
+            let mut document = described(gateway, stored, &servers);
+            document.default = at == spec.default_gateway;
+            if stored.is_none() && self.is_object(gateway) {
+                document.source = ServerSource::Object;
             }
+            document
         });
         let listed = self.merged.gateways.values();
         let unused = listed.filter(|listed| !listed.violations.is_empty());
         used.chain(unused.map(unusable)).collect()
+    }
+
+    /// Returns `true` if an object of a cluster defines `gateway`, which is used.
+    fn is_object(&self, gateway: &GatewaySpec) -> bool {
+        let object = self.merged.objects.gateways.get(&gateway.name);
+        object.is_some_and(|object| object.violations.is_empty())
     }
 
     /// Returns the document of the gateway with the identifier or name `key`, and its version in the
@@ -150,7 +158,7 @@ impl Running {
     ) -> Result<Arc<StoredGateway>, CatalogError> {
         let stored = registry.gateway(key);
         let found = self.find_gateway(key);
-        if found.is_some_and(|(found, _)| found.source == ServerSource::File) {
+        if found.is_some_and(|(found, _)| found.source != ServerSource::Store) {
             return Err(CatalogError::ReadOnly);
         }
         let stored = stored.ok_or(CatalogError::Unknown)?;

@@ -38,12 +38,31 @@ pub(crate) struct Abilities {
 pub(crate) struct Listed {
     /// Server of the store; `None` without one.
     pub(crate) stored: Option<Arc<StoredServer>>,
-    /// Set if the spec has the server, so that one of the store has no effect.
-    pub(crate) is_configured: bool,
+    /// Origin of the server that is used.
+    pub(crate) origin: Origin,
     /// Violations for which the server of the store is not used.
     pub(crate) violations: Vec<Violation>,
     /// Entry of the registry from which it has been installed.
     pub(crate) entry: Option<Arc<str>>,
+}
+
+/// Origin of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Spec.
+    Spec,
+    /// Store.
+    Store,
+    /// Object of a cluster.
+    Object,
+}
+
+impl Listed {
+    /// Returns `true` if the server is not one of the store, so that one of its name there has no
+    /// effect.
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.origin != Origin::Store
+    }
 }
 
 impl Merged {
@@ -60,7 +79,7 @@ impl Merged {
         let configured = spec.servers.iter().map(|server| {
             let listed = Listed {
                 stored: stored.get(&server.name).cloned(),
-                is_configured: true,
+                origin: Origin::Spec,
                 violations: Vec::new(),
                 entry: server.entry.clone(),
             };
@@ -86,7 +105,7 @@ impl Merged {
             };
             let listed = Listed {
                 stored: Some(Arc::clone(entry)),
-                is_configured: false,
+                origin: Origin::Store,
                 violations,
                 entry: entry.spec.as_ref().ok().and_then(|it| it.entry.clone()),
             };
@@ -95,8 +114,8 @@ impl Merged {
         let mut spec = spec.clone();
         spec.add_servers(admitted);
         let unreadable = stored.iter().filter(|(name, entry)| {
-            let is_configured = listing.get(*name).is_some_and(|it| it.is_configured);
-            entry.spec.is_err() && !is_configured
+            let is_hidden = listing.get(*name).is_some_and(Listed::is_read_only);
+            entry.spec.is_err() && !is_hidden
         });
         let unreadable = unreadable.map(|(name, _)| Arc::clone(name));
         spec.unreadable.extend(unreadable);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::gateways::{admit, taken};
-use super::merge::AdmissionRules;
+use super::merge::{AdmissionRules, Origin};
 use super::{Listed, Merged, Violation};
 use crate::spec::{AssignedConnection, ClusterObjects, GatewaySpec, ServerSpec};
 use crate::status::{ObjectGateway, ObjectReport};
@@ -43,7 +43,7 @@ impl Merged {
         for server in &admitted {
             let listed = Listed {
                 stored: None,
-                is_configured: true,
+                origin: Origin::Object,
                 violations: Vec::new(),
                 entry: server.entry.clone(),
             };

@@ -155,7 +155,7 @@ async fn r7_an_unusable_entry_costs_itself_alone() {
     }
     assert_eq!(violations("good"), None);
     let own = &merged.listing["own"];
-    assert!(own.is_configured && own.stored.is_some());
+    assert!(own.is_read_only() && own.stored.is_some());
     let mut allowed = spec();
     allowed.registry.processes = true;
     assert_eq!(used(&registry.merge(&allowed)), ["own", "good", "program"]);

@@ -359,6 +359,8 @@ async fn kube_objects_are_servers() {
     let config = place.write(&format!("{NEAR}\n  source: {{ objects: true }}"), &[]);
     let mut gateway = serve(&config).await;
     echo(&gateway, "good").await;
+    let (_, listed) = gateway.get("/api/v1/servers/good").await;
+    assert!(listed.contains(r#""source":"object""#), "{listed}");
 
     // The schema refuses what is wrong, and the gateway the rest.
     let refused = namespace
