@@ -11,7 +11,7 @@
 # apt is only asked for python3-venv, postgresql, chromium, nginx and tmux, and only where they are
 # missing. With MCP_GATEWAY_TEST_KUBERNETES=yes also Kubernetes is built, once, in about nine minutes
 # of one core, and what it is built with and runs on is installed: it needs root and Debian 12.
-# Without, tests/run leaves out the tests that need it.
+# tests/run says so where both are there.
 set -euo pipefail
 
 definitions=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
