@@ -46,6 +46,7 @@ use utoipa_axum::routes;
 
 use self::deployments::LogSlots;
 use self::problem::ApiError;
+use crate::local::LocalPrincipal;
 use crate::{
     Administration, AuditTrail, Catalog, Connections, Deployments, EntryRegistry, LocalApi,
     PinRegistry, PolicyCatalog, Quotas,
@@ -178,7 +179,7 @@ impl AdminApi {
     }
 
     /// Authenticates the principals with `verifier` instead.
-    pub(crate) fn with_verifier(mut self, verifier: Arc<dyn AuthVerifier>) -> Self {
+    fn with_verifier(mut self, verifier: Arc<dyn AuthVerifier>) -> Self {
         Arc::make_mut(&mut self.0).verifier = verifier;
         self
     }
@@ -186,7 +187,7 @@ impl AdminApi {
     /// Returns the API for callers of the same process that have authenticated a principal.
     #[must_use]
     pub fn local(self) -> LocalApi {
-        LocalApi::new(self)
+        LocalApi::new(self.with_verifier(Arc::new(LocalPrincipal)).router())
     }
 
     /// Returns the router of the registry API v0.1, at `/v0.1` and `/v0`, for registry clients.

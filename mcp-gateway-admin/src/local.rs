@@ -1,7 +1,5 @@
 //! The API for callers of the same process.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
@@ -9,8 +7,6 @@ use axum::http::request::Parts;
 use axum::http::{Request, Response};
 use mcp_gateway_core::auth::{AuthError, AuthVerifier, Principal};
 use tower::ServiceExt as _;
-
-use crate::AdminApi;
 
 /// The admin API for callers of the same process that have authenticated a principal by their own
 /// means, such as a page with a login or a tool of an MCP server. Cheap to clone.
@@ -48,8 +44,8 @@ pub struct LocalApi {
 }
 
 impl LocalApi {
-    pub(crate) fn new(api: AdminApi) -> Self {
-        let router = api.with_verifier(Arc::new(LocalPrincipal)).router();
+    /// Wraps the router of an API that authenticates its callers with [`LocalPrincipal`].
+    pub(crate) fn new(router: Router) -> Self {
         Self { router }
     }
 
@@ -70,7 +66,7 @@ struct Acting(Principal);
 
 /// Accepts the principal that [`LocalApi::call`] has attached.
 #[derive(Debug)]
-struct LocalPrincipal;
+pub(crate) struct LocalPrincipal;
 
 #[async_trait]
 impl AuthVerifier for LocalPrincipal {
