@@ -43,10 +43,12 @@ async fn create(gateway: &Gateway, entry: Value) -> Value {
 
 /// Names of the entries of the list `kind` at `path`; `None` if the gateway does not exist.
 async fn listed(wire: &Wire, kind: &str) -> Option<Vec<String>> {
-    let reply = wire
-        .request(&format!("{kind}/list"), json!({}))
-        .await
-        .unwrap();
+    let list = format!("{kind}/list");
+    let mut reply = wire.request(&list, json!({})).await.unwrap();
+    // A request in whose middle the gateway is changed or deleted is to be sent again.
+    if reply.body.contains("server_replaced") {
+        reply = wire.request(&list, json!({})).await.unwrap();
+    }
     if reply.status != 200 {
         return None;
     }
