@@ -102,7 +102,7 @@ pub(crate) fn error(name: &str, refusal: &Refusal) -> OrchestratorError {
     let message = refusal.text().into();
     match refusal {
         Refusal::Forbidden(_) => OrchestratorError::Forbidden { message },
-        Refusal::NotFound | Refusal::Conflict | Refusal::Invalid(_) => {
+        Refusal::NotFound | Refusal::Conflict | Refusal::Foreign(_) | Refusal::Invalid(_) => {
             OrchestratorError::NotStarted {
                 name: name.into(),
                 message,

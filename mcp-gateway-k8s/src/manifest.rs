@@ -145,20 +145,17 @@ impl Manifest {
         })
     }
 
-    /// Returns `true` if `data` is that of the Secret with its token.
-    pub(crate) fn is_secret<'a>(
-        &self,
-        data: impl IntoIterator<Item = (&'a str, &'a [u8])>,
-    ) -> bool {
-        let mut keys = 0;
-        data.into_iter().all(|(key, value)| {
-            keys += 1;
-            key == pod::TOKEN_KEY
-                || self
-                    .texts
-                    .get(key)
-                    .is_some_and(|text| text.as_bytes() == value)
-        }) && keys == self.texts.len() + 1
+    /// Returns `true` if `data` has all texts of the Secret.
+    pub(crate) fn has_its_texts(&self, data: &BTreeMap<String, ByteString>) -> bool {
+        self.texts.iter().all(|(key, text)| {
+            data.get(key)
+                .is_some_and(|value| text.as_bytes() == value.0)
+        })
+    }
+
+    /// Returns `true` if the Secret has a value at `key`.
+    pub(crate) fn is_key(&self, key: &str) -> bool {
+        key == pod::TOKEN_KEY || self.texts.contains_key(key)
     }
 
     /// Returns the digest of the texts under `token`; `None` if there are none.

@@ -77,6 +77,16 @@ pub(crate) fn server_labels(instance: &str, server: &str) -> BTreeMap<String, St
     labels
 }
 
+/// Returns `true` if `labels` has all of `expected`.
+pub(crate) fn has_labels(
+    labels: &BTreeMap<String, String>,
+    expected: &BTreeMap<String, String>,
+) -> bool {
+    expected
+        .iter()
+        .all(|(key, value)| labels.get(key) == Some(value))
+}
+
 /// Returns the selector of all objects of `instance`.
 pub(crate) fn instance_selector(instance: &str) -> String {
     let labels = instance_labels(instance).into_iter();

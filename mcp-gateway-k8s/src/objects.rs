@@ -14,6 +14,7 @@ use kube::api::{
 use kube::{Client, Resource};
 use mcp_gateway_core::error_chain;
 use mcp_gateway_core::upstream::UpstreamError;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -24,6 +25,8 @@ use crate::names::{APPLIER, MARKER, SCALER};
 pub(crate) enum Refusal {
     /// The object has changed, or exists already.
     Conflict,
+    /// An object with the name, whose kind and name this is, belongs to somebody else.
+    Foreign(Arc<str>),
     /// There is no such object.
     NotFound,
     /// The definition is at fault; another try is useless.
@@ -45,6 +48,8 @@ impl Refusal {
             404 => Self::NotFound,
             409 => Self::Conflict,
             401 | 403 => Self::Forbidden(message),
+            // Another object has the name now.
+            422 if message.contains(OTHER_OBJECT) => Self::Conflict,
             400 | 405 | 413 | 415 | 422 => Self::Invalid(message),
             // An unknown field, or a name that occurs twice.
             500 if message.contains(TYPED_PATCH) => Self::Invalid(message),
@@ -59,9 +64,10 @@ impl Refusal {
         match self {
             Self::Conflict => "the object has changed",
             Self::NotFound => "the object does not exist",
-            Self::Invalid(message) | Self::Forbidden(message) | Self::Unavailable(message) => {
-                message
-            }
+            Self::Invalid(message)
+            | Self::Forbidden(message)
+            | Self::Foreign(message)
+            | Self::Unavailable(message) => message,
         }
     }
 }
@@ -82,9 +88,16 @@ impl Refusal {
 /// Part of the text of an API server that cannot apply a malformed object.
 const TYPED_PATCH: &str = "failed to create typed patch object";
 
+/// Part of the text of an API server whose object has another identifier than the applied one.
+const OTHER_OBJECT: &str = "metadata.uid: ";
+
 /// Kinds that are changed.
 pub(crate) trait Object:
-    Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned
+    Resource<DynamicType = (), Scope = NamespaceResourceScope>
+    + Clone
+    + Debug
+    + DeserializeOwned
+    + Serialize
 {
 }
 
@@ -101,24 +114,33 @@ impl Objects {
         Api::namespaced(self.0.clone(), namespace)
     }
 
-    /// Applies `object`, which has a name and a namespace.
-    pub(crate) async fn apply<K: Object>(&self, object: &Value) -> Result<K, Refusal> {
-        let (namespace, name) = place(object);
+    /// Applies `object`, which has a name and a namespace, to the one with `uid` of this name.
+    pub(crate) async fn apply<K: Object>(
+        &self,
+        mut object: Value,
+        uid: &str,
+    ) -> Result<K, Refusal> {
+        object["metadata"]["uid"] = uid.into();
+        let (namespace, name) = place(&object);
         let params = PatchParams::apply(APPLIER).force();
         let api = self.api::<K>(namespace);
-        bounded(api.patch(name, &params, &Patch::Apply(object))).await
+        bounded(api.patch(name, &params, &Patch::Apply(&object))).await
     }
 
-    /// Creates the Deployment `seed`, as the manager of the number of replicas.
-    pub(crate) async fn create(&self, seed: &Value) -> Result<Deployment, Refusal> {
-        let (namespace, _) = place(seed);
-        let typed = serde_json::from_value(seed.clone());
-        let typed = typed.map_err(|error| Refusal::Invalid(error.to_string().into()))?;
+    /// Creates `object`, as a change by `manager`.
+    pub(crate) async fn create<K: Object>(
+        &self,
+        object: Value,
+        manager: &str,
+    ) -> Result<K, Refusal> {
+        let namespace = place(&object).0.to_owned();
+        let typed: K = serde_json::from_value(object)
+            .map_err(|error| Refusal::Invalid(error.to_string().into()))?;
         let params = PostParams {
-            field_manager: Some(SCALER.to_owned()),
+            field_manager: Some(manager.to_owned()),
             ..PostParams::default()
         };
-        bounded(self.api(namespace).create(&params, &typed)).await
+        bounded(self.api(&namespace).create(&params, &typed)).await
     }
 
     /// Returns the object `name`.
@@ -156,6 +178,17 @@ impl Objects {
             .await
     }
 
+    /// Changes the Secret `name`.
+    pub(crate) async fn change_secret(
+        &self,
+        namespace: &str,
+        name: &str,
+        change: &Value,
+    ) -> Result<Secret, Refusal> {
+        self.patch(namespace, name, APPLIER, &Patch::Merge(change))
+            .await
+    }
+
     /// Removes what others have added to the Deployment `name`.
     pub(crate) async fn prune(
         &self,
@@ -167,14 +200,14 @@ impl Objects {
             .await
     }
 
-    async fn patch(
+    async fn patch<K: Object>(
         &self,
         namespace: &str,
         name: &str,
         manager: &str,
         change: &Patch<&Value>,
-    ) -> Result<Deployment, Refusal> {
-        let api = self.api::<Deployment>(namespace);
+    ) -> Result<K, Refusal> {
+        let api = self.api::<K>(namespace);
         bounded(api.patch(name, &managed_by(manager), change)).await
     }
 
@@ -263,6 +296,8 @@ mod tests {
             );
         }
         assert_eq!(refusal(409, ""), Refusal::Conflict);
+        let other = "NetworkPolicy \"a\" is invalid: metadata.uid: Invalid value: \"x\": field is immutable";
+        assert_eq!(refusal(422, other), Refusal::Conflict);
         assert!(matches!(refusal(403, "x"), Refusal::Forbidden(_)));
     }
 }

@@ -7,6 +7,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use aws_lc_rs::rand;
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::ResourceExt as _;
 use kube::api::Api;
 use mcp_gateway_core::runtime::PooledHttpClient;
 use mcp_gateway_core::upstream::RuntimeBackend;
@@ -29,7 +31,8 @@ use crate::logs::{self, Source};
 use crate::manifest::{Clients, Common, Manifest};
 use crate::names;
 use crate::network::Network;
-use crate::objects::Objects;
+use crate::objects::{Objects, Refusal};
+use crate::observed::Tracked as _;
 use crate::reconcile::Reconciler;
 use crate::route::Router;
 use crate::watches;
@@ -233,8 +236,16 @@ impl Orchestrator for KubernetesOrchestrator {
             .unwrap_or_default()
             .as_millis();
         let annotations = json!({names::RESTARTED: seconds.to_string()});
-        let change = json!({"spec": {"template": {"metadata": {"annotations": annotations}}}});
         let object = names::object_name(&self.fleet.common.instance, name);
+        // The name alone may be that of an object of somebody else.
+        let uid = self
+            .fleet
+            .observe_only(&key, |observed| Deployment::find(observed, &object)?.uid());
+        let uid = uid.ok_or_else(|| logs::error(name, &Refusal::NotFound))?;
+        let change = json!({
+            "metadata": {"uid": uid},
+            "spec": {"template": {"metadata": {"annotations": annotations}}},
+        });
         let marked = Objects(self.client.kube.clone())
             .mark(&key.namespace, &object, &change)
             .await;

@@ -33,8 +33,10 @@ pub(crate) enum Step {
     Mark,
     /// Deletes the Deployment.
     DeleteDeployment,
-    /// Deletes the Secret.
-    DeleteSecret,
+    /// Looks for the Secret of a server that is deleted.
+    FindSecret,
+    /// Deletes the Secret with this identifier.
+    DeleteSecret(String),
     /// Deletes the network policy, and thereby the last object.
     DeletePolicy,
     /// Nothing to do before something changes, or this time has passed.
@@ -56,8 +58,20 @@ pub(crate) struct Memory {
     pub(crate) policy_generation: Option<i64>,
     /// Identifier of the Deployment whose deletion was requested.
     pub(crate) deleted: Option<String>,
-    /// Set after the deletion of the Secret.
-    pub(crate) secret_deleted: bool,
+    /// Secret that remains to be deleted.
+    pub(crate) remains: Remains,
+}
+
+/// Secret of a server that is deleted.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) enum Remains {
+    /// It was not looked for.
+    #[default]
+    Unknown,
+    /// It has this identifier.
+    Secret(String),
+    /// There is none, or it belongs to somebody else.
+    Nothing,
 }
 
 /// Secret of a server.
@@ -74,6 +88,10 @@ pub(crate) enum KnownSecret {
         token: Token,
         /// Set if it has the texts of the manifest.
         is_current: bool,
+        /// Version that was read.
+        version: Option<String>,
+        /// Keys that it has in addition.
+        stale: Vec<String>,
     },
 }
 
@@ -234,10 +252,11 @@ pub(crate) fn undeclared(observed: &Observed, memory: &Memory) -> Step {
         // They keep their policy to the end.
         return Step::Wait(None);
     }
-    match &observed.policy {
-        Some(_) if !memory.secret_deleted => Step::DeleteSecret,
-        Some(_) => Step::DeletePolicy,
-        None => Step::Forget,
+    match (&observed.policy, &memory.remains) {
+        (None, _) => Step::Forget,
+        (Some(_), Remains::Unknown) => Step::FindSecret,
+        (Some(_), Remains::Secret(uid)) => Step::DeleteSecret(uid.clone()),
+        (Some(_), Remains::Nothing) => Step::DeletePolicy,
     }
 }
 

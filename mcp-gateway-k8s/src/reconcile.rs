@@ -203,9 +203,16 @@ fn problem(refusal: &Refusal, failures: u32) -> Option<Problem> {
             "Forbidden",
             format!("the cluster does not permit it: {message}; extend the role of the gateway"),
         ),
+        Refusal::Foreign(object) => (
+            "Conflict",
+            format!(
+                "the {object} belongs to somebody else, as its labels say, and is left as it is; \
+                 rename the server"
+            ),
+        ),
         Refusal::Conflict if failures >= REPORTED => (
             "Conflict",
-            "an object of the same name belongs to somebody else; rename the server".to_owned(),
+            "an object of the server is changed by somebody else again and again".to_owned(),
         ),
         Refusal::Unavailable(message) if failures >= REPORTED => (
             "ClusterUnavailable",

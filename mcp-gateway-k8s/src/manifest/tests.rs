@@ -142,17 +142,21 @@ fn only_texts_restart_pods() {
 #[test]
 fn secrets_are_compared_with_their_data() {
     let manifest = manifest(|_| {});
-    let is_secret = |data: &[(&'static str, &'static str)]| {
-        manifest.is_secret(data.iter().map(|(key, value)| (*key, value.as_bytes())))
+    let has_its_texts = |data: &[(&str, &str)]| {
+        let value = |value: &str| ByteString(value.as_bytes().to_vec());
+        let data = data
+            .iter()
+            .map(|(key, text)| ((*key).to_owned(), value(text)));
+        manifest.has_its_texts(&data.collect())
     };
-    assert!(is_secret(&[("token", "x"), ("env.API_KEY", "hunter2")]));
-    assert!(!is_secret(&[("token", "x"), ("env.API_KEY", "hunter3")]));
-    assert!(!is_secret(&[("token", "x")]));
-    assert!(!is_secret(&[
+    assert!(has_its_texts(&[("token", "x"), ("env.API_KEY", "hunter2")]));
+    assert!(!has_its_texts(&[
         ("token", "x"),
-        ("env.API_KEY", "hunter2"),
-        ("more", "")
+        ("env.API_KEY", "hunter3")
     ]));
+    assert!(!has_its_texts(&[("token", "x")]));
+    assert!(manifest.is_key("token") && manifest.is_key("env.API_KEY"));
+    assert!(!manifest.is_key("more"));
 }
 
 #[test]

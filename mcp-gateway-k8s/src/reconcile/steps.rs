@@ -7,16 +7,16 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::ResourceExt;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Entry, Outcome};
 use crate::fleet::{Fleet, Look};
 use crate::manifest::Manifest;
 use crate::manifest::pod::TOKEN_KEY;
 use crate::names;
-use crate::objects::{Objects, Refusal};
+use crate::objects::{Object, Objects, Refusal};
 use crate::observed::{Key, Tracked};
-use crate::plan::{KnownSecret, Step, Token};
+use crate::plan::{KnownSecret, Memory, Remains, Step, Token};
 
 /// Means of steps.
 #[derive(Clone)]
@@ -60,25 +60,31 @@ impl Context {
         let memory = &mut entry.memory;
         match step {
             Step::ApplyPolicy => {
-                let policy: NetworkPolicy = self.objects.apply(&manifest.policy()).await?;
-                memory.policy_generation = policy.metadata.generation;
+                let known = NetworkPolicy::find(&look.observed, name);
+                let policy = match known.and_then(|policy| policy.uid()) {
+                    Some(uid) => {
+                        let policy: NetworkPolicy =
+                            self.objects.apply(manifest.policy(), &uid).await?;
+                        memory.policy_generation = policy.metadata.generation;
+                        policy
+                    }
+                    None => {
+                        self.create(manifest, manifest.policy(), names::APPLIER)
+                            .await?
+                    }
+                };
                 self.keep(key, policy);
             }
             Step::ReadSecret => memory.secret = self.read_secret(manifest).await?,
             Step::ApplySecret => {
                 memory.secret = self.apply_secret(manifest, &memory.secret).await?
             }
-            Step::Create => self.create(key, manifest).await?,
-            Step::Apply => {
-                let texts = memory.texts(manifest);
-                let is_same =
-                    look.observed.annotation(names::MANIFEST) == Some(manifest.digest.as_str());
-                let bridge = look.observed.bridge_image().filter(|_| is_same);
-                let object = manifest.deployment(texts.as_deref(), bridge);
-                let deployment: Deployment = self.objects.apply(&object).await?;
-                memory.generation = deployment.metadata.generation;
+            Step::Create => {
+                let seed = manifest.seed();
+                let deployment: Deployment = self.create(manifest, seed, names::SCALER).await?;
                 self.keep(key, deployment);
             }
+            Step::Apply => self.apply(key, memory, (manifest, look)).await?,
             Step::Prune(change) => {
                 let deployment = self.objects.prune(namespace, name, change).await?;
                 memory.pruned = deployment.metadata.generation;
@@ -107,8 +113,12 @@ impl Context {
                 self.fleet.published(key);
                 self.keep(key, deployment);
             }
-            Step::DeleteDeployment | Step::DeleteSecret | Step::DeletePolicy => {}
-            Step::Wait(_) | Step::Forget => {}
+            Step::DeleteDeployment
+            | Step::FindSecret
+            | Step::DeleteSecret(_)
+            | Step::DeletePolicy
+            | Step::Wait(_)
+            | Step::Forget => {}
         }
         Ok(())
     }
@@ -132,48 +142,52 @@ impl Context {
             .observe(key, |observed| Arc::new(object).put(observed));
     }
 
-    async fn create(&self, key: &Key, manifest: &Manifest) -> Result<(), Refusal> {
-        let deployment = match self.objects.create(&manifest.seed()).await {
-            Err(Refusal::Conflict) => {
-                let own: Deployment = self
-                    .objects
-                    .get(&manifest.namespace, &manifest.name)
-                    .await?;
-                let labels = own.labels();
-                if !manifest
-                    .labels
-                    .iter()
-                    .all(|(key, value)| labels.get(key) == Some(value))
-                {
-                    return Err(Refusal::Conflict);
-                }
-                own
-            }
-            created => created?,
-        };
+    /// Applies the Deployment that was observed.
+    async fn apply(
+        &self,
+        key: &Key,
+        memory: &mut Memory,
+        (manifest, look): (&Manifest, &Look),
+    ) -> Result<(), Refusal> {
+        let observed = &look.observed;
+        let texts = memory.texts(manifest);
+        let is_same = observed.annotation(names::MANIFEST) == Some(manifest.digest.as_str());
+        let bridge = observed.bridge_image().filter(|_| is_same);
+        let object = manifest.deployment(texts.as_deref(), bridge);
+        let known = Deployment::find(observed, &manifest.name);
+        let uid = known.and_then(|known| known.uid());
+        let uid = uid.ok_or(Refusal::NotFound)?;
+        let deployment: Deployment = self.objects.apply(object, &uid).await?;
+        memory.generation = deployment.metadata.generation;
         self.keep(key, deployment);
         Ok(())
     }
 
+    /// Creates `object`, as a change by `manager`, or returns the one that the server has already.
+    ///
+    /// A creation never changes what belongs to somebody else.
+    async fn create<K: Object>(
+        &self,
+        manifest: &Manifest,
+        object: Value,
+        manager: &str,
+    ) -> Result<K, Refusal> {
+        match self.objects.create(object, manager).await {
+            Err(Refusal::Conflict) => {
+                let (namespace, name) = (&manifest.namespace, &manifest.name);
+                let found: K = self.objects.get(namespace, name).await?;
+                require_own(&found, manifest)?;
+                Ok(found)
+            }
+            created => created,
+        }
+    }
+
     async fn read_secret(&self, manifest: &Manifest) -> Result<KnownSecret, Refusal> {
-        let secret: Secret = match self.objects.get(&manifest.namespace, &manifest.name).await {
-            Err(Refusal::NotFound) => return Ok(KnownSecret::Missing),
-            found => found?,
-        };
-        let data = secret.data.unwrap_or_default();
-        let token = data
-            .get(TOKEN_KEY)
-            .and_then(|token| std::str::from_utf8(&token.0).ok());
-        let Some(token) = token.filter(|token| !token.is_empty()) else {
-            return Ok(KnownSecret::Missing);
-        };
-        let known = data
-            .iter()
-            .map(|(key, value)| (key.as_str(), value.0.as_slice()));
-        Ok(KnownSecret::Present {
-            token: Token(token.into()),
-            is_current: manifest.is_secret(known),
-        })
+        match self.objects.get(&manifest.namespace, &manifest.name).await {
+            Err(Refusal::NotFound) => Ok(KnownSecret::Missing),
+            found => known_secret(manifest, found?),
+        }
     }
 
     async fn apply_secret(
@@ -181,15 +195,27 @@ impl Context {
         manifest: &Manifest,
         known: &KnownSecret,
     ) -> Result<KnownSecret, Refusal> {
-        let token = match known {
-            KnownSecret::Present { token, .. } => token.clone(),
-            KnownSecret::Unknown | KnownSecret::Missing => Token(names::hex(&random()?).into()),
+        let secret: Secret = match known {
+            KnownSecret::Present {
+                token,
+                version,
+                stale,
+                ..
+            } => {
+                let mut change = manifest.secret(&token.0);
+                change["metadata"] = json!({"resourceVersion": version});
+                for key in stale {
+                    change["data"][key] = Value::Null;
+                }
+                let (namespace, name) = (&manifest.namespace, &manifest.name);
+                self.objects.change_secret(namespace, name, &change).await?
+            }
+            KnownSecret::Unknown | KnownSecret::Missing => {
+                let object = manifest.secret(&new_token()?.0);
+                self.create(manifest, object, names::APPLIER).await?
+            }
         };
-        let _: Secret = self.objects.apply(&manifest.secret(&token.0)).await?;
-        Ok(KnownSecret::Present {
-            token,
-            is_current: true,
-        })
+        known_secret(manifest, secret)
     }
 
     /// Performs a step of the deletion of a server.
@@ -209,11 +235,14 @@ impl Context {
                     .await?;
                 entry.memory.deleted = uid;
             }
-            (Step::DeleteSecret, _, Some(policy)) => {
+            (Step::FindSecret, _, Some(policy)) => {
+                entry.memory.remains = self.find_secret(key, &policy.name_any()).await?;
+            }
+            (Step::DeleteSecret(uid), _, Some(policy)) => {
                 self.objects
-                    .delete::<Secret>(namespace, &policy.name_any(), None)
+                    .delete::<Secret>(namespace, &policy.name_any(), Some(uid))
                     .await?;
-                entry.memory.secret_deleted = true;
+                entry.memory.remains = Remains::Nothing;
             }
             (Step::DeletePolicy, _, Some(policy)) => {
                 let (name, uid) = (policy.name_any(), policy.uid());
@@ -227,6 +256,56 @@ impl Context {
         }
         Ok(())
     }
+
+    /// Looks for the Secret `name` of the server at `key`.
+    async fn find_secret(&self, key: &Key, name: &str) -> Result<Remains, Refusal> {
+        let secret: Secret = match self.objects.get(&key.namespace, name).await {
+            Err(Refusal::NotFound) => return Ok(Remains::Nothing),
+            found => found?,
+        };
+        let mut labels = names::instance_labels(&self.fleet.common.instance);
+        labels.insert(names::SERVER.to_owned(), key.server.to_string());
+        let is_own = names::has_labels(secret.labels(), &labels);
+        let uid = secret.uid().filter(|_| is_own);
+        Ok(uid.map_or(Remains::Nothing, Remains::Secret))
+    }
+}
+
+/// Returns what `secret` has of the Secret of `manifest`.
+fn known_secret(manifest: &Manifest, secret: Secret) -> Result<KnownSecret, Refusal> {
+    require_own(&secret, manifest)?;
+    let version = secret.resource_version();
+    let data = secret.data.unwrap_or_default();
+    let token = data
+        .get(TOKEN_KEY)
+        .and_then(|token| std::str::from_utf8(&token.0).ok())
+        .filter(|token| !token.is_empty());
+    let keys = data.keys().filter(|key| !manifest.is_key(key));
+    let stale: Vec<_> = keys.cloned().collect();
+    Ok(KnownSecret::Present {
+        is_current: token.is_some() && stale.is_empty() && manifest.has_its_texts(&data),
+        token: match token {
+            Some(token) => Token(token.into()),
+            None => new_token()?,
+        },
+        version,
+        stale,
+    })
+}
+
+/// Fails unless `object`, which has the name of the objects of `manifest`, is one of them.
+fn require_own<K: Object>(object: &K, manifest: &Manifest) -> Result<(), Refusal> {
+    if names::has_labels(object.labels(), &manifest.labels) {
+        return Ok(());
+    }
+    Err(Refusal::Foreign(
+        format!("{} {}", K::kind(&()), manifest.name).into(),
+    ))
+}
+
+/// Returns a token that nobody knows.
+fn new_token() -> Result<Token, Refusal> {
+    Ok(Token(names::hex(&random()?).into()))
 }
 
 /// Returns random bytes.

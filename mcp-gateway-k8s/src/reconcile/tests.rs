@@ -227,6 +227,130 @@ async fn category_cluster_foreign_objects_are_left_alone() {
     assert_eq!(cluster.names("deployments"), ["mcp-gateway-a"]);
 }
 
+/// Returns an object with the name of those of the server `a`, and with `labels`.
+fn object_of(kind: &str, labels: &Value) -> Value {
+    let mut object = json!({"kind": kind, "metadata": {"labels": labels}});
+    match kind {
+        "secrets" => object["data"] = json!({"password": "c2VjcmV0"}),
+        "deployments" => object["spec"] = json!({"replicas": 0, "selector": {}, "template": {}}),
+        _ => object["spec"] = json!({"podSelector": {}, "egress": [{}]}),
+    }
+    object
+}
+
+#[tokio::test(start_paused = true)]
+async fn category_cluster_foreign_objects_of_all_kinds_conflict() {
+    let other = json!({
+        "app.kubernetes.io/managed-by": "mcp-gateway",
+        "app.kubernetes.io/instance": "other",
+        "mcp-gateway.dev/server": "a",
+    });
+    let kinds = [
+        ("secrets", "Secret mcp-gateway-a"),
+        ("networkpolicies", "NetworkPolicy mcp-gateway-a"),
+        ("deployments", "Deployment mcp-gateway-a"),
+    ];
+    for (kind, text) in kinds {
+        for labels in [&json!({}), &other] {
+            let cluster = FakeCluster::default();
+            cluster.add(kind, "mcp-gateway-a", object_of(kind, labels));
+            let before = cluster.find(kind, "mcp-gateway-a");
+            let orchestrator = orchestrator(&cluster);
+            declare(&orchestrator, vec![declared("a", bridged("a:1"))]);
+            settle(120).await;
+            let status = orchestrator.deployment("a").unwrap();
+            assert_eq!(status.reason.as_deref(), Some("Conflict"), "{kind}");
+            assert_eq!(status.state, DeploymentState::Failed);
+            assert!(status.message.unwrap().contains(text), "{kind}");
+            assert!(orchestrator.restart("a").await.is_err());
+            declare(&orchestrator, Vec::new());
+            settle(120).await;
+            assert_eq!(cluster.find(kind, "mcp-gateway-a"), before, "{kind}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn category_cluster_foreign_secret_of_a_server_without_one_stays() {
+    let cluster = FakeCluster::default();
+    let foreign = object_of("secrets", &json!({}));
+    cluster.add("secrets", "mcp-gateway-a", foreign);
+    let orchestrator = orchestrator(&cluster);
+    declare(&orchestrator, vec![declared("a", http("a:1", None))]);
+    settle(5).await;
+    declare(&orchestrator, Vec::new());
+    settle(5).await;
+    assert_eq!(cluster.names("networkpolicies"), [""; 0]);
+    assert_eq!(cluster.names("secrets"), ["mcp-gateway-a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn category_cluster_foreign_gateway_with_the_same_names_conflicts() {
+    let cluster = FakeCluster::default();
+    let kinds = ["networkpolicies", "secrets", "deployments"];
+    let objects = || kinds.map(|kind| cluster.find(kind, "mcp-gateway-b-time"));
+    let first = orchestrator(&cluster);
+    declare(&first, vec![declared("b-time", bridged("a:1"))]);
+    settle(5).await;
+    let before = objects();
+    assert!(before.iter().all(Option::is_some));
+    let mut others = settings();
+    others.instance = "mcp-gateway-b".to_owned();
+    let second = KubernetesOrchestrator::with_client(cluster.client(), &others, None);
+    declare(&second, vec![declared("time", bridged("b:1"))]);
+    settle(1300).await;
+    assert_eq!(
+        second.deployment("time").unwrap().reason.as_deref(),
+        Some("Conflict")
+    );
+    declare(&second, Vec::new());
+    settle(120).await;
+    assert_eq!(objects(), before);
+    let status = first.deployment("b-time").unwrap();
+    assert_eq!(
+        (status.state, status.reason),
+        (DeploymentState::Running, None)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn five_requests_make_the_objects_of_a_server() {
+    let cluster = FakeCluster::default();
+    let orchestrator = orchestrator(&cluster);
+    settle(5).await;
+    let before = cluster.world().requests.len();
+    let mut server = bridged("a:1");
+    server.sleep = Some(Duration::from_secs(60));
+    declare(&orchestrator, vec![declared("a", server)]);
+    settle(30).await;
+    assert_eq!(cluster.world().requests.len() - before, 5);
+    assert_eq!(
+        orchestrator.deployment("a").unwrap().state,
+        DeploymentState::Asleep
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_removed_variable_leaves_the_secret() {
+    let cluster = FakeCluster::default();
+    let orchestrator = orchestrator(&cluster);
+    let mut server = bridged("a:1");
+    let text = || PodValue::Text("secret".into());
+    server.env.push(("KEY".to_owned(), text()));
+    server.env.push(("MORE".to_owned(), text()));
+    declare(&orchestrator, vec![declared("a", server.clone())]);
+    settle(5).await;
+    let keys = || {
+        let secret = cluster.find("secrets", "mcp-gateway-a").unwrap();
+        secret["data"].as_object().unwrap().len()
+    };
+    assert_eq!(keys(), 3);
+    server.env.pop();
+    declare(&orchestrator, vec![declared("a", server)]);
+    settle(5).await;
+    assert_eq!(keys(), 2);
+}
+
 #[tokio::test(start_paused = true)]
 async fn many_callers_wake_a_server_once() {
     let cluster = FakeCluster::default();

@@ -238,6 +238,9 @@ impl World {
             ("GET", Some(object)) => return (StatusCode::OK, object),
             ("POST", Some(_)) => return status(409, "AlreadyExists"),
             ("POST", None) => self.create(&id, body.clone()),
+            ("PATCH", None) if !body["metadata"]["uid"].is_null() => {
+                return status(409, "Conflict");
+            }
             ("PATCH", None) if content.contains("apply") => self.create(&id, body.clone()),
             ("DELETE", Some(object)) => {
                 let uid = &body["preconditions"]["uid"];
@@ -251,6 +254,10 @@ impl World {
                 );
             }
             ("PUT" | "PATCH", Some(object)) => {
+                let uid = &body["metadata"]["uid"];
+                if method == Method::PATCH && !uid.is_null() && *uid != object["metadata"]["uid"] {
+                    return status(422, "metadata.uid: Invalid");
+                }
                 let expected = version(body);
                 if !expected.is_null() && expected != version(&object) {
                     return status(409, "Conflict");
@@ -290,7 +297,10 @@ fn json_merge(target: &mut Value, patch: &Value) {
         return;
     };
     for (name, change) in changes {
-        json_merge(&mut target[name.as_str()], change);
+        match (change, &mut *target) {
+            (Value::Null, Value::Object(members)) => drop(members.remove(name)),
+            _ => json_merge(&mut target[name.as_str()], change),
+        }
     }
 }
 
