@@ -16,7 +16,7 @@ use mcp_gateway_core::upstream::{DetectedProtocols, ProtocolStore, UpstreamProto
 use mcp_gateway_store::{Batch, Documents, Store};
 use serde_json::json;
 
-use crate::spec::{ServerRuntime, SessionKey};
+use crate::spec::{KubernetesServer, PodTransport, ServerRuntime, SessionKey};
 
 /// Detected protocols of all servers, one document for each definition.
 ///
@@ -115,14 +115,30 @@ fn definition(runtime: &ServerRuntime) -> Option<String> {
                 "directory": directory,
             })
         }
-        ServerRuntime::Kubernetes(server) => json!({
-            "image": server.image,
-            "command": server.command,
-            "args": server.args,
-        }),
+        ServerRuntime::Kubernetes(server) => pod(server),
         ServerRuntime::Remote(remote) => json!({ "url": remote.address() }),
     };
     Some(definition.to_string())
+}
+
+/// Returns the parts of a definition that identify a server on a cluster.
+///
+/// The way to the process is one of them: the bridge speaks other versions than what it runs.
+fn pod(server: &KubernetesServer) -> serde_json::Value {
+    let names: BTreeSet<_> = server.env.iter().map(|(name, _)| name).collect();
+    let transport = match &server.transport {
+        PodTransport::Bridge => json!("bridge"),
+        PodTransport::Attach => json!("attach"),
+        PodTransport::Http { port, path } => json!({ "port": port, "path": path }),
+    };
+    json!({
+        "image": server.image,
+        "command": server.command,
+        "args": server.args,
+        "env": names,
+        "transport": transport,
+        "namespace": server.namespace,
+    })
 }
 
 /// Returns the name of a protocol in the store.
@@ -170,7 +186,7 @@ mod tests {
     use mcp_gateway_store::MemoryStore;
 
     use super::*;
-    use crate::spec::{Process, Remote, Secret};
+    use crate::spec::{PodValue, Process, Remote, Secret};
 
     fn documents(store: &Arc<MemoryStore>, key: u8) -> ProtocolDocuments {
         let key = SessionKey::new([key; 32]);
@@ -234,5 +250,35 @@ mod tests {
         }
         let builtin = ServerRuntime::Builtin("demo".into());
         assert!(documents(&store, 1).of_server(&builtin).is_none());
+    }
+
+    #[tokio::test]
+    async fn a_document_belongs_to_one_way_to_a_pod() {
+        let store = Arc::new(MemoryStore::new());
+        let of = |change: fn(&mut KubernetesServer)| {
+            let mut server = KubernetesServer::new("example/time:1");
+            change(&mut server);
+            let runtime = ServerRuntime::Kubernetes(Arc::new(server));
+            documents(&store, 1).of_server(&runtime).unwrap()
+        };
+        of(|_| {}).save(detected()).await.unwrap();
+        assert_eq!(of(|_| {}).load().await.unwrap(), Some(detected()));
+        let others: [fn(&mut KubernetesServer); 4] = [
+            |server| server.transport = PodTransport::Attach,
+            |server| {
+                server.transport = PodTransport::Http {
+                    port: 80,
+                    path: "/mcp".to_owned(),
+                }
+            },
+            |server| server.namespace = Some("other".to_owned()),
+            |server| {
+                let value = PodValue::Text(Secret::new("one"));
+                server.env.push(("TOKEN".to_owned(), value));
+            },
+        ];
+        for other in others {
+            assert_eq!(of(other).load().await.unwrap(), None);
+        }
     }
 }
