@@ -27,6 +27,7 @@ pub(super) mod names;
 pub(super) mod pod;
 mod quantity;
 mod shape;
+mod source;
 
 use mcp_gateway_core::upstream::{SessionPolicy, UpstreamProtocol};
 use mcp_gateway_platform::spec::{
@@ -61,7 +62,7 @@ impl FromField for KubernetesServer {
             field.error(NO_COMMAND);
         }
         check_texts(&server, field);
-        check_source(field);
+        source::check(field);
         Some(server)
     }
 }
@@ -192,33 +193,6 @@ fn check_texts(server: &KubernetesServer, field: &Field<'_>) {
             && let Some(field) = variables.as_ref().and_then(|all| all.get(name))
         {
             field.error(NO_INPUTS);
-        }
-    }
-}
-
-/// Records errors of keys that documents of the store cannot have: whoever writes one may run a pod,
-/// but must get neither a node nor what belongs to other namespaces.
-fn check_source(field: &Field<'_>) {
-    if field.environment().has_references() {
-        return;
-    }
-    for key in ["namespace", "patch"] {
-        if let Some(field) = field.get(key) {
-            field.error("accepted in the configuration file only");
-        }
-    }
-    let context = field.get("securityContext");
-    for key in [
-        "privileged",
-        "allowPrivilegeEscalation",
-        "capabilities",
-        "procMount",
-    ] {
-        let setting = context.as_ref().and_then(|context| context.get(key));
-        if let Some(field) = setting
-            && field.json() != serde_json::Value::Bool(false)
-        {
-            field.error("accepted in the configuration file only");
         }
     }
 }

@@ -244,3 +244,69 @@ fn category_pod_document_gives_no_more_than_a_pod() {
     let context = json!({ "securityContext": { "privileged": false, "runAsUser": 7 } });
     assert!(read(context).is_ok());
 }
+
+/// Reads a document of the store with `keys`.
+fn read_document(keys: &serde_json::Value) -> Vec<String> {
+    use mcp_gateway_platform::registry::EntryReader as _;
+    let mut server = json!({ "image": "a", "command": "a" });
+    let server_keys = server.as_object_mut().unwrap();
+    server_keys.extend(keys.as_object().unwrap().clone());
+    let read = StoredEntries::new(&[]).read(&json!({ "name": "a", "kubernetes": server }));
+    let violations = read.err().unwrap_or_default();
+    violations.into_iter().map(|one| one.path).collect()
+}
+
+#[test]
+fn category_pod_document_has_at_most_the_default_security_context() {
+    let unconfined = json!({ "type": "Unconfined" });
+    for (key, value) in [
+        ("runAsNonRoot", json!(false)),
+        ("runAsUser", json!(0)),
+        ("readOnlyRootFilesystem", json!(false)),
+        ("allowPrivilegeEscalation", json!(true)),
+        ("seccompProfile", unconfined),
+        ("seLinuxOptions", json!({ "type": "spc_t" })),
+        ("procMount", json!("Unmasked")),
+    ] {
+        let found = read_document(&json!({ "securityContext": { key: value } }));
+        assert_eq!(found, [format!("kubernetes.securityContext.{key}")]);
+        assert!(
+            problems(&file(&format!(
+                "image: a, command: a, securityContext: {{ {key}: {value} }}"
+            )))
+            .is_empty()
+        );
+    }
+    for key in [
+        "container.apparmor.security.beta.kubernetes.io/server",
+        "container.seccomp.security.alpha.kubernetes.io/server",
+        "k8s.v1.cni.cncf.io/networks",
+    ] {
+        let found = read_document(&json!({ "annotations": { key: "unconfined" } }));
+        assert_eq!(found.len(), 1, "{key}");
+        assert!(found[0].contains("annotations"), "{found:?}");
+    }
+    let within = json!({
+        "annotations": { "example.com/a": "b" },
+        "securityContext": {
+            "runAsNonRoot": true,
+            "runAsUser": 1000,
+            "runAsGroup": 0,
+            "readOnlyRootFilesystem": true,
+            "seccompProfile": { "type": "RuntimeDefault" },
+        },
+    });
+    assert_eq!(read_document(&within), [""; 0]);
+}
+
+#[test]
+fn category_pod_document_has_no_probes_of_other_hosts() {
+    for kind in ["readiness", "liveness", "startup"] {
+        for action in ["httpGet", "tcpSocket"] {
+            let probe = |target| json!({ "probes": { kind: { action: target } } });
+            let found = read_document(&probe(json!({ "port": 80, "host": "169.254.169.254" })));
+            assert_eq!(found, [format!("kubernetes.probes.{kind}.{action}.host")]);
+            assert_eq!(read_document(&probe(json!({ "port": 80 }))), [""; 0]);
+        }
+    }
+}
