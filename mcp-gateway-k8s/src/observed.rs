@@ -102,6 +102,29 @@ impl Observed {
         installer.image.as_deref()
     }
 
+    /// Returns the text with which nodes tell that the Secret of the server is missing.
+    pub(crate) fn lost_secret(&self) -> Option<String> {
+        let name = self.deployment.as_ref()?.name_any();
+        Some(format!("secret \"{name}\" not found"))
+    }
+
+    /// Returns the name of a pod that lacks, or lacked, the Secret of the server.
+    pub(crate) fn pod_without_secret(&self) -> Option<&str> {
+        let text = self.lost_secret()?;
+        let lacks = |name: &str, pod: &Pod| {
+            let warnings = self.warnings.get(name).into_iter().flatten();
+            let mut warnings = warnings.map(|warning| &warning.message);
+            let statuses = pod.status.iter();
+            let statuses = statuses.flat_map(|status| status.container_statuses.iter().flatten());
+            let mut waiting = statuses.filter_map(|status| status.state.as_ref()?.waiting.as_ref());
+            warnings.any(|message| message.contains(&text))
+                || waiting.any(|one| one.message.as_ref().is_some_and(|own| own.contains(&text)))
+        };
+        let mut pods = self.pods.iter();
+        pods.find(|(name, pod)| lacks(name, pod))
+            .map(|(name, _)| name.as_str())
+    }
+
     /// Adds a warning about the pod `name`, and forgets the oldest one beyond the limit.
     pub(crate) fn warn(&mut self, name: &str, warning: Warning) {
         let warnings = self.warnings.entry(name.to_owned()).or_default();

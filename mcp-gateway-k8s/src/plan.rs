@@ -60,6 +60,12 @@ pub(crate) struct Memory {
     pub(crate) deleted: Option<String>,
     /// Secret that remains to be deleted.
     pub(crate) remains: Remains,
+    /// Set after the server was seen asleep.
+    pub(crate) slept: bool,
+    /// Requested restart that was seen last.
+    pub(crate) restarted: Option<String>,
+    /// Pod without the Secret that was seen last.
+    pub(crate) lacking: Option<String>,
 }
 
 /// Secret of a server that is deleted.
@@ -142,7 +148,9 @@ pub(crate) fn declared(
     if let Some(step) = deployment_step(manifest, observed, memory) {
         return step;
     }
-    scale(manifest, observed, usage)
+    let step = scale(manifest, observed, usage);
+    memory.slept |= step == Step::Wait(None) && observed.replicas() == Some(0);
+    step
 }
 
 /// Returns the step of a process that does not lead.
@@ -182,14 +190,13 @@ fn policy_differs(manifest: &Manifest, observed: &Observed, memory: &mut Memory)
     differs
 }
 
-/// Returns the step for the Secret. An unchanged Deployment proves that it was written.
-fn secret(manifest: &Manifest, observed: &Observed, memory: &Memory) -> Option<Step> {
+/// Returns the step for the Secret.
+fn secret(manifest: &Manifest, observed: &Observed, memory: &mut Memory) -> Option<Step> {
     if !manifest.has_secret() {
         return None;
     }
-    let is_written = observed.annotation(names::MANIFEST) == Some(manifest.digest.as_str());
+    memory.doubt_secret(observed);
     match &memory.secret {
-        KnownSecret::Unknown if is_written && !manifest.has_texts() => None,
         KnownSecret::Unknown => Some(Step::ReadSecret),
         KnownSecret::Missing
         | KnownSecret::Present {
@@ -261,6 +268,25 @@ pub(crate) fn undeclared(observed: &Observed, memory: &Memory) -> Step {
 }
 
 impl Memory {
+    /// Forgets the Secret, which no watch shows, when new pods may need it or one lacks it.
+    fn doubt_secret(&mut self, observed: &Observed) {
+        let woke = self.slept && observed.replicas() > Some(0);
+        self.slept &= !woke;
+        let restarted = observed.pod_annotation(names::RESTARTED);
+        let is_restarted = self.restarted.as_deref() != restarted;
+        let lacking = observed.pod_without_secret();
+        let is_lacking = lacking.is_some() && self.lacking.as_deref() != lacking;
+        if is_restarted {
+            self.restarted = restarted.map(ToOwned::to_owned);
+        }
+        if is_lacking {
+            self.lacking = lacking.map(ToOwned::to_owned);
+        }
+        if woke || is_restarted || is_lacking {
+            self.secret = KnownSecret::Unknown;
+        }
+    }
+
     /// Returns the digest of the texts of `manifest`, if the token is known.
     pub(crate) fn texts(&self, manifest: &Manifest) -> Option<String> {
         match &self.secret {

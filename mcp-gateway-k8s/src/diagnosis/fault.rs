@@ -49,13 +49,24 @@ pub(super) fn of_server(observed: &Observed) -> Option<Fault> {
     let mut faults: Vec<_> = waiting
         .filter_map(|pod| {
             let name = pod.metadata.name.as_deref().unwrap_or_default();
-            of_pod(pod, observed.warnings.get(name).map_or(&[], Vec::as_slice))
+            let fault = of_pod(pod, observed.warnings.get(name).map_or(&[], Vec::as_slice))?;
+            let lost = observed.lost_secret();
+            let is_lost = lost.is_some_and(|text| fault.message.contains(&text));
+            Some(if is_lost { own_secret(&fault) } else { fault })
         })
         .collect();
     faults.sort_by_key(|fault| !fault.lasts);
     let pods = faults.into_iter().next();
     pods.or_else(|| of_deployment(observed))
         .or_else(|| of_ended(observed))
+}
+
+/// Returns `fault` of a pod without the Secret of its server, which nobody else has to create.
+fn own_secret(fault: &Fault) -> Fault {
+    Fault::passing(
+        fault.reason,
+        "its pod waits for the Secret of the server, which was deleted; the gateway creates it again",
+    )
 }
 
 /// Returns the fault of pods that cannot be created.

@@ -318,6 +318,21 @@ fn a_node_that_is_late_is_no_failure() {
     assert!(found.fault.unwrap().message.contains("not found"));
 }
 
+#[test]
+fn nobody_has_to_create_the_secret_of_the_server() {
+    let message = "MountVolume.SetUp failed for volume \"v\": secret \"d\" not found";
+    let creating = json!({"state": {"waiting": {"reason": "ContainerCreating"}}});
+    let mounting = warned(one(pod("Pending", &creating)), "FailedMount", message);
+    let config = waiting("CreateContainerConfigError", "secret \"d\" not found");
+    for observed in [mounting, one(pod("Pending", &config))] {
+        assert_eq!(observed.pod_without_secret(), Some("d-5d-0"));
+        let found = diagnose(&observed, false);
+        assert_eq!(found.state, DeploymentState::Pending);
+        let message = found.fault.unwrap().message;
+        assert!(message.contains("the gateway creates it again"), "{message}");
+    }
+}
+
 /// The conditions as Kubernetes 1.20 has them 40 seconds after the end of a kubelet.
 #[test]
 fn a_pod_whose_node_is_lost_may_answer() {

@@ -352,6 +352,45 @@ async fn a_removed_variable_leaves_the_secret() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_deleted_secret_comes_back() {
+    let cluster = FakeCluster::default();
+    let orchestrator = orchestrator(&cluster);
+    let mut sleeper = bridged("b:1");
+    sleeper.sleep = Some(Duration::from_secs(60));
+    let servers = vec![declared("a", bridged("a:1")), declared("b", sleeper)];
+    declare(&orchestrator, servers);
+    settle(5).await;
+    let has = |name: &str| cluster.find("secrets", name).is_some();
+
+    cluster.remove("secrets", "mcp-gateway-a");
+    orchestrator.restart("a").await.unwrap();
+    settle(5).await;
+    assert!(has("mcp-gateway-a"), "after a restart");
+
+    cluster.remove("secrets", "mcp-gateway-a");
+    settle(5).await;
+    assert!(!has("mcp-gateway-a"));
+    let message = "MountVolume.SetUp failed for volume \"token\" : secret \"mcp-gateway-a\" not found";
+    let event = json!({
+        "type": "Warning", "reason": "FailedMount", "message": message,
+        "involvedObject": {"kind": "Pod", "name": "mcp-gateway-a-5d-0"},
+    });
+    cluster.add("events", "a", event);
+    settle(5).await;
+    assert!(has("mcp-gateway-a"), "after a warning");
+
+    cluster.remove("secrets", "mcp-gateway-b");
+    let backend = orchestrator.backend(&"b".into());
+    backend.connect(&Instance::shared()).await.map(drop).unwrap();
+    settle(5).await;
+    assert!(has("mcp-gateway-b"), "after a wake");
+
+    cluster.remove("secrets", "mcp-gateway-a");
+    settle(610).await;
+    assert!(has("mcp-gateway-a"), "from time to time");
+}
+
+#[tokio::test(start_paused = true)]
 async fn many_callers_wake_a_server_once() {
     let cluster = FakeCluster::default();
     let orchestrator = Arc::new(orchestrator(&cluster));
