@@ -329,7 +329,10 @@ fn nobody_has_to_create_the_secret_of_the_server() {
         let found = diagnose(&observed, false);
         assert_eq!(found.state, DeploymentState::Pending);
         let message = found.fault.unwrap().message;
-        assert!(message.contains("the gateway creates it again"), "{message}");
+        assert!(
+            message.contains("the gateway creates it again"),
+            "{message}"
+        );
     }
 }
 

@@ -53,16 +53,6 @@ pub(super) fn policy(
     })
 }
 
-/// Returns a part of the floor that contains all of `block`, so that it cannot be allowed.
-pub(super) fn forbidden(block: &IpNet) -> Option<&'static str> {
-    let never = NEVER.iter().copied();
-    never.into_iter().find(|range| {
-        range
-            .parse()
-            .is_ok_and(|range: IpNet| range.contains(block))
-    })
-}
-
 fn peer(clients: &Clients) -> Value {
     let mut peer = json!({"podSelector": {"matchLabels": clients.labels}});
     if let Some(namespace) = &clients.namespace {
@@ -107,7 +97,7 @@ fn private_within(block: &str) -> Vec<&'static str> {
     let Ok(block) = block.parse::<IpNet>() else {
         return Vec::new();
     };
-    let ranges = PRIVATE.iter().chain(NEVER).copied();
+    let ranges = PRIVATE.iter().chain(EgressRule::NEVER).copied();
     let inside = |range: &&str| {
         range
             .parse()
@@ -134,20 +124,6 @@ const PRIVATE: &[&str] = &[
     "240.0.0.0/4",
     "fc00::/7",
     "ff00::/8",
-];
-
-/// Ranges that nothing allows: this host, loopback, link-local addresses with the metadata services
-/// of clouds, another such service, and IPv4 addresses within IPv6.
-const NEVER: &[&str] = &[
-    "0.0.0.0/8",
-    "127.0.0.0/8",
-    "168.63.129.16/32",
-    "169.254.0.0/16",
-    "::/127",
-    MAPPED,
-    "64:ff9b::/96",
-    "fd00:ec2::/32",
-    "fe80::/10",
 ];
 
 /// IPv4 addresses in the form of IPv6. No packet has them, and the API server, which reads them as IPv4,
@@ -197,10 +173,11 @@ mod tests {
             "fd00:ec2::254/128",
             "::ffff:169.254.169.254/128",
         ] {
-            assert!(forbidden(&block.parse().unwrap()).is_some(), "{block}");
+            let found = EgressRule::forbidden(&block.parse().unwrap());
+            assert!(found.is_some(), "{block}");
         }
         for block in ["10.0.0.0/8", "0.0.0.0/0", "93.184.216.34/32"] {
-            assert_eq!(forbidden(&block.parse().unwrap()), None, "{block}");
+            assert_eq!(EgressRule::forbidden(&block.parse().unwrap()), None);
         }
     }
 }

@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Affinity, Probe, SecurityContext, Toleration};
 use mcp_gateway_platform::spec::{
-    FileSource, KeyReference, KubernetesServer, PodEgress, PodTransport, PodValue,
+    EgressRule, FileSource, KeyReference, KubernetesServer, PodEgress, PodTransport, PodValue,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::network;
 use super::patch::context_mistakes;
 
 /// Mistake in the definition of a server.
@@ -245,7 +244,7 @@ impl Checks {
             return;
         };
         for (place, rule) in rules.iter().enumerate() {
-            if let Some(range) = network::forbidden(&rule.block) {
+            if let Some(range) = EgressRule::forbidden(&rule.block) {
                 let message = format!("is in {range}, which no server may reach");
                 self.0
                     .push(DefinitionError::new(format!("egress[{place}]"), message));
@@ -343,7 +342,7 @@ const SUFFIXES: [&str; 16] = [
 
 #[cfg(test)]
 mod tests {
-    use mcp_gateway_platform::spec::{EgressRule, PodFiles};
+    use mcp_gateway_platform::spec::PodFiles;
     use serde_json::json;
 
     use super::*;

@@ -370,7 +370,8 @@ async fn a_deleted_secret_comes_back() {
     cluster.remove("secrets", "mcp-gateway-a");
     settle(5).await;
     assert!(!has("mcp-gateway-a"));
-    let message = "MountVolume.SetUp failed for volume \"token\" : secret \"mcp-gateway-a\" not found";
+    let message =
+        "MountVolume.SetUp failed for volume \"token\" : secret \"mcp-gateway-a\" not found";
     let event = json!({
         "type": "Warning", "reason": "FailedMount", "message": message,
         "involvedObject": {"kind": "Pod", "name": "mcp-gateway-a-5d-0"},
@@ -381,7 +382,11 @@ async fn a_deleted_secret_comes_back() {
 
     cluster.remove("secrets", "mcp-gateway-b");
     let backend = orchestrator.backend(&"b".into());
-    backend.connect(&Instance::shared()).await.map(drop).unwrap();
+    backend
+        .connect(&Instance::shared())
+        .await
+        .map(drop)
+        .unwrap();
     settle(5).await;
     assert!(has("mcp-gateway-b"), "after a wake");
 

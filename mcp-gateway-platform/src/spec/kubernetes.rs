@@ -208,6 +208,39 @@ impl EgressRule {
             ports: Vec::new(),
         }
     }
+
+    /// Ranges that no rule can allow: this host, loopback, link-local addresses with the metadata
+    /// services of clouds, another such service, and IPv4 addresses within IPv6.
+    pub const NEVER: &[&str] = &[
+        "0.0.0.0/8",
+        "127.0.0.0/8",
+        "168.63.129.16/32",
+        "169.254.0.0/16",
+        "::/127",
+        "::ffff:0:0/96",
+        "64:ff9b::/96",
+        "fd00:ec2::/32",
+        "fe80::/10",
+    ];
+
+    /// Returns the range of [`Self::NEVER`] that contains all of `block`; `None` if it can be allowed.
+    ///
+    /// ```
+    /// use mcp_gateway_platform::spec::EgressRule;
+    ///
+    /// let metadata = "169.254.169.254/32".parse().unwrap();
+    /// assert_eq!(EgressRule::forbidden(&metadata), Some("169.254.0.0/16"));
+    /// assert_eq!(EgressRule::forbidden(&"10.0.0.0/8".parse().unwrap()), None);
+    /// ```
+    #[must_use]
+    pub fn forbidden(block: &ipnet::IpNet) -> Option<&'static str> {
+        let contains = |range: &&str| {
+            range
+                .parse()
+                .is_ok_and(|range: ipnet::IpNet| range.contains(block))
+        };
+        Self::NEVER.iter().copied().find(contains)
+    }
 }
 
 /// Domain of the keys of labels and annotations, and of the API group, that orchestrators own.

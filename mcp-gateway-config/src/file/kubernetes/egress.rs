@@ -45,12 +45,15 @@ fn rule(field: &Field<'_>) -> Option<EgressRule> {
     Some(rule)
 }
 
-/// Parses a block of addresses, which has no bits beyond its prefix.
+/// Parses a block of addresses, which has no bits beyond its prefix and can be allowed.
 fn block(text: &str) -> Result<ipnet::IpNet, String> {
     let block: ipnet::IpNet = text.parse().map_err(|_| EXPECTED.to_owned())?;
-    match block.trunc() == block {
-        true => Ok(block),
-        false => Err(format!("expected {}", block.trunc())),
+    if block.trunc() != block {
+        return Err(format!("expected {}", block.trunc()));
+    }
+    match EgressRule::forbidden(&block) {
+        Some(range) => Err(format!("no server may reach {range}")),
+        None => Ok(block),
     }
 }
 

@@ -225,6 +225,11 @@ pub(super) const MISTAKES: &[(&str, &str, &str)] = &[
         "\"10.0.0.1/8\" is not a block of addresses: expected 10.0.0.0/8",
     ),
     (
+        "image: a, command: a, egress: [{ cidr: 169.254.169.254/32 }]",
+        ".egress[0].cidr",
+        "\"169.254.169.254/32\" is not a block of addresses: no server may reach 169.254.0.0/16",
+    ),
+    (
         "image: a, command: a, egress: [{ cidr: example.com }]",
         ".egress[0].cidr",
         "\"example.com\" is not a block of addresses",
