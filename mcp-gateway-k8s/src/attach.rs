@@ -28,7 +28,7 @@ use crate::diagnosis::ReadyPod;
 use crate::hold::Hold;
 use crate::lease::Seen;
 use crate::manifest::pod::CONTAINER;
-use crate::objects::{Refusal, bounded};
+use crate::objects::{Refusal, UNAUTHORIZED, bounded, unauthorized};
 use crate::route::Router;
 use crate::slot::Endpoint;
 
@@ -131,6 +131,9 @@ async fn open(
                     "the role of the gateway must permit to get and create pods/attach: {text}"
                 );
                 return Err(UpstreamError::not_running("Forbidden", cause));
+            }
+            Refusal::Unauthorized(text) => {
+                return Err(UpstreamError::not_running(UNAUTHORIZED, unauthorized(text)));
             }
             // A kubelet that has just started, or has just been told of the pod, does not know it yet.
             Refusal::NotFound if router.has(pod) => PATIENCE,

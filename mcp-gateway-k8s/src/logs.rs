@@ -101,7 +101,9 @@ where
 pub(crate) fn error(name: &str, refusal: &Refusal) -> OrchestratorError {
     let message = refusal.text().into();
     match refusal {
-        Refusal::Forbidden(_) => OrchestratorError::Forbidden { message },
+        Refusal::Forbidden(_) | Refusal::Unauthorized(_) => {
+            OrchestratorError::Forbidden { message }
+        }
         Refusal::NotFound | Refusal::Conflict | Refusal::Foreign(_) | Refusal::Invalid(_) => {
             OrchestratorError::NotStarted {
                 name: name.into(),

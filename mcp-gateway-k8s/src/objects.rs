@@ -33,6 +33,8 @@ pub(crate) enum Refusal {
     Invalid(Arc<str>),
     /// The role of the gateway does not permit it.
     Forbidden(Arc<str>),
+    /// The cluster does not accept the credential of the gateway.
+    Unauthorized(Arc<str>),
     /// The API server cannot be reached, is overloaded, or failed.
     Unavailable(Arc<str>),
 }
@@ -47,7 +49,8 @@ impl Refusal {
         match status.code {
             404 => Self::NotFound,
             409 => Self::Conflict,
-            401 | 403 => Self::Forbidden(message),
+            401 => Self::Unauthorized(message),
+            403 => Self::Forbidden(message),
             // Another object has the name now.
             422 if message.contains(OTHER_OBJECT) => Self::Conflict,
             400 | 405 | 413 | 415 | 422 => Self::Invalid(message),
@@ -66,10 +69,22 @@ impl Refusal {
             Self::NotFound => "the object does not exist",
             Self::Invalid(message)
             | Self::Forbidden(message)
+            | Self::Unauthorized(message)
             | Self::Foreign(message)
             | Self::Unavailable(message) => message,
         }
     }
+}
+
+/// Reason in the status of servers of a gateway whose credential is rejected.
+pub(crate) const UNAUTHORIZED: &str = "Unauthorized";
+
+/// Returns the description of a rejected credential with a remedy.
+pub(crate) fn unauthorized(message: &str) -> String {
+    format!(
+        "the cluster rejects the credential of the gateway: {message}; check the kubeconfig, or the \
+         token of the service account"
+    )
 }
 
 impl Refusal {
@@ -299,5 +314,7 @@ mod tests {
         let other = "NetworkPolicy \"a\" is invalid: metadata.uid: Invalid value: \"x\": field is immutable";
         assert_eq!(refusal(422, other), Refusal::Conflict);
         assert!(matches!(refusal(403, "x"), Refusal::Forbidden(_)));
+        let rejected = refusal(401, "Unauthorized");
+        assert_eq!(rejected, Refusal::Unauthorized("Unauthorized".into()));
     }
 }

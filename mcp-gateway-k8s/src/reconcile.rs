@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until};
 use self::steps::Context;
 use crate::fleet::{Fleet, Look, Problem};
 use crate::manifest::Manifest;
-use crate::objects::{Objects, Refusal};
+use crate::objects::{Objects, Refusal, UNAUTHORIZED, unauthorized};
 use crate::observed::Key;
 use crate::plan::{self, Memory, Step};
 use crate::queue::{Due, Pace};
@@ -203,6 +203,7 @@ fn problem(refusal: &Refusal, failures: u32) -> Option<Problem> {
             "Forbidden",
             format!("the cluster does not permit it: {message}; extend the role of the gateway"),
         ),
+        Refusal::Unauthorized(message) => (UNAUTHORIZED, unauthorized(message)),
         Refusal::Foreign(object) => (
             "Conflict",
             format!(

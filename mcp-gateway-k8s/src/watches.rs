@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use crate::fleet::{Fleet, Problem};
 use crate::follow::follow;
 use crate::names;
-use crate::objects::Refusal;
+use crate::objects::{Refusal, UNAUTHORIZED, unauthorized};
 use crate::observed::{Key, Tracked, is_newer, warning};
 
 /// Observes the objects of the servers of `fleet`, in all namespaces that it has servers in.
@@ -203,6 +203,10 @@ fn problem(kind: &str, error: &watcher::Error) -> Problem {
                 "the role of the gateway must permit to list and watch {kind}: {message}"
             )
             .into(),
+        },
+        Refusal::Unauthorized(message) => Problem {
+            reason: UNAUTHORIZED,
+            message: unauthorized(&message).into(),
         },
         other => Problem {
             reason: "ClusterUnavailable",

@@ -479,6 +479,35 @@ async fn a_refused_definition_is_not_tried_again_and_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_rejected_credential_is_told_from_a_missing_permission() {
+    for (code, reason, remedy) in [
+        (401, "Unauthorized", "check the kubeconfig"),
+        (403, "Forbidden", "role of the gateway"),
+    ] {
+        // Before the first list, and afterwards.
+        for is_listed in [false, true] {
+            let cluster = FakeCluster::default();
+            let faults = std::iter::repeat_n(Fault::Status(code), 1000);
+            let orchestrator = if is_listed {
+                let orchestrator = orchestrator(&cluster);
+                settle(5).await;
+                cluster.world().faults.extend(faults);
+                orchestrator
+            } else {
+                cluster.world().faults.extend(faults);
+                orchestrator(&cluster)
+            };
+            declare(&orchestrator, vec![declared("a", http("a:1", None))]);
+            settle(5).await;
+            let status = orchestrator.deployment("a").unwrap();
+            assert_eq!(status.reason.as_deref(), Some(reason));
+            let message = status.message.unwrap();
+            assert!(message.contains(remedy), "{message}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_replica_changes_objects_and_all_wake() {
     let cluster = FakeCluster::default();
     let mut replicated = settings();
