@@ -137,9 +137,16 @@ impl Checks {
         let mut paths = BTreeSet::new();
         for (place, files) in server.files.iter().enumerate() {
             let at = |name: &str| format!("files[{place}].{name}");
-            let folder = files.path.trim_end_matches('/');
-            let absolute =
-                folder.starts_with('/') && !folder.contains([':', '\0']) && !folder.contains("..");
+            let path = &files.path;
+            let parts = path
+                .split('/')
+                .filter(|part| !part.is_empty() && *part != ".");
+            // As the node resolves it.
+            let folder = parts.fold(String::new(), |path, part| path + "/" + part);
+            let absolute = path.starts_with('/')
+                && !folder.is_empty()
+                && !path.contains([':', '\0'])
+                && !path.contains("..");
             self.require(at("path"), absolute, "must be an absolute path of a folder");
             let own = folder == "/mcp-gateway" || folder.starts_with("/mcp-gateway/");
             self.require(
@@ -508,6 +515,25 @@ mod tests {
             found,
             ["livenessProbe.httpGet.httpHeaders: must be a sequence"]
         );
+    }
+
+    #[test]
+    fn folders_of_the_gateway_are_found_in_all_spellings() {
+        for path in [
+            "//tmp",
+            "/tmp/",
+            "/./tmp",
+            "//mcp-gateway/bin",
+            "/mcp-gateway//bin/",
+        ] {
+            let files = PodFiles::new(path, FileSource::Secret("s".to_owned()));
+            let found = found(|server| server.files.push(files));
+            assert_eq!(found, ["files[0].path: is used by the gateway"], "{path}");
+        }
+        let twice =
+            ["/a", "//a"].map(|path| PodFiles::new(path, FileSource::Secret("s".to_owned())));
+        let found = found(|server| server.files.extend(twice));
+        assert_eq!(found, ["files[1].path: is used twice"]);
     }
 
     #[test]

@@ -101,7 +101,7 @@ pub(super) fn url_path(text: &str) -> Result<String, String> {
     }
 }
 
-/// Parses the absolute path of a folder in a container, and removes `/` at its end.
+/// Parses the absolute path of a folder in a container, and removes `/` at its end and repeated ones.
 ///
 /// # Errors
 ///
@@ -116,7 +116,8 @@ pub(super) fn folder(text: &str) -> Result<String, String> {
             "expected an absolute path such as /etc/server, without '..' and ':'".to_owned(),
         );
     }
-    Ok(trimmed.to_owned())
+    let parts = trimmed.split('/').filter(|part| !part.is_empty());
+    Ok(parts.fold(String::new(), |path, part| path + "/" + part))
 }
 
 /// Returns the violation by a key of a label or annotation; `None` if it is valid.
@@ -253,7 +254,9 @@ mod tests {
 
     #[test]
     fn folders_are_absolute() {
-        assert_eq!(folder("/etc/a/").as_deref(), Ok("/etc/a"));
+        for path in ["/etc/a/", "//etc//a"] {
+            assert_eq!(folder(path).as_deref(), Ok("/etc/a"));
+        }
         for path in ["", "/", "etc", "/a/../b", "/a:b", "/a\n"] {
             assert!(folder(path).is_err(), "{path:?}");
         }
