@@ -59,22 +59,7 @@ impl Context {
         let (namespace, name) = (&*manifest.namespace, &*manifest.name);
         let memory = &mut entry.memory;
         match step {
-            Step::ApplyPolicy => {
-                let known = NetworkPolicy::find(&look.observed, name);
-                let policy = match known.and_then(|policy| policy.uid()) {
-                    Some(uid) => {
-                        let policy: NetworkPolicy =
-                            self.objects.apply(manifest.policy(), &uid).await?;
-                        memory.policy_generation = policy.metadata.generation;
-                        policy
-                    }
-                    None => {
-                        self.create(manifest, manifest.policy(), names::APPLIER)
-                            .await?
-                    }
-                };
-                self.keep(key, policy);
-            }
+            Step::ApplyPolicy => self.apply_policy(key, memory, (manifest, look)).await?,
             Step::ReadSecret => memory.secret = self.read_secret(manifest).await?,
             Step::ApplySecret => {
                 memory.secret = self.apply_secret(manifest, &memory.secret).await?
@@ -140,6 +125,27 @@ impl Context {
         object.trim();
         self.fleet
             .observe(key, |observed| Arc::new(object).put(observed));
+    }
+
+    /// Applies the network policy that was observed, or creates it.
+    async fn apply_policy(
+        &self,
+        key: &Key,
+        memory: &mut Memory,
+        (manifest, look): (&Manifest, &Look),
+    ) -> Result<(), Refusal> {
+        let policy = manifest.policy();
+        let known = NetworkPolicy::find(&look.observed, &manifest.name);
+        let policy: NetworkPolicy = match known.and_then(|known| known.uid()) {
+            Some(uid) => {
+                let applied: NetworkPolicy = self.objects.apply(policy, &uid).await?;
+                memory.policy_generation = applied.metadata.generation;
+                applied
+            }
+            None => self.create(manifest, policy, names::APPLIER).await?,
+        };
+        self.keep(key, policy);
+        Ok(())
     }
 
     /// Applies the Deployment that was observed.

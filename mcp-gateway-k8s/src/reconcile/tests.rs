@@ -1,5 +1,7 @@
 pub(crate) mod fake;
+mod foreign;
 mod property;
+mod secrets;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -117,16 +119,12 @@ async fn the_policy_exists_before_the_deployment() {
         .requests
         .iter()
         .filter(|(_, method, _)| method != http::Method::GET);
-    let kinds: Vec<_> = changes
-        .map(|(_, _, path)| path.rsplit('/').nth(1).unwrap().to_owned())
+    let places: Vec<_> = changes
+        .map(|(_, _, path)| path.split_once("/namespaces/mcp/").unwrap().1.to_owned())
         .collect();
-    let place = |kind: &str| kinds.iter().position(|other| other == kind);
-    assert_eq!(place("networkpolicies"), Some(0), "{kinds:?}");
-    assert_eq!(
-        kinds.last().map(String::as_str),
-        Some("mcp-gateway-a"),
-        "scaled last: {kinds:?}"
-    );
+    assert_eq!(places[0], "networkpolicies", "{places:?}");
+    let last = places.last().map(String::as_str);
+    assert_eq!(last, Some("deployments/mcp-gateway-a/scale"), "{places:?}");
     drop(world);
     assert_eq!(cluster.names("pods").len(), 1);
 }
@@ -162,158 +160,6 @@ async fn a_restarted_gateway_changes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn category_cluster_foreign_changes_are_undone() {
-    let cluster = FakeCluster::default();
-    let orchestrator = orchestrator(&cluster);
-    declare(&orchestrator, vec![declared("a", bridged("a:1"))]);
-    settle(5).await;
-    cluster.meddle("deployments", "mcp-gateway-a", |one| {
-        let pod = &mut one["spec"]["template"]["spec"];
-        pod["containers"][0]["image"] = "evil:1".into();
-        pod["containers"]
-            .as_array_mut()
-            .unwrap()
-            .push(json!({"name": "spy", "image": "evil:1"}));
-    });
-    cluster.meddle("networkpolicies", "mcp-gateway-a", |one| {
-        one["spec"]["egress"] = json!([{}])
-    });
-    settle(5).await;
-    assert_eq!(image(&cluster, "mcp-gateway-a"), "a:1");
-    let deployment = cluster.find("deployments", "mcp-gateway-a").unwrap();
-    assert_eq!(
-        deployment["spec"]["template"]["spec"]["containers"]
-            .as_array()
-            .unwrap()
-            .len(),
-        1
-    );
-    let policy = cluster.find("networkpolicies", "mcp-gateway-a").unwrap();
-    assert_ne!(policy["spec"]["egress"], json!([{}]));
-
-    cluster.remove("networkpolicies", "mcp-gateway-a");
-    cluster.remove("deployments", "mcp-gateway-a");
-    settle(5).await;
-    assert_eq!(cluster.names("networkpolicies"), ["mcp-gateway-a"]);
-    assert_eq!(
-        orchestrator.deployment("a").unwrap().state,
-        DeploymentState::Running
-    );
-}
-
-#[tokio::test(start_paused = true)]
-async fn category_cluster_foreign_objects_are_left_alone() {
-    let cluster = FakeCluster::default();
-    let foreign = json!({
-        "apiVersion": "apps/v1", "kind": "Deployment",
-        "metadata": {"labels": {"app.kubernetes.io/managed-by": "mcp-gateway", "app.kubernetes.io/instance": "other", "mcp-gateway.dev/server": "a"}},
-        "spec": {"replicas": 0, "selector": {}, "template": {"spec": {"containers": []}}},
-    });
-    cluster.add("deployments", "mcp-gateway-a", foreign.clone());
-    let orchestrator = orchestrator(&cluster);
-    declare(&orchestrator, vec![declared("a", http("a:1", None))]);
-    settle(120).await;
-    assert_eq!(
-        cluster.find("deployments", "mcp-gateway-a").unwrap()["spec"],
-        foreign["spec"]
-    );
-    let status = orchestrator.deployment("a").unwrap();
-    assert_eq!(
-        (status.state, status.reason.as_deref()),
-        (DeploymentState::Failed, Some("Conflict"))
-    );
-    declare(&orchestrator, Vec::new());
-    settle(120).await;
-    assert_eq!(cluster.names("deployments"), ["mcp-gateway-a"]);
-}
-
-/// Returns an object with the name of those of the server `a`, and with `labels`.
-fn object_of(kind: &str, labels: &Value) -> Value {
-    let mut object = json!({"kind": kind, "metadata": {"labels": labels}});
-    match kind {
-        "secrets" => object["data"] = json!({"password": "c2VjcmV0"}),
-        "deployments" => object["spec"] = json!({"replicas": 0, "selector": {}, "template": {}}),
-        _ => object["spec"] = json!({"podSelector": {}, "egress": [{}]}),
-    }
-    object
-}
-
-#[tokio::test(start_paused = true)]
-async fn category_cluster_foreign_objects_of_all_kinds_conflict() {
-    let other = json!({
-        "app.kubernetes.io/managed-by": "mcp-gateway",
-        "app.kubernetes.io/instance": "other",
-        "mcp-gateway.dev/server": "a",
-    });
-    let kinds = [
-        ("secrets", "Secret mcp-gateway-a"),
-        ("networkpolicies", "NetworkPolicy mcp-gateway-a"),
-        ("deployments", "Deployment mcp-gateway-a"),
-    ];
-    for (kind, text) in kinds {
-        for labels in [&json!({}), &other] {
-            let cluster = FakeCluster::default();
-            cluster.add(kind, "mcp-gateway-a", object_of(kind, labels));
-            let before = cluster.find(kind, "mcp-gateway-a");
-            let orchestrator = orchestrator(&cluster);
-            declare(&orchestrator, vec![declared("a", bridged("a:1"))]);
-            settle(120).await;
-            let status = orchestrator.deployment("a").unwrap();
-            assert_eq!(status.reason.as_deref(), Some("Conflict"), "{kind}");
-            assert_eq!(status.state, DeploymentState::Failed);
-            assert!(status.message.unwrap().contains(text), "{kind}");
-            assert!(orchestrator.restart("a").await.is_err());
-            declare(&orchestrator, Vec::new());
-            settle(120).await;
-            assert_eq!(cluster.find(kind, "mcp-gateway-a"), before, "{kind}");
-        }
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn category_cluster_foreign_secret_of_a_server_without_one_stays() {
-    let cluster = FakeCluster::default();
-    let foreign = object_of("secrets", &json!({}));
-    cluster.add("secrets", "mcp-gateway-a", foreign);
-    let orchestrator = orchestrator(&cluster);
-    declare(&orchestrator, vec![declared("a", http("a:1", None))]);
-    settle(5).await;
-    declare(&orchestrator, Vec::new());
-    settle(5).await;
-    assert_eq!(cluster.names("networkpolicies"), [""; 0]);
-    assert_eq!(cluster.names("secrets"), ["mcp-gateway-a"]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn category_cluster_foreign_gateway_with_the_same_names_conflicts() {
-    let cluster = FakeCluster::default();
-    let kinds = ["networkpolicies", "secrets", "deployments"];
-    let objects = || kinds.map(|kind| cluster.find(kind, "mcp-gateway-b-time"));
-    let first = orchestrator(&cluster);
-    declare(&first, vec![declared("b-time", bridged("a:1"))]);
-    settle(5).await;
-    let before = objects();
-    assert!(before.iter().all(Option::is_some));
-    let mut others = settings();
-    others.instance = "mcp-gateway-b".to_owned();
-    let second = KubernetesOrchestrator::with_client(cluster.client(), &others, None);
-    declare(&second, vec![declared("time", bridged("b:1"))]);
-    settle(1300).await;
-    assert_eq!(
-        second.deployment("time").unwrap().reason.as_deref(),
-        Some("Conflict")
-    );
-    declare(&second, Vec::new());
-    settle(120).await;
-    assert_eq!(objects(), before);
-    let status = first.deployment("b-time").unwrap();
-    assert_eq!(
-        (status.state, status.reason),
-        (DeploymentState::Running, None)
-    );
-}
-
-#[tokio::test(start_paused = true)]
 async fn five_requests_make_the_objects_of_a_server() {
     let cluster = FakeCluster::default();
     let orchestrator = orchestrator(&cluster);
@@ -328,71 +174,6 @@ async fn five_requests_make_the_objects_of_a_server() {
         orchestrator.deployment("a").unwrap().state,
         DeploymentState::Asleep
     );
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_removed_variable_leaves_the_secret() {
-    let cluster = FakeCluster::default();
-    let orchestrator = orchestrator(&cluster);
-    let mut server = bridged("a:1");
-    let text = || PodValue::Text("secret".into());
-    server.env.push(("KEY".to_owned(), text()));
-    server.env.push(("MORE".to_owned(), text()));
-    declare(&orchestrator, vec![declared("a", server.clone())]);
-    settle(5).await;
-    let keys = || {
-        let secret = cluster.find("secrets", "mcp-gateway-a").unwrap();
-        secret["data"].as_object().unwrap().len()
-    };
-    assert_eq!(keys(), 3);
-    server.env.pop();
-    declare(&orchestrator, vec![declared("a", server)]);
-    settle(5).await;
-    assert_eq!(keys(), 2);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_deleted_secret_comes_back() {
-    let cluster = FakeCluster::default();
-    let orchestrator = orchestrator(&cluster);
-    let mut sleeper = bridged("b:1");
-    sleeper.sleep = Some(Duration::from_secs(60));
-    let servers = vec![declared("a", bridged("a:1")), declared("b", sleeper)];
-    declare(&orchestrator, servers);
-    settle(5).await;
-    let has = |name: &str| cluster.find("secrets", name).is_some();
-
-    cluster.remove("secrets", "mcp-gateway-a");
-    orchestrator.restart("a").await.unwrap();
-    settle(5).await;
-    assert!(has("mcp-gateway-a"), "after a restart");
-
-    cluster.remove("secrets", "mcp-gateway-a");
-    settle(5).await;
-    assert!(!has("mcp-gateway-a"));
-    let message =
-        "MountVolume.SetUp failed for volume \"token\" : secret \"mcp-gateway-a\" not found";
-    let event = json!({
-        "type": "Warning", "reason": "FailedMount", "message": message,
-        "involvedObject": {"kind": "Pod", "name": "mcp-gateway-a-5d-0"},
-    });
-    cluster.add("events", "a", event);
-    settle(5).await;
-    assert!(has("mcp-gateway-a"), "after a warning");
-
-    cluster.remove("secrets", "mcp-gateway-b");
-    let backend = orchestrator.backend(&"b".into());
-    backend
-        .connect(&Instance::shared())
-        .await
-        .map(drop)
-        .unwrap();
-    settle(5).await;
-    assert!(has("mcp-gateway-b"), "after a wake");
-
-    cluster.remove("secrets", "mcp-gateway-a");
-    settle(610).await;
-    assert!(has("mcp-gateway-a"), "from time to time");
 }
 
 #[tokio::test(start_paused = true)]

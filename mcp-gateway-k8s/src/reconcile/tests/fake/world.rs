@@ -223,15 +223,9 @@ impl World {
         content: &str,
         body: &Value,
     ) -> (StatusCode, Value) {
-        let name = path
-            .name
-            .clone()
-            .or_else(|| body["metadata"]["name"].as_str().map(ToOwned::to_owned));
-        let id = (
-            path.kind.clone(),
-            path.namespace.clone(),
-            name.unwrap_or_default(),
-        );
+        let written = || body["metadata"]["name"].as_str().map(ToOwned::to_owned);
+        let name = path.name.clone().or_else(written).unwrap_or_default();
+        let id = (path.kind.clone(), path.namespace.clone(), name);
         let current = self.objects.get(&id).cloned();
         let version = |object: &Value| object["metadata"]["resourceVersion"].clone();
         match (method.as_str(), current) {
@@ -279,16 +273,18 @@ impl World {
             _ => return status(404, "NotFound"),
         }
         let object = self.objects.get(&id).cloned().unwrap_or_default();
-        if path.is_scale {
-            let replicas = object["spec"]["replicas"].clone();
-            let scale = json!({
-                "kind": "Scale", "apiVersion": "autoscaling/v1",
-                "metadata": {"name": id.2}, "spec": {"replicas": replicas},
-            });
-            return (StatusCode::OK, scale);
+        match path.is_scale {
+            true => (StatusCode::OK, scale_of(&id.2, &object)),
+            false => (StatusCode::OK, object),
         }
-        (StatusCode::OK, object)
     }
+}
+
+fn scale_of(name: &str, object: &Value) -> Value {
+    json!({
+        "kind": "Scale", "apiVersion": "autoscaling/v1",
+        "metadata": {"name": name}, "spec": {"replicas": object["spec"]["replicas"]},
+    })
 }
 
 fn json_merge(target: &mut Value, patch: &Value) {
