@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::apps::v1::Deployment;
-use mcp_gateway_platform::spec::{KubernetesServer, PodTransport, PodValue};
+use mcp_gateway_platform::spec::{Cluster, KubernetesServer, PodTransport, PodValue};
 use serde_json::{Value, json};
 
 use self::compact::Compact;
@@ -37,6 +37,18 @@ pub(crate) struct Common {
     pub(crate) bridge_image: Option<String>,
     /// Pods of the gateway; `None` if it runs outside of the cluster.
     pub(crate) clients: Option<Clients>,
+}
+
+impl Common {
+    /// Returns the settings of `cluster`, with servers in `namespace` that `clients` may connect to.
+    pub(crate) fn new(cluster: &Cluster, namespace: String, clients: Option<Clients>) -> Self {
+        Self {
+            instance: cluster.instance.clone(),
+            namespace,
+            bridge_image: cluster.bridge_image.clone(),
+            clients,
+        }
+    }
 }
 
 /// Objects of one server.

@@ -102,12 +102,8 @@ impl KubernetesOrchestrator {
     /// Needs no access to the cluster, whose own limits are not checked.
     #[must_use]
     pub fn mistakes(name: &Arc<str>, server: &KubernetesServer, cluster: &Cluster) -> Vec<String> {
-        let common = Common {
-            instance: cluster.instance.clone(),
-            namespace: cluster.namespace.clone().unwrap_or_default(),
-            bridge_image: cluster.bridge_image.clone(),
-            clients: None,
-        };
+        let namespace = cluster.namespace.clone().unwrap_or_default();
+        let common = Common::new(cluster, namespace, None);
         let mistakes = Manifest::new(name, server, &common).err();
         let mistakes = mistakes.into_iter().flatten();
         mistakes.map(|mistake| mistake.to_string()).collect()
@@ -122,15 +118,12 @@ impl KubernetesOrchestrator {
     ) -> Self {
         let own = &client.namespace;
         let namespace = cluster.namespace.as_ref().unwrap_or(own).clone();
-        let fleet = Arc::new(Fleet::new(Common {
-            instance: cluster.instance.clone(),
-            bridge_image: cluster.bridge_image.clone(),
-            clients: direct.is_some().then(|| Clients {
-                namespace: (*own != namespace).then(|| own.clone()),
-                labels: cluster.gateway_labels.clone(),
-            }),
-            namespace: namespace.clone(),
-        }));
+        let clients = direct.is_some().then(|| Clients {
+            namespace: (*own != namespace).then(|| own.clone()),
+            labels: cluster.gateway_labels.clone(),
+        });
+        let common = Common::new(cluster, namespace.clone(), clients);
+        let fleet = Arc::new(Fleet::new(common));
         let identity = identity();
         let holds = cluster.lease.map(|lifetime| Holds {
             kube: client.kube.clone(),

@@ -269,8 +269,8 @@ impl Context {
             Err(Refusal::NotFound) => return Ok(Remains::Nothing),
             found => found?,
         };
-        let mut labels = names::instance_labels(&self.fleet.common.instance);
-        labels.insert(names::SERVER.to_owned(), key.server.to_string());
+        // The server of a key is the value of its label already, which is its own label value.
+        let labels = names::server_labels(&self.fleet.common.instance, &key.server);
         let is_own = names::has_labels(secret.labels(), &labels);
         let uid = secret.uid().filter(|_| is_own);
         Ok(uid.map_or(Remains::Nothing, Remains::Secret))
