@@ -11,8 +11,10 @@ mod event_stream;
 mod http_body;
 mod link;
 mod program_output;
+mod standalone;
 
 pub(crate) use self::event_stream::EventStream;
 pub use self::http_body::HttpBody;
 pub use self::link::{HttpClient, HttpTransport, ServerHandle, StdioTransport, Transport};
 pub(crate) use self::program_output::{ExitReport, ProgramOutput};
+pub use self::standalone::StandaloneStream;

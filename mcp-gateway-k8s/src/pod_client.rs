@@ -8,10 +8,10 @@ use std::task::{Context, Poll};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
-use http::{Request, Response, StatusCode, Uri};
+use http::{Method, Request, Response, StatusCode, Uri};
 use http_body::{Body, Frame, SizeHint};
 use mcp_gateway_core::BoxError;
-use mcp_gateway_core::transport::{HttpBody, HttpClient};
+use mcp_gateway_core::transport::{HttpBody, HttpClient, StandaloneStream};
 use mcp_gateway_core::upstream::{Instance, UpstreamError};
 
 use crate::route::{Route, Router};
@@ -40,13 +40,30 @@ impl PodClient {
 
     /// Returns the way to the pod, or to its successor.
     async fn route(&self) -> Result<Arc<Route>, UpstreamError> {
-        let known = Arc::clone(&self.route.lock().unwrap_or_else(PoisonError::into_inner));
+        let known = self.known();
         if self.router.is_current(&known) {
             return Ok(known);
         }
         let route = self.router.route(&self.instance).await?;
         self.replace(&route);
         Ok(route)
+    }
+
+    /// Returns the way to the pod.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError::NotRunning`] if it is gone.
+    fn running(&self) -> Result<Arc<Route>, UpstreamError> {
+        let known = self.known();
+        match self.router.is_current(&known) {
+            true => Ok(known),
+            false => Err(UpstreamError::not_running("PodGone", "its pod is gone")),
+        }
+    }
+
+    fn known(&self) -> Arc<Route> {
+        Arc::clone(&self.route.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn replace(&self, route: &Arc<Route>) {
@@ -69,8 +86,12 @@ impl HttpClient for PodClient {
         &self,
         mut request: Request<Bytes>,
     ) -> Result<Response<HttpBody>, UpstreamError> {
-        let guard = self.router.slot.activity.begin();
-        let route = self.route().await?;
+        let is_call = is_call(&request);
+        let guard = is_call.then(|| self.router.slot.activity.begin());
+        let route = match is_call {
+            true => self.route().await?,
+            false => self.running()?,
+        };
         if request.uri().authority() != Some(&route.authority) {
             *request.uri_mut() = moved(request.uri(), &route)?;
         }
@@ -93,6 +114,13 @@ impl HttpClient for PodClient {
     }
 }
 
+/// Returns `true` if a call may wait for the response: then the server is in use, and is woken. Nothing
+/// waits for what a server sends by itself, nor for the end of a session.
+fn is_call(request: &Request<Bytes>) -> bool {
+    let is_standalone = request.extensions().get::<StandaloneStream>().is_some();
+    !is_standalone && request.method() != Method::DELETE
+}
+
 /// Returns `uri` at the pod of `route`.
 fn moved(uri: &Uri, route: &Route) -> Result<Uri, UpstreamError> {
     let mut parts = uri.clone().into_parts();
@@ -108,10 +136,10 @@ impl fmt::Debug for PodClient {
     }
 }
 
-/// Body of a response, during which its server is in use.
+/// Body of a response, during which its server is in use unless nothing waits for it.
 struct UsedBody {
     body: HttpBody,
-    _guard: InUse,
+    _guard: Option<InUse>,
 }
 
 impl Body for UsedBody {
@@ -131,5 +159,26 @@ impl Body for UsedBody {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_call_waits_for_is_a_use() {
+        let request = |method: Method| {
+            let mut request = Request::new(Bytes::new());
+            *request.method_mut() = method;
+            request
+        };
+        let mut standalone = request(Method::GET);
+        standalone.extensions_mut().insert(StandaloneStream);
+        assert!(!is_call(&standalone));
+        assert!(!is_call(&request(Method::DELETE)));
+        // The results of a server with HTTP+SSE, and the rest of a result after a break.
+        assert!(is_call(&request(Method::GET)));
+        assert!(is_call(&request(Method::POST)));
     }
 }

@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::uri::Scheme;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http::{
+    Extensions, HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header,
+};
 use http_body_util::BodyExt;
 
 use crate::challenge::Challenge;
@@ -23,7 +25,7 @@ use crate::protocol::{
     header::{LAST_EVENT_ID, MCP_PROTOCOL_VERSION, MCP_SESSION_ID},
 };
 use crate::reply::{JsonBody, RejectedBody};
-use crate::transport::{HttpBody, HttpTransport};
+use crate::transport::{HttpBody, HttpTransport, StandaloneStream};
 use crate::{Credential, Reply};
 
 /// Client of one MCP endpoint, with the headers that every request carries.
@@ -131,7 +133,9 @@ impl HttpEndpoint {
         headers: impl Fn() -> Result<HeaderMap, UpstreamError>,
         body: Bytes,
     ) -> Result<Response<HttpBody>, UpstreamError> {
-        self.request(Method::POST, headers, body).await
+        let mut request = Request::new(body);
+        *request.method_mut() = Method::POST;
+        self.request(request, headers).await
     }
 
     /// Opens an event stream, or resumes the one whose last event was `after`.
@@ -140,6 +144,24 @@ impl HttpEndpoint {
     pub(super) async fn get(
         &self,
         after: Option<&str>,
+    ) -> Result<Response<HttpBody>, UpstreamError> {
+        self.open(after, Extensions::new()).await
+    }
+
+    /// Opens the standalone stream of a session, or resumes it after the event `after`.
+    pub(super) async fn listen(
+        &self,
+        after: Option<&str>,
+    ) -> Result<Response<HttpBody>, UpstreamError> {
+        let mut extensions = Extensions::new();
+        extensions.insert(StandaloneStream);
+        self.open(after, extensions).await
+    }
+
+    async fn open(
+        &self,
+        after: Option<&str>,
+        extensions: Extensions,
     ) -> Result<Response<HttpBody>, UpstreamError> {
         let after = after.and_then(|after| HeaderValue::from_str(after).ok());
         let headers = || {
@@ -151,7 +173,9 @@ impl HttpEndpoint {
             }
             Ok(headers)
         };
-        self.request(Method::GET, headers, Bytes::new()).await
+        let mut request = Request::new(Bytes::new());
+        *request.extensions_mut() = extensions;
+        self.request(request, headers).await
     }
 
     /// Deletes the session, by a DELETE request.
@@ -161,24 +185,24 @@ impl HttpEndpoint {
             headers.remove(header::CONTENT_TYPE);
             Ok(headers)
         };
-        self.request(Method::DELETE, headers, Bytes::new()).await
+        let mut request = Request::new(Bytes::new());
+        *request.method_mut() = Method::DELETE;
+        self.request(request, headers).await
     }
 
-    /// Sends a request with exactly these headers and the signature, and follows redirects that
+    /// Sends `model` with exactly these headers and the signature, and follows redirects that
     /// preserve it (307 and 308) within the origin of the server.
     ///
     /// Another origin would receive the credential, so that a redirect to it is an error.
     async fn request(
         &self,
-        method: Method,
+        model: Request<Bytes>,
         headers: impl Fn() -> Result<HeaderMap, UpstreamError>,
-        body: Bytes,
     ) -> Result<Response<HttpBody>, UpstreamError> {
         let (mut target, mut may_sign_again) = (None, true);
         for _ in 0..MAX_REDIRECTS {
             let uri = target.as_ref().unwrap_or_else(|| self.transport.uri());
-            let mut request = Request::new(body.clone());
-            *request.method_mut() = method.clone();
+            let mut request = model.clone();
             *request.uri_mut() = uri.clone();
             // Redirects are rare: a copy for them would cost every call.
             *request.headers_mut() = headers()?;

@@ -265,6 +265,26 @@ async fn kube_a_call_wakes_a_server_once() {
     println!("asleep to answered: {times:?}");
 }
 
+/// The gateway listens to a server of the era of sessions as long as it has one, and that is no use.
+#[tokio::test]
+async fn kube_a_server_with_an_open_session_sleeps() {
+    let place = Place::new(KubeNode::shared().await.unwrap()).await;
+    let place = place.with_everything().await;
+    let servers = [("bridged", bridged()), ("web", web())].map(|(name, keys)| {
+        let keys = format!("{keys}, protocol: legacy, sleep: 5s");
+        (name.to_owned(), keys)
+    });
+    let gateway = serve(&place.write(NEAR, &servers)).await;
+    for _ in 0..2 {
+        for (name, _) in &servers {
+            echo(&gateway, name).await;
+        }
+        for (name, _) in &servers {
+            reaches(&gateway, name, "asleep").await;
+        }
+    }
+}
+
 #[tokio::test]
 async fn kube_a_restarted_gateway_replaces_no_pods() {
     const SERVERS: usize = 20;

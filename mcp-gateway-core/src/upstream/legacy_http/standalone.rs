@@ -134,7 +134,7 @@ impl HttpSession {
         let mut pace = Pace::new();
         loop {
             let opened = time::Instant::now();
-            let answer = self.server.get(last.as_deref()).await;
+            let answer = self.server.listen(last.as_deref()).await;
             self.opening.answered();
             let answer = match answer {
                 Ok(response) if has_no_stream(response.status()) => return,
