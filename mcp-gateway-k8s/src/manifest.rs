@@ -288,7 +288,7 @@ impl Place {
                 },
                 "template": {
                     "metadata": {"labels": labels, "annotations": server.pod.annotations},
-                    "spec": pod::spec(server, &self.name, bridge_image),
+                    "spec": pod::spec(server, &self.server, &self.name, bridge_image),
                 },
             },
         });

@@ -12,7 +12,7 @@ use mcp_gateway_core::session::Sessions;
 use mcp_gateway_core::upstream::{PooledServer, ServerPool, Upstream, UpstreamServer};
 use mcp_gateway_core::{Drain, Gateway};
 
-/// Internal name of the only server; not visible to clients.
+/// Name of the only server, in errors and logs, unless it is given another.
 pub(crate) const SERVER: &str = "server";
 
 /// Gateway over one server.
@@ -47,11 +47,14 @@ impl Bridge {
             .with_max_duration(PATIENCE);
         let pool = ServerPool::new();
         let upstream: Arc<dyn Upstream> = Arc::<UpstreamServer>::clone(&server);
-        pool.insert(SERVER, PooledServer::new(upstream, limits));
+        pool.insert(
+            Arc::clone(server.name()),
+            PooledServer::new(upstream, limits),
+        );
         let sessions = Sessions::ephemeral()?;
         let drain = Drain::new();
         let gateway = Gateway::builder(parts.verifier)
-            .with_router(PrefixRouter::new([(SERVER, "")])?)
+            .with_router(PrefixRouter::new([(&**server.name(), "")])?)
             .with_credentials(parts.credentials)
             .with_servers(pool.clone())
             .with_sessions(sessions.clone())

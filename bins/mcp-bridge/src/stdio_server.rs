@@ -60,6 +60,9 @@ pub(crate) struct StdioArgs {
     /// Exit when a process of the server exits by itself, with its exit code
     #[arg(long, requires = "eager")]
     exit_with_server: bool,
+    /// Name of the server, in errors and logs
+    #[arg(long, default_value = SERVER)]
+    name: String,
     /// Time to exit after SIGTERM, in seconds: two thirds of it are for calls in flight, the rest is
     /// for the server
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
@@ -203,7 +206,7 @@ impl StdioArgs {
             "program not found: {}",
             program.display()
         );
-        let process = Process::new(SERVER, program)
+        let process = Process::new(self.name.as_str(), program)
             .with_args(args)
             // Its variables are set where the bridge is started.
             .with_inherited_env()
@@ -221,7 +224,8 @@ impl StdioArgs {
             SessionSharing::Session => SessionPolicy::PerSession,
             SessionSharing::Shared => SessionPolicy::Shared,
         };
-        let mut server = UpstreamServer::builder(SERVER, process).with_session_policy(sessions);
+        let mut server =
+            UpstreamServer::builder(self.name.as_str(), process).with_session_policy(sessions);
         if self.eager {
             server = server.with_idle(FOREVER);
         }

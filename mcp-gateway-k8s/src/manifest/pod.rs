@@ -29,15 +29,21 @@ const PROGRAMS_SIZE: &str = "256Mi";
 /// Limit of the size of `/tmp`, the only folder that servers can write to.
 const TMP_SIZE: &str = "1Gi";
 
-/// Returns the specification of the pods of `server`, whose own Secret is `secret`.
-pub(super) fn spec(server: &KubernetesServer, secret: &str, bridge_image: &str) -> Value {
+/// Returns the specification of the pods of `server`, which is called `name` and whose own Secret is
+/// `secret`.
+pub(super) fn spec(
+    server: &KubernetesServer,
+    name: &str,
+    secret: &str,
+    bridge_image: &str,
+) -> Value {
     let grace = server.grace.unwrap_or(GRACE).as_secs().max(1);
     let bridged = server.transport == PodTransport::Bridge;
     let mut spec = json!({
         "automountServiceAccountToken": false,
         "enableServiceLinks": false,
         "terminationGracePeriodSeconds": grace,
-        "containers": [container(server, secret, grace)],
+        "containers": [container(server, name, secret, grace)],
         "volumes": volumes(server, secret),
     });
     if bridged {
@@ -77,7 +83,7 @@ fn set(object: &mut Value, name: &str, value: Value) {
     }
 }
 
-fn container(server: &KubernetesServer, secret: &str, grace: u64) -> Value {
+fn container(server: &KubernetesServer, name: &str, secret: &str, grace: u64) -> Value {
     let mut container = json!({
         "name": CONTAINER,
         "image": server.image,
@@ -97,7 +103,7 @@ fn container(server: &KubernetesServer, secret: &str, grace: u64) -> Value {
         None => (container["stdin"], container["stdinOnce"]) = (true.into(), false.into()),
     }
     let (command, args) = match server.transport {
-        PodTransport::Bridge => (vec![BRIDGE.to_owned()], bridge_args(server, grace)),
+        PodTransport::Bridge => (vec![BRIDGE.to_owned()], bridge_args(server, name, grace)),
         _ => (server.command.clone(), server.args.clone()),
     };
     set(&mut container, "command", command.into());
@@ -125,12 +131,14 @@ fn container(server: &KubernetesServer, secret: &str, grace: u64) -> Value {
 
 /// Returns the arguments of the bridge: it serves the command to whoever has the token, and ends
 /// with it.
-fn bridge_args(server: &KubernetesServer, grace: u64) -> Vec<String> {
+fn bridge_args(server: &KubernetesServer, name: &str, grace: u64) -> Vec<String> {
     let drain = grace.saturating_sub(1).to_string();
     let listen = format!("0.0.0.0:{BRIDGE_PORT}");
     let token = format!("{TOKEN_FOLDER}/{TOKEN_KEY}");
     let own = [
         "stdio",
+        "--name",
+        name,
         "--listen",
         &listen,
         "--token-file",
