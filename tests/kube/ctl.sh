@@ -40,7 +40,15 @@ status() {
   done
 }
 
-# Brings back what a test has left stopped, and waits until it answers.
+# Whether the node takes pods. One whose kubelet was away keeps a taint for some seconds after its return.
+takes_pods() {
+  local state_of
+  state_of=$("$state/kubectl" --kubeconfig "$state/admin.kubeconfig" get nodes --output \
+    jsonpath='{range .items[*]}{.status.conditions[?(@.type=="Ready")].status}{.spec.taints}{end}')
+  [[ $state_of == True ]]
+}
+
+# Brings back what a test has left stopped, and waits until pods can be created.
 heal() {
   local name pid
   take_turn
@@ -53,6 +61,7 @@ heal() {
     fi
   done
   wait_for 60 "$state/kubectl" --kubeconfig "$state/admin.kubeconfig" get --raw /readyz
+  wait_for 120 takes_pods || fail "the node does not become ready"
 }
 
 usage() {
