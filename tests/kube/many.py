@@ -9,28 +9,19 @@ and after. The namespace is deleted at the end. The servers fit no node: it is t
 """
 
 import collections
-import json
-import os
 import re
 import secrets
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from pathlib import Path
+
+from measured import caller, kubectl, serve, wait_ready
 
 CALLS = 2000
 LONGEST = 600  # seconds until the objects of all servers exist
 MANIFEST = r"{.metadata.annotations.mcp-gateway\.dev/manifest}"
-TOKEN = secrets.token_hex(16)
-
-
-def kubectl(*arguments, text=None):
-    done = subprocess.run(["kubectl", "--kubeconfig", sys.argv[2], *arguments], input=text, text=True, check=True,
-                          stdout=subprocess.PIPE)
-    return done.stdout
 
 
 def requests():
@@ -52,27 +43,11 @@ def memory(process):
     return ", ".join(f"{name} {int(amounts[name]) / 1024:.0f} MiB" for name in ("VmRSS", "VmHWM", "RssAnon"))
 
 
-def post(port, message):
-    headers = {
-        "content-type": "application/json", "accept": "application/json, text/event-stream",
-        "authorization": f"Bearer {TOKEN}", "mcp-protocol-version": "2026-07-28",
-        "mcp-method": message["method"], "mcp-name": message["params"]["name"],
-    }
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/mcp", json.dumps(message).encode(), headers)
-    with urllib.request.urlopen(request) as answer:
-        return answer.read().decode()
-
-
 def call_time(port):
-    prefix = "io.modelcontextprotocol/"
-    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {
-        "name": "demo__add", "arguments": {"a": 1, "b": 2},
-        "_meta": {prefix + "protocolVersion": "2026-07-28", prefix + "clientCapabilities": {},
-                  prefix + "clientInfo": {"name": "many", "version": "1"}}}}
-    times = []
+    call, times = caller(port, "demo__add", {"a": 1, "b": 2}), []
     for _ in range(CALLS):
         begun = time.perf_counter()
-        answer = post(port, message)
+        answer = call()
         times.append(time.perf_counter() - begun)
     assert '"sum":3.0' in answer, answer
     return f"p50 {statistics.median(times) * 1e6:.0f} µs"
@@ -91,20 +66,6 @@ servers:
     file = folder / f"{port}-{servers}.yaml"
     file.write_text(text)
     return file
-
-
-def serve(file, log):
-    environment = {**os.environ, "MCP_GATEWAY_TOKEN": TOKEN}
-    return subprocess.Popen([sys.argv[1], "serve", str(file)], env=environment, stdout=log, stderr=log)
-
-
-def wait_ready(port, process):
-    while process.poll() is None:
-        try:
-            return urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz").read()
-        except OSError:
-            time.sleep(0.1)
-    sys.exit("the gateway has ended")
 
 
 def count(namespace, kind, path="{.metadata.name}"):

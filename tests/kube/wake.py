@@ -8,8 +8,6 @@ Prints for each round the time from the call to its answer, and the share of the
 has accepted the scale, and from the first event with a ready pod to the answer. The rest is the cluster's.
 """
 
-import json
-import os
 import re
 import secrets
 import statistics
@@ -18,19 +16,14 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.request
 from datetime import datetime
 from pathlib import Path
+
+from measured import caller, kubectl, serve, wait_ready
 
 PORT = 18153
 LONGEST = 120  # seconds until a server sleeps
 SCRIPT = "/app/node_modules/@modelcontextprotocol/server-everything/dist/index.js"
-TOKEN = secrets.token_hex(16)
-
-
-def kubectl(*arguments):
-    command = ["kubectl", "--kubeconfig", sys.argv[2], *arguments]
-    return subprocess.run(command, text=True, check=True, stdout=subprocess.PIPE).stdout
 
 
 class ReadyPods:
@@ -50,23 +43,6 @@ class ReadyPods:
                 self.times.setdefault(pod, time.time())
 
 
-def call():
-    prefix = "io.modelcontextprotocol/"
-    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {
-        "name": "everything__echo", "arguments": {"message": "awake"},
-        "_meta": {prefix + "protocolVersion": "2026-07-28", prefix + "clientCapabilities": {},
-                  prefix + "clientInfo": {"name": "wake", "version": "1"}}}}
-    headers = {
-        "content-type": "application/json", "accept": "application/json, text/event-stream",
-        "authorization": f"Bearer {TOKEN}", "mcp-protocol-version": "2026-07-28",
-        "mcp-method": "tools/call", "mcp-name": "everything__echo",
-    }
-    request = urllib.request.Request(f"http://127.0.0.1:{PORT}/mcp", json.dumps(message).encode(), headers)
-    with urllib.request.urlopen(request, timeout=LONGEST) as answer:
-        text = answer.read().decode()
-    assert "awake" in text, text
-
-
 def configuration(namespace):
     return f"""listen: 127.0.0.1:{PORT}
 auth: {{ tokens: [{{ name: olga, token: {{ env: MCP_GATEWAY_TOKEN }} }}] }}
@@ -77,15 +53,6 @@ servers:
     kubernetes:
       {{ image: {sys.argv[3]}, pullPolicy: Never, command: [/usr/bin/node, {SCRIPT}, stdio], sleep: 5s }}
 """
-
-
-def wait_ready(gateway):
-    while gateway.poll() is None:
-        try:
-            return urllib.request.urlopen(f"http://127.0.0.1:{PORT}/readyz").read()
-        except OSError:
-            time.sleep(0.1)
-    sys.exit("the gateway has ended")
 
 
 def wait_asleep(namespace):
@@ -110,19 +77,19 @@ def log_time(log, event, begun):
 def measure(folder, namespace, rounds):
     file, log = folder / "gateway.yaml", folder / "log"
     file.write_text(configuration(namespace))
-    environment = {**os.environ, "MCP_GATEWAY_TOKEN": TOKEN}
     with open(log, "w") as output:
-        gateway = subprocess.Popen([sys.argv[1], "serve", str(file)], env=environment, stdout=output, stderr=output)
+        gateway = serve(file, output)
+    call = caller(PORT, "everything__echo", {"message": "awake"}, LONGEST)
     pods = ReadyPods(namespace)
     totals, shares = [], []
     try:
-        wait_ready(gateway)
+        wait_ready(PORT, gateway)
         call()
         for _ in range(rounds):
             wait_asleep(namespace)
             pods.times.clear()
             begun = time.time()
-            call()
+            assert "awake" in call()
             answered = time.time()
             ready = min(pods.times.values())
             before, after = log_time(log, "server scaled up", begun) - begun, answered - ready
