@@ -45,6 +45,7 @@ mod malformed;
 mod modern_http;
 mod multiplexed;
 mod pool;
+mod post_response;
 mod protocol_store;
 mod request_ids;
 mod roots;

@@ -28,8 +28,9 @@ pub(super) use self::standalone::Attendance;
 use self::standalone::Opening;
 use self::stream::messages;
 use super::connection::{SendError, UpstreamConnection};
-use super::http_endpoint::{self as over_http, HttpEndpoint, PostResponse};
+use super::http_endpoint::HttpEndpoint;
 use super::modern_http::add;
+use super::post_response::{self, PostResponse};
 use super::request_ids::RequestIds;
 use super::roots::Askable;
 use super::unsolicited::UnsolicitedMessages;
@@ -123,7 +124,7 @@ impl UpstreamConnection for LegacyHttpConnection {
         };
         match response {
             PostResponse::Json(response) if status.is_success() => {
-                let json = over_http::scan_json(response, Id::from(number), &asked.id).await;
+                let json = post_response::scan_json(response, Id::from(number), &asked.id).await;
                 asked.complete();
                 let reply = json.map_err(|it| UpstreamError::invalid(it.into_error()))?;
                 let suspect = reply.error_code().is_some_and(lost::concerns_session);
@@ -138,7 +139,7 @@ impl UpstreamConnection for LegacyHttpConnection {
                 Err(self.session_lost(asked, status))
             }
             PostResponse::Other(_) => {
-                let error = over_http::no_message(status);
+                let error = post_response::no_message(status);
                 asked.complete();
                 Err(Box::pin(self.failed(call, status, error)).await)
             }
@@ -192,7 +193,8 @@ impl LegacyHttpConnection {
         asked: InFlightRequest,
     ) -> Result<Reply, SendError> {
         let (status, has_session) = (response.status(), self.session.server.has_session());
-        let text = over_http::read_text(response.into_body(), self.session.server.limit()).await?;
+        let text =
+            post_response::read_text(response.into_body(), self.session.server.limit()).await?;
         let Ok(Message::Response(error)) = Message::parse(text) else {
             if status == StatusCode::NOT_FOUND && has_session {
                 return Err(self.session_lost(asked, status));
@@ -203,7 +205,7 @@ impl LegacyHttpConnection {
                 .await);
         };
         let code = error.result().err().map(ErrorObject::code_of);
-        if has_session && over_http::wants_session(status, code) {
+        if has_session && lost::is_named(status, code) {
             return Err(self.session_lost(asked, status));
         }
         let reply = reply::single_response(status, &error.with_id(&asked.id));
@@ -243,7 +245,7 @@ impl HttpSession {
             .server
             .post(|| Ok(self.server.headers()), message)
             .await?;
-        over_http::accepted(&response)
+        post_response::accepted(&response)
     }
 
     /// Prepares a request of the server for the client; `None` if the gateway has answered it

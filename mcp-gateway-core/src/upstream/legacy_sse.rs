@@ -12,8 +12,9 @@ use http::Uri;
 use http::uri::PathAndQuery;
 use tokio::sync::mpsc;
 
-use super::http_endpoint::{HttpEndpoint, PostResponse, no_message};
+use super::http_endpoint::HttpEndpoint;
 use super::multiplexed::{Channel, Incoming};
+use super::post_response::{PostResponse, no_message};
 use crate::error::UpstreamError;
 use crate::jsonrpc::Message;
 use crate::task::BackgroundTask;

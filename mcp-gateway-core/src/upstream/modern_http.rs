@@ -16,8 +16,9 @@ use http::{HeaderMap, StatusCode};
 use tokio::sync::broadcast;
 
 use super::connection::{SendError, UpstreamConnection};
-use super::http_endpoint::{self as over_http, HttpEndpoint, PostResponse};
+use super::http_endpoint::{self, HttpEndpoint};
 use super::malformed::log_malformed;
+use super::post_response::{self, PostResponse};
 use super::{DiscoverResult, encode};
 use crate::call::Prepared;
 use crate::error::UpstreamError;
@@ -71,7 +72,7 @@ impl ModernHttpConnection {
         let name = method
             .name_param()
             .and_then(|_| call.target().feature.name());
-        over_http::mirror_headers(&mut headers, method.as_str(), name)?;
+        http_endpoint::mirror_headers(&mut headers, method.as_str(), name)?;
         for (name, value) in call.param_headers() {
             headers.insert(name, value.clone());
         }
@@ -91,7 +92,7 @@ impl ModernHttpConnection {
         id: &Id,
     ) -> Result<Reply, SendError> {
         let status = response.status();
-        let text = over_http::read_text(response.into_body(), self.server.limit()).await?;
+        let text = post_response::read_text(response.into_body(), self.server.limit()).await?;
         let Ok(Message::Response(error)) = Message::parse(text) else {
             return Err(UpstreamError::Status(status).into());
         };
@@ -99,7 +100,7 @@ impl ModernHttpConnection {
             return Err(wrong_id().into());
         }
         let code = error.result().err().map(ErrorObject::code_of);
-        if over_http::wants_session(status, code) {
+        if post_response::wants_session(status, code) {
             return Err(self.era_changed(status));
         }
         Ok(reply::single_response(status, &error.with_id(id)))
@@ -139,7 +140,7 @@ impl UpstreamConnection for ModernHttpConnection {
         let id = call.request().id();
         match PostResponse::from_http(response)? {
             PostResponse::Json(response) if response.status().is_success() => {
-                let rejected = match over_http::scan_json(response, id.clone(), id).await {
+                let rejected = match post_response::scan_json(response, id.clone(), id).await {
                     Ok(reply) => return Ok(reply),
                     Err(rejected) => rejected,
                 };
@@ -158,7 +159,7 @@ impl UpstreamConnection for ModernHttpConnection {
                 | StatusCode::NOT_FOUND
                 | StatusCode::METHOD_NOT_ALLOWED),
             ) => Err(self.era_changed(status)),
-            PostResponse::Other(status) => Err(over_http::no_message(status).into()),
+            PostResponse::Other(status) => Err(post_response::no_message(status).into()),
         }
     }
 
@@ -169,7 +170,7 @@ impl UpstreamConnection for ModernHttpConnection {
     ) -> Result<(), UpstreamError> {
         let text = encode::encode_notification(call, notification, ProtocolVersion::LATEST);
         let response = self.server.post(|| self.headers(call), text).await?;
-        over_http::accepted(&response)
+        post_response::accepted(&response)
     }
 
     fn subscribe(&self) -> broadcast::Receiver<Arc<ReplyEvent>> {

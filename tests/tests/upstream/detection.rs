@@ -322,7 +322,16 @@ async fn a_program_that_crashes_is_started_with_growing_delays() {
 #[tokio::test]
 async fn a_lost_session_is_replaced_however_the_server_says_it() {
     let text = |status| response(status, "Content-Type: text/plain\r\n", "gone");
-    for name in ["400", "401", "403", "404", "410", "500", "200 error"] {
+    for name in [
+        "400",
+        "401",
+        "403",
+        "404",
+        "404 error",
+        "410",
+        "500",
+        "200 error",
+    ] {
         let lost = Arc::new(AtomicBool::new(false));
         let is_lost = Arc::clone(&lost);
         let script = move |asked: &ReceivedRequest| {
@@ -334,6 +343,7 @@ async fn a_lost_session_is_replaced_however_the_server_says_it() {
                     "401" => text("401 Unauthorized"),
                     "403" => text("403 Forbidden"),
                     "404" => text("404 Not Found"),
+                    "404 error" => error(asked, "404 Not Found", -32600),
                     "410" => text("410 Gone"),
                     "500" => text("500 Internal Server Error"),
                     _ => error(asked, "200 OK", -32001),

@@ -16,8 +16,8 @@ use crate::protocol::{ProtocolVersion, header::MCP_SESSION_ID};
 use crate::transport::{EventStream, HttpBody};
 use crate::upstream::DiscoverResult;
 use crate::upstream::detection::{Cause, Rejection};
-use crate::upstream::http_endpoint::{self, PostResponse};
 use crate::upstream::legacy_sse::SseStream;
+use crate::upstream::post_response::{self, PostResponse};
 
 /// Answer to a request of the handshake.
 pub(super) type Answer = Result<Payload, Rejection>;
@@ -170,10 +170,10 @@ pub(super) async fn read(
             session,
         })
     };
-    if http_endpoint::is_message(&http) {
+    if post_response::is_message(&http) {
         return match PostResponse::from_http(http) {
             Ok(PostResponse::Json(http)) => {
-                let text = http_endpoint::read_text(http.into_body(), limit);
+                let text = post_response::read_text(http.into_body(), limit);
                 let text = text.await.map_err(failed)?;
                 match Message::parse(text.clone()) {
                     Ok(Message::Response(response)) => Ok(received(response)),
@@ -247,7 +247,7 @@ fn unexpected(status: StatusCode, kind: Option<&HeaderValue>, text: &str) -> Rej
         true => Cause::Invalid,
         false => Cause::Status(status),
     };
-    Rejection::new(cause, http_endpoint::no_message(status), answer)
+    Rejection::new(cause, post_response::no_message(status), answer)
 }
 
 /// Reads an event stream up to the response to the request `id`. Anything else is ignored.

@@ -16,10 +16,10 @@ use super::{HttpSession, LegacyHttpConnection};
 use crate::Call;
 use crate::call::Prepared;
 use crate::error::UpstreamError;
-use crate::jsonrpc::{ErrorObject, Id, Message, Request};
+use crate::jsonrpc::{ErrorObject, Id, Message, Request, code};
 use crate::protocol::Method;
 use crate::upstream::connection::SendError;
-use crate::upstream::http_endpoint::{self, PostResponse};
+use crate::upstream::post_response::{self, PostResponse};
 
 impl LegacyHttpConnection {
     /// Returns the failure of `call` with `status`, and closes the connection if the server has
@@ -75,7 +75,7 @@ impl HttpSession {
         let Ok(PostResponse::Json(response)) = PostResponse::from_http(response) else {
             return false;
         };
-        let text = http_endpoint::read_text(response.into_body(), self.server.limit()).await;
+        let text = post_response::read_text(response.into_body(), self.server.limit()).await;
         match text.map(Message::parse) {
             Ok(Ok(Message::Response(response))) => {
                 let code = response.result().err().map(ErrorObject::code_of);
@@ -100,7 +100,16 @@ fn may_be_lost(status: StatusCode) -> bool {
 /// Returns `true` if servers are known to respond with the error `code` to requests of a lost
 /// session.
 pub(super) fn concerns_session(code: i64) -> bool {
-    http_endpoint::wants_session(StatusCode::OK, Some(code))
+    post_response::wants_session(StatusCode::OK, Some(code))
+}
+
+/// Returns `true` if an error with the code `error` and `status` says that the session is unknown.
+///
+/// Some servers, such as those of the Python SDK, and this gateway, respond with status 404 and the
+/// code for an invalid request.
+pub(super) fn is_named(status: StatusCode, error: Option<i64>) -> bool {
+    let is_invalid = status == StatusCode::NOT_FOUND && error == Some(code::INVALID_REQUEST);
+    is_invalid || post_response::wants_session(status, error)
 }
 
 /// Maximum time for the answer to a `ping`.

@@ -17,8 +17,8 @@ use crate::protocol::Method;
 use crate::reply::ReplyEvent;
 use crate::signal::Signal;
 use crate::transport::EventStream;
-use crate::upstream::http_endpoint::PostResponse;
 use crate::upstream::malformed::log_malformed;
+use crate::upstream::post_response::PostResponse;
 
 /// Evidence of whether a server responds to the request for a standalone stream in time.
 ///

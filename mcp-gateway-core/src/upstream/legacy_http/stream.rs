@@ -13,7 +13,7 @@ use super::{InFlightRequest, MAX_RETRY, RETRY};
 use crate::error::UpstreamError;
 use crate::reply::{ReplyEvent, ReplyStream};
 use crate::transport::{EventStream, HttpBody};
-use crate::upstream::http_endpoint::PostResponse;
+use crate::upstream::post_response::PostResponse;
 
 /// The event stream of one request, which is resumed if the server supports it.
 ///
