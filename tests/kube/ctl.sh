@@ -40,12 +40,14 @@ status() {
   done
 }
 
-# Whether the node takes pods. One whose kubelet was away keeps a taint for some seconds after its return.
+# Whether the node takes pods. Until a kubelet has reported for the first time, the node has the state that
+# its predecessor left; after that, it may have a taint for some seconds.
 takes_pods() {
-  local state_of
-  state_of=$("$state/kubectl" --kubeconfig "$state/admin.kubeconfig" get nodes --output \
-    jsonpath='{range .items[*]}{.status.conditions[?(@.type=="Ready")].status}{.spec.taints}{end}')
-  [[ $state_of == True ]]
+  local begun ready reported taints
+  begun=$(date --date "$(ps --pid "$(pid_of kubelet)" --format lstart=)" +%s)
+  IFS='|' read -r ready reported taints < <("$state/kubectl" --kubeconfig "$state/admin.kubeconfig" \
+    get nodes --output jsonpath='{range .items[*].status.conditions[?(@.type=="Ready")]}{.status}|{.lastHeartbeatTime}{end}|{.items[*].spec.taints}')
+  [[ $ready == True && -z $taints ]] && (($(date --date "$reported" +%s) >= begun))
 }
 
 # Brings back what a test has left stopped, and waits until pods can be created.
