@@ -26,6 +26,7 @@ mod servers;
 pub(crate) mod taints;
 mod team_gateways;
 pub(crate) mod tokens;
+mod usable_gateways;
 mod usage;
 pub(crate) mod users;
 mod version;
@@ -299,6 +300,8 @@ fn resources() -> OpenApiRouter<AdminApi> {
         .routes(routes!(audit::list))
         .routes(routes!(taints::list))
         .routes(routes!(taints::clear))
+        .routes(routes!(usable_gateways::list))
+        .routes(routes!(usable_gateways::get))
         .routes(routes!(usage::list))
         .routes(routes!(entries::list, entries::create))
         .routes(routes!(entries::get, entries::replace, entries::delete))

@@ -4,13 +4,15 @@
 //! are the principals with the role `admin` that an
 //! [`AuthVerifier`](mcp_gateway_core::auth::AuthVerifier) authenticates by bearer tokens: there are
 //! no cookies, and therefore no cross-site request forgery. Everybody else may read the entries that
-//! they see, and request them, and decide about calls where a rule names them.
+//! they see, and request them, decide about calls where a rule names them, and list the gateways that
+//! they may use.
 //!
 //! | path below `/api/v1` | content |
 //! |---|---|
 //! | `/users`, `/tokens`, `/clients` | an [`Administration`] |
 //! | `/connections` | [`Connections`] |
 //! | `/servers`, `/gateways` | a [`Catalog`], and [`Deployments`] of servers |
+//! | `/usable-gateways` | gateways that the caller may use |
 //! | `/policy` | a [`PolicyCatalog`] |
 //! | `/entries`, `/imports`, `/requests` | an [`EntryRegistry`] |
 //! | `/approvals` | approvals of calls |

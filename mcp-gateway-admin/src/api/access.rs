@@ -152,13 +152,14 @@ fn is_managed(method: &Method, path: &str) -> bool {
     }
 }
 
-/// Returns `true` if every principal may send a request: they read entries and request them, and
-/// decide about calls where a rule names them.
+/// Returns `true` if every principal may send a request: they read entries and request them, decide
+/// about calls where a rule names them, and list the gateways that they may use.
 fn is_shared(method: &Method, path: &str) -> bool {
     match *segments(path) {
         ["entries"] | ["entries", _] | ["entries", _, "server.json"] | ["requests", _] => {
             method == Method::GET
         }
+        ["usable-gateways"] | ["usable-gateways", _] => method == Method::GET,
         ["requests"] => method == Method::GET || method == Method::POST,
         ["approvals"] | ["approvals", _] => method == Method::GET,
         ["approvals", _, "decision"] => method == Method::POST,
@@ -221,6 +222,9 @@ mod tests {
             (Method::GET, "/approvals/apr_1", true),
             (Method::POST, "/approvals/apr_1", false),
             (Method::POST, "/approvals/apr_1/decision", true),
+            (Method::GET, "/usable-gateways", true),
+            (Method::GET, "/usable-gateways/support", true),
+            (Method::POST, "/usable-gateways", false),
             (Method::GET, "/servers", false),
             (Method::GET, "", false),
         ] {
