@@ -207,7 +207,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn r5_forms_of_other_sites_are_told_by_what_browsers_say() {
+    fn r20_forms_of_other_sites_are_told_by_what_browsers_say() {
         let keyring = Keyring::new(&[7; 32]).unwrap();
         let login = ConsoleLogin::new(keyring, "https://gw.example/base");
         for (origin, site, expected) in [

@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn r3_identifiers_stay_in_their_segment() {
+    fn r24_identifiers_stay_in_their_segment() {
         for (id, expected) in [
             ("notes", "/console/servers/notes"),
             ("com.example/notes", "/console/servers/com.example%2Fnotes"),

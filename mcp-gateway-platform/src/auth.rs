@@ -17,7 +17,7 @@ use mcp_gateway_auth::accounts::AccountCredentials;
 use mcp_gateway_auth::dpop::DpopVerifier;
 use mcp_gateway_auth::egress::{Egress, EgressPolicy};
 use mcp_gateway_auth::jwks::RemoteJwks;
-use mcp_gateway_auth::login::{KeptIdTokens, LoginPages};
+use mcp_gateway_auth::login::{KeptIdTokens, LoginPages, LoginSessions};
 use mcp_gateway_auth::server::{AssertionIssuer, AuthorizationServer, ProtectedResources};
 use mcp_gateway_auth::users::{NewUser, Role, UserError, Users};
 use mcp_gateway_auth::{Clock, Keyring, Secret, TrustedProxies};
@@ -192,6 +192,12 @@ pub(crate) struct AuthorizationServices {
     pub(crate) id_tokens: KeptIdTokens,
     /// Issuers of workloads.
     workloads: WorkloadIssuers,
+    /// Browser sessions of users.
+    #[cfg_attr(
+        not(feature = "console"),
+        expect(dead_code, reason = "only the console needs it")
+    )]
+    pub(crate) sessions: LoginSessions,
     /// Users in the state store.
     pub(crate) users: Users,
     /// Endpoints of the authorization server, the login and the accounts.
@@ -262,7 +268,7 @@ impl AuthorizationServices {
             builder = builder.with_assertion_issuer(AssertionIssuer::new(&known.issuer, keys));
         }
         let server = builder.build();
-        let pages = LoginPages::new(sessions)
+        let pages = LoginPages::new(sessions.clone())
             .with_id_tokens(id_tokens.clone())
             .with_trusted_proxies(proxies)
             .with_connections()
@@ -272,6 +278,7 @@ impl AuthorizationServices {
             router: router.merge(accounts.pages.clone()),
             workloads: WorkloadIssuers::new(egress.clone(), auth.allowed_networks.clone()),
             server,
+            sessions,
             users,
             accounts,
             id_tokens,

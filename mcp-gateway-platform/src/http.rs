@@ -9,10 +9,12 @@
 //! | `/internal/replica` | replica requests | other replicas |
 //! | `/api/auth/…`, `/.well-known/…`, `/authorize`, `/token`, `/register` | authorization server and login | everybody |
 //! | `/api/v1/…` | admin API | administrators; entries of the registry: callers |
+//! | `/console/…` | web console | people who sign in |
 //! | `/v0.1/…`, `/v0/…` | registry API | callers; everybody if the registry is public |
 //! | `/.well-known/ai-catalog.json`, `/server-card` below a gateway | server cards | everybody, if enabled |
 //! | `/verify`, `/verify/{name}` | forward authentication | reverse proxies |
-//! | `/`, `/account`, `/login` | redirect to the account page, or a description of the gateway | browsers |
+//! | `/` | redirect to the console | browsers |
+//! | `/account`, `/login` | redirect to the account page, or a description of the gateway | browsers |
 //! | `/metrics` | metrics | callers that may use all gateways, and with the metrics token |
 //!
 //! Each gateway also has `/sse` and `/messages`, for clients of protocol version 2024-11-05.

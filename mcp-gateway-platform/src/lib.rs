@@ -26,6 +26,8 @@ mod admin;
 mod approvals;
 pub mod audit;
 mod auth;
+#[cfg(feature = "console")]
+mod console;
 mod controller;
 mod error;
 mod http;

@@ -22,6 +22,8 @@ use url::Url;
 use crate::admin;
 use crate::approvals;
 use crate::audit;
+#[cfg(feature = "console")]
+use crate::console;
 use crate::auth::{AuthorizationServices, InitialAccount, Services, client_policy};
 use crate::controller::Controller;
 use crate::error::PlatformError;
@@ -95,6 +97,8 @@ pub struct PlatformBuilder {
     library: Vec<EntryDocument>,
     scripts: Option<Arc<dyn ScriptRunner>>,
     orchestrator: Option<Arc<dyn Orchestrator>>,
+    #[cfg(feature = "console")]
+    guides: Option<Arc<dyn mcp_gateway_console::ClientGuides>>,
 }
 
 impl PlatformBuilder {
@@ -122,6 +126,8 @@ impl PlatformBuilder {
             library,
             scripts,
             orchestrator,
+            #[cfg(feature = "console")]
+            guides,
         } = self;
         check(&spec, address)?;
         let base = Url::parse(&spec.fixed.base_url(address));
@@ -147,7 +153,14 @@ impl PlatformBuilder {
             }
             _ => None,
         };
+        #[cfg(feature = "console")]
+        let tokens = Arc::clone(&access);
         let admin = admin::api(access, &running, &foundation, entries);
+        #[cfg(feature = "console")]
+        let front = {
+            let console = console::Parts { spec: &whole, tokens, guides };
+            front.with_console(console.router(&foundation, admin.clone().local())?)
+        };
         let published = admin.clone().registry_router();
         let landing = match &foundation.authority {
             Some(_) => Landing::Account,
@@ -197,6 +210,8 @@ impl Platform {
             library: Vec::new(),
             scripts: None,
             orchestrator: None,
+            #[cfg(feature = "console")]
+            guides: None,
         }
     }
 

@@ -52,6 +52,9 @@ pub(crate) fn show(
         lines.push(format!("            user {name}, password {password}"));
         lines.push("            (shown only once)".to_owned());
     }
+    if cfg!(feature = "console") {
+        lines.push(format!("  console   {base}/console"));
+    }
     let mut servers = spec.dynamic.servers.iter();
     if has_login && servers.any(|server| server.transport.auth().is_some()) {
         lines.push(format!("  accounts  {base}/connect"));

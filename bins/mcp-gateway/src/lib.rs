@@ -20,6 +20,8 @@ mod cluster;
 #[cfg(feature = "demo")]
 mod demo;
 mod files;
+#[cfg(feature = "console")]
+mod guides;
 mod lock;
 mod logging;
 mod model;

@@ -22,6 +22,8 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::banner;
 use crate::builtins::{NAMES, builtins};
 use crate::cluster;
+#[cfg(feature = "console")]
+use crate::guides::ConnectGuides;
 use crate::objects::Objects;
 use crate::output::eprint_line;
 use crate::signals::{SignalAction, Signals};
@@ -54,6 +56,8 @@ pub(crate) async fn run(
         .with_library(Entry::all().iter().map(Entry::to_registry));
     #[cfg(feature = "code-mode")]
     let builder = builder.with_script_runner(Arc::new(Sandbox::of_this_program(["run-script"])?));
+    #[cfg(feature = "console")]
+    let builder = builder.with_client_guides(Arc::new(ConnectGuides { base: base.clone() }));
     let builder = match orchestrator {
         Some(orchestrator) => builder.with_orchestrator(orchestrator),
         None => builder,

@@ -22,6 +22,9 @@ mod browser;
 #[cfg(feature = "code-mode")]
 #[path = "cli/code.rs"]
 mod code;
+#[cfg(feature = "console")]
+#[path = "cli/console.rs"]
+mod console;
 #[path = "cli/detected.rs"]
 mod detected;
 #[path = "cli/forward.rs"]

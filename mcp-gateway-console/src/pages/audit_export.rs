@@ -167,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn r7_cells_are_no_formulas() {
+    fn r26_cells_are_no_formulas() {
         for (cell, expected) in [
             ("notes", "notes"),
             ("=HYPERLINK(\"http://evil\")", "\"'=HYPERLINK(\"\"http://evil\"\")\""),

@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn r6_only_pages_of_the_console_are_returned_to() {
+    fn r23_only_pages_of_the_console_are_returned_to() {
         for path in ["/console", "/console/servers?after=x", "/console?x=1"] {
             assert_eq!(local_path(path), path);
         }

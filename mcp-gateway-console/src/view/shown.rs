@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn r4_text_that_disguises_itself_is_made_visible() {
+    fn r25_text_that_disguises_itself_is_made_visible() {
         assert_eq!(shown("Zoë's notes\n"), "Zoë's notes\n");
         assert_eq!(shown("a\u{202e}b\u{0}"), "a\\u{202e}b\\u{0}");
     }

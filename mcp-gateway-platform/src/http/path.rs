@@ -5,6 +5,8 @@
 pub(super) enum RoutePath<'a> {
     /// Admin API.
     Admin,
+    /// Web console.
+    Console,
     /// Default gateway.
     Default,
     /// Authorization server and login.
@@ -47,7 +49,7 @@ pub(super) enum Health {
 
 /// All paths of the platform, as patterns of `axum`. Landing paths are those of the program in which
 /// the platform is mounted.
-pub(crate) const ROUTES: [&str; 24] = [
+pub(crate) const ROUTES: [&str; 26] = [
     "/mcp",
     "/mcp/{*below}",
     "/v1/mcp",
@@ -64,6 +66,8 @@ pub(crate) const ROUTES: [&str; 24] = [
     "/api/auth/{*below}",
     "/connect",
     "/connect/{*below}",
+    "/console",
+    "/console/{*below}",
     "/api/v1",
     "/api/v1/{*below}",
     "/v0.1/{*below}",
@@ -85,6 +89,7 @@ impl<'a> RoutePath<'a> {
                 None if path == "/verify" || path.starts_with("/verify/") => Self::Forward,
                 None if path.starts_with("/.well-known/oauth-protected-resource") => Self::Metadata,
                 None if is_authority(path) => Self::Authority,
+                None if path == "/console" || path.starts_with("/console/") => Self::Console,
                 None if matches!(path, "/" | "/account" | "/login") => Self::Landing,
                 None if path == "/api/v1" || path.starts_with("/api/v1/") => Self::Admin,
                 None if path.starts_with("/v0.1/") || path.starts_with("/v0/") => Self::Published,
@@ -98,6 +103,7 @@ impl<'a> RoutePath<'a> {
         match self {
             Self::Admin
             | Self::Authority
+            | Self::Console
             | Self::Default
             | Self::Forward
             | Self::Landing
@@ -171,6 +177,9 @@ mod tests {
             ("/login", RoutePath::Landing),
             ("/account", RoutePath::Landing),
             ("/account/", nothing),
+            ("/console", RoutePath::Console),
+            ("/console/servers/x", RoutePath::Console),
+            ("/consolex", nothing),
             ("", nothing),
             ("/authorize", RoutePath::Authority),
             ("/api/auth/login", RoutePath::Authority),

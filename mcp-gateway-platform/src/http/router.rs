@@ -83,6 +83,7 @@ impl RouteTable {
             RoutePath::Admin
             | RoutePath::Published
             | RoutePath::Authority
+            | RoutePath::Console
             | RoutePath::Forward
             | RoutePath::Landing
             | RoutePath::Metadata
@@ -95,8 +96,9 @@ impl RouteTable {
 
 /// Service over all paths of a platform. Cheap to clone.
 ///
-/// Requests for unknown paths receive 404. Browsers at `/`, `/account` and `/login` are redirected to
-/// the account page, or receive a description of the gateway if it has no login.
+/// Requests for unknown paths receive 404. Browsers at `/` are redirected to the console, and those at
+/// `/account` and `/login` to the account page, or receive a description of the gateway if it has no
+/// login.
 ///
 /// # Example
 ///
@@ -126,6 +128,8 @@ pub struct HttpRouter {
     replica_service: Option<ReplicaService>,
     /// Admin API.
     admin: Option<Router>,
+    /// Web console, which also answers browsers at `/`.
+    console: Option<Router>,
     /// Answer to browsers at the landing paths.
     landing: Option<Router>,
     /// Registry API.
@@ -142,6 +146,7 @@ impl HttpRouter {
             operations,
             replica_service: None,
             admin: None,
+            console: None,
             landing: None,
             published: None,
         }
@@ -152,6 +157,15 @@ impl HttpRouter {
         Self {
             admin: Some(admin),
             published: Some(published),
+            ..self
+        }
+    }
+
+    /// Adds the console.
+    #[cfg(feature = "console")]
+    pub(crate) fn with_console(self, console: Router) -> Self {
+        Self {
+            console: Some(console),
             ..self
         }
     }
@@ -234,8 +248,11 @@ impl HttpRouter {
             // Some proxies send the `Host` of the original request. DNS rebinding is harmless here,
             // because a token is required.
             RoutePath::Forward => (&site.forward, None),
+            RoutePath::Console => (&self.console, Some(&site.guard)),
             RoutePath::Landing if health::is_browser(&request) => {
-                (&self.landing, Some(&site.guard))
+                let has_console = request.uri().path() == "/" && self.console.is_some();
+                let landing = if has_console { &self.console } else { &self.landing };
+                (landing, Some(&site.guard))
             }
             RoutePath::Default
             | RoutePath::Landing

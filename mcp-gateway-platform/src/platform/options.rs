@@ -46,6 +46,16 @@ impl PlatformBuilder {
         self
     }
 
+    /// Adds the instructions of `guides` to the console, by which clients connect. Default: none.
+    #[cfg(feature = "console")]
+    pub fn with_client_guides(
+        mut self,
+        guides: Arc<dyn mcp_gateway_console::ClientGuides>,
+    ) -> Self {
+        self.guides = Some(guides);
+        self
+    }
+
     /// Sets the runner of the scripts of gateways with `exposure: code`. Default: none.
     pub fn with_script_runner(mut self, runner: Arc<dyn ScriptRunner>) -> Self {
         self.scripts = Some(runner);

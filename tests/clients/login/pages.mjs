@@ -168,7 +168,7 @@ try {
   await heading(/^Allow Code Editor/);
   await look("consent", ["Deny", "Allow", "your account"]);
   await allow(callback);
-  await page.goto(`${origin}/`);
+  await page.goto(`${origin}/account`);
   await look("account", ["Your connected accounts", "Take back the access of Code Editor", "Log out"]);
   await page.getByRole("link", { name: "Your connected accounts" }).click();
   await look("connections", ["Connect notes", "Organization", "Your account"]);

@@ -66,7 +66,7 @@ async fn a_gateway_without_a_login_says_so() {
     let banner = gateway.rest_of_banner("connect --url").await;
     assert!(banner.contains("login     none: the configuration has `auth` without `oauth`"));
     assert!(!banner.contains("/api/auth/account"), "{banner}");
-    let (status, _, page) = gateway.page("/").await;
+    let (status, _, page) = gateway.page("/account").await;
     assert_eq!(status, 200, "{page}");
     for expected in [
         format!("{}/mcp", gateway.url),
@@ -77,14 +77,15 @@ async fn a_gateway_without_a_login_says_so() {
 }
 
 #[tokio::test]
-async fn a_browser_at_the_address_of_a_gateway_sees_the_account_page() {
+async fn a_browser_at_the_address_of_a_gateway_sees_the_console() {
     let mut gateway = Gateway::start(&["--listen", "127.0.0.1:0"]).await;
-    for path in ["/", "/account", "/login"] {
+    for (path, expected) in [
+        ("/", "/console"),
+        ("/account", "/api/auth/account"),
+        ("/login", "/api/auth/account"),
+    ] {
         let (status, location, _) = gateway.page(path).await;
-        assert_eq!(
-            (status, location.as_deref()),
-            (303, Some("/api/auth/account"))
-        );
+        assert_eq!((status, location.as_deref()), (303, Some(expected)));
         let (status, text) = gateway.get(path).await;
         assert_eq!(status, 404, "{text}");
     }
