@@ -52,11 +52,7 @@ impl Caller {
     }
 
     /// Returns a page of the list at `path`. A list that the gateway does not have is empty.
-    pub(crate) async fn list(
-        &self,
-        path: &str,
-        query: &[(&str, &str)],
-    ) -> Result<Listed, Failure> {
+    pub(crate) async fn list(&self, path: &str, query: &[(&str, &str)]) -> Result<Listed, Failure> {
         match self.get(&with_query(path, query)).await {
             Ok(Found { mut value, .. }) => Ok(Listed {
                 next: value["next"].as_str().map(str::to_owned),

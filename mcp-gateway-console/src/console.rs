@@ -148,7 +148,9 @@ fn tools() -> Vec<(&'static str, MethodRouter<Site>)> {
 
 /// Returns the pages of people, credentials, rules, approvals and pins.
 fn access() -> Vec<(&'static str, MethodRouter<Site>)> {
-    use pages::{approvals, clients, explain, people, person_form, pins, policy, rule_form, tokens};
+    use pages::{
+        approvals, clients, explain, people, person_form, pins, policy, rule_form, tokens,
+    };
     vec![
         ("/approvals", get(approvals::list)),
         ("/approvals/{id}", get(approvals::show)),
@@ -176,10 +178,7 @@ fn access() -> Vec<(&'static str, MethodRouter<Site>)> {
             "/policy/new",
             get(rule_form::show_new).post(rule_form::create),
         ),
-        (
-            "/policy/explain",
-            get(explain::show).post(explain::submit),
-        ),
+        ("/policy/explain", get(explain::show).post(explain::submit)),
         ("/policy/recent", get(explain::recent)),
         (
             "/policy/rules/{name}",

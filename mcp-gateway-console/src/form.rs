@@ -54,10 +54,7 @@ impl Fields {
     }
 
     /// Returns the fields whose names begin with `prefix`, without it.
-    pub(crate) fn below<'a>(
-        &'a self,
-        prefix: &'a str,
-    ) -> impl Iterator<Item = (&'a str, &'a str)> {
+    pub(crate) fn below<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
         let fields = self.0.iter();
         fields.filter_map(move |(key, value)| Some((key.strip_prefix(prefix)?, &**value)))
     }

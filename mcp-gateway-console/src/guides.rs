@@ -41,11 +41,7 @@ pub struct ClientGuide {
 impl ClientGuide {
     /// Creates instructions with a login alone.
     #[must_use]
-    pub fn new(
-        id: impl Into<String>,
-        label: impl Into<String>,
-        login: impl Into<String>,
-    ) -> Self {
+    pub fn new(id: impl Into<String>, label: impl Into<String>, login: impl Into<String>) -> Self {
         Self {
             id: id.into(),
             label: label.into(),

@@ -62,12 +62,7 @@ fn with_done(page: Page, selection: &Selection) -> Page {
 
 /// Shows `page` with `form` again, with the errors of the API at its fields; or the failure, if the
 /// API has hidden the object.
-fn again(
-    visit: &Visit,
-    failure: Failure,
-    form: Form,
-    page: impl FnOnce(Form) -> Page,
-) -> Answer {
+fn again(visit: &Visit, failure: Failure, form: Form, page: impl FnOnce(Form) -> Page) -> Answer {
     let problem = failure.into_problem()?;
     let mut form = form.violated(&problem.errors);
     if problem.errors.is_empty() {

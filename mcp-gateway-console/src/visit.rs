@@ -38,7 +38,10 @@ impl FromRequestParts<Site> for Visit {
         let Some(session) = site.login.session(parts).await? else {
             // What was sent is lost anyway: forms are shown again.
             let path = match parts.method {
-                Method::GET => parts.uri.path_and_query().map_or(ROOT, |path| path.as_str()),
+                Method::GET => parts
+                    .uri
+                    .path_and_query()
+                    .map_or(ROOT, |path| path.as_str()),
                 _ => ROOT,
             };
             return Err(Failure::Redirect(sign_in_path(path)));

@@ -22,9 +22,9 @@ use url::Url;
 use crate::admin;
 use crate::approvals;
 use crate::audit;
+use crate::auth::{AuthorizationServices, InitialAccount, Services, client_policy};
 #[cfg(feature = "console")]
 use crate::console;
-use crate::auth::{AuthorizationServices, InitialAccount, Services, client_policy};
 use crate::controller::Controller;
 use crate::error::PlatformError;
 use crate::http::router::{HttpRouter, MetricsService};
@@ -158,7 +158,11 @@ impl PlatformBuilder {
         let admin = admin::api(access, &running, &foundation, entries);
         #[cfg(feature = "console")]
         let front = {
-            let console = console::Parts { spec: &whole, tokens, guides };
+            let console = console::Parts {
+                spec: &whole,
+                tokens,
+                guides,
+            };
             front.with_console(console.router(&foundation, admin.clone().local())?)
         };
         let published = admin.clone().registry_router();

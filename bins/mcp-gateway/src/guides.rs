@@ -70,7 +70,10 @@ fn link(client: McpClientApp, endpoint: &GatewayEndpoint) -> Option<String> {
         // https://code.visualstudio.com/api/extension-guides/ai/mcp
         McpClientApp::Vscode => {
             let server = json!({ "name": name, "type": "http", "url": url });
-            Some(format!("vscode:mcp/install?{}", encode(&server.to_string())))
+            Some(format!(
+                "vscode:mcp/install?{}",
+                encode(&server.to_string())
+            ))
         }
         _ => None,
     }
@@ -100,7 +103,9 @@ mod tests {
         let code = code.iter().find(|guide| guide.id == "vscode").unwrap();
         assert_eq!(
             code.link.as_deref(),
-            Some("vscode:mcp/install?%7B%22name%22%3A%22mcp-gateway%22%2C%22type%22%3A%22http%22%2C%22url%22%3A%22https%3A%2F%2Fgw.example.com%2Fmcp%22%7D")
+            Some(
+                "vscode:mcp/install?%7B%22name%22%3A%22mcp-gateway%22%2C%22type%22%3A%22http%22%2C%22url%22%3A%22https%3A%2F%2Fgw.example.com%2Fmcp%22%7D"
+            )
         );
     }
 }

@@ -63,8 +63,7 @@ pub(crate) async fn list(visit: Visit, selection: Selection) -> Answer {
         Field::new("status", "Status", Kind::Select(choices)),
         Field::new("server", "Server", Kind::Text),
     ];
-    let page = Page::new("Approvals")
-        .lead("Calls that a rule lets wait until somebody decides.");
+    let page = Page::new("Approvals").lead("Calls that a rule lets wait until somebody decides.");
     let page = with_done(page, &selection)
         .with(Block::Filter(selection.filter(LIST, fields)))
         .with(Block::Table(table));
@@ -140,7 +139,10 @@ async fn detail(visit: &Visit, id: &str, reason: &str) -> Result<Page, Failure> 
 fn facts(approval: &Value) -> Vec<(&'static str, Cell)> {
     let caller = approval.some_text("/callerName");
     let mut facts = vec![
-        ("Caller", Cell::text(caller.unwrap_or(approval.text("/caller")))),
+        (
+            "Caller",
+            Cell::text(caller.unwrap_or(approval.text("/caller"))),
+        ),
         ("Client", Cell::text(approval.text("/client"))),
         ("Gateway", Cell::text(approval.text("/gateway"))),
         ("Rule", Cell::text(approval.text("/rule"))),

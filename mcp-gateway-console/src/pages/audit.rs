@@ -24,7 +24,10 @@ pub(super) const COLUMNS: [&str; 7] = [
 /// `GET /console/audit`.
 pub(crate) async fn list(visit: Visit, selection: Selection) -> Answer {
     let query = query(&selection);
-    let query: Vec<_> = query.iter().map(|(name, value)| (*name, &**value)).collect();
+    let query: Vec<_> = query
+        .iter()
+        .map(|(name, value)| (*name, &**value))
+        .collect();
     let listed = match visit.caller.list("/api/v1/audit", &query).await {
         Ok(listed) => listed,
         Err(failure) => {
@@ -53,8 +56,9 @@ pub(crate) async fn list(visit: Visit, selection: Selection) -> Answer {
 }
 
 fn page(selection: &Selection) -> Page {
-    let page = Page::new("Audit")
-        .lead("Calls and administrative changes, oldest first. Arguments and results are not recorded.");
+    let page = Page::new("Audit").lead(
+        "Calls and administrative changes, oldest first. Arguments and results are not recorded.",
+    );
     page.with(Block::Filter(filter(selection)))
 }
 

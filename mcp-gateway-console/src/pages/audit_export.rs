@@ -47,7 +47,10 @@ pub(crate) async fn export(visit: Visit, selection: Selection) -> Answer {
     let query = query(&selection);
     let mut rest = Rest {
         caller: visit.caller,
-        query: query.into_iter().filter(|(name, _)| *name != "after").collect(),
+        query: query
+            .into_iter()
+            .filter(|(name, _)| *name != "after")
+            .collect(),
         form,
         after: Some(String::new()),
         left: MAX_RECORDS,
@@ -77,7 +80,10 @@ pub(crate) async fn export(visit: Visit, selection: Selection) -> Answer {
 
 fn response(form: Form, body: Body) -> Response {
     let (media_type, disposition) = match form {
-        Form::Csv => ("text/csv; charset=utf-8", "attachment; filename=\"audit.csv\""),
+        Form::Csv => (
+            "text/csv; charset=utf-8",
+            "attachment; filename=\"audit.csv\"",
+        ),
         Form::JsonLines => (
             "application/x-ndjson",
             "attachment; filename=\"audit.jsonl\"",
@@ -170,7 +176,10 @@ mod tests {
     fn r26_cells_are_no_formulas() {
         for (cell, expected) in [
             ("notes", "notes"),
-            ("=HYPERLINK(\"http://evil\")", "\"'=HYPERLINK(\"\"http://evil\"\")\""),
+            (
+                "=HYPERLINK(\"http://evil\")",
+                "\"'=HYPERLINK(\"\"http://evil\"\")\"",
+            ),
             ("+1", "'+1"),
             ("@SUM(A1)", "'@SUM(A1)"),
             ("a,b", "\"a,b\""),

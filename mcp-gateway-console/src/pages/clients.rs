@@ -21,8 +21,8 @@ pub(crate) async fn list(visit: Visit, selection: Selection) -> Answer {
     let listed = visit.caller.list("/api/v1/clients", &query).await?;
     let columns = ["Name", "Identifier", "From", "Grants", "Created"];
     let empty = "No clients yet. Clients register when they log in for the first time.";
-    let mut table = Table::new("OAuth clients", &columns)
-        .or_empty(listed.absent.as_deref().unwrap_or(empty));
+    let mut table =
+        Table::new("OAuth clients", &columns).or_empty(listed.absent.as_deref().unwrap_or(empty));
     for client in &listed.items {
         let id = client.text("/id");
         let name = client.some_text("/name").unwrap_or(id);
@@ -49,7 +49,11 @@ pub(crate) async fn show(visit: Visit, Path(id): Path<String>) -> Answer {
 /// `POST /console/clients/{id}/delete`.
 pub(crate) async fn delete(Path(id): Path<String>, sent: Submission) -> Answer {
     let visit = sent.visit;
-    match visit.caller.act(Method::DELETE, &resource(&["clients", &id]), "").await {
+    match visit
+        .caller
+        .act(Method::DELETE, &resource(&["clients", &id]), "")
+        .await
+    {
         Ok(_) => Ok(done(LIST, "deleted")),
         Err(failure) => rejected(&visit, failure, detail(&visit, &id).await?),
     }
@@ -76,7 +80,11 @@ pub(crate) async fn create(sent: Submission) -> Answer {
             body[name] = value.into();
         }
     }
-    match visit.caller.change(Method::POST, "/api/v1/clients", body, "").await {
+    match visit
+        .caller
+        .change(Method::POST, "/api/v1/clients", body, "")
+        .await
+    {
         Ok(found) => {
             let id = found.value.text("/client/id");
             let mut page = Page::new(found.value.some_text("/client/name").unwrap_or(id))
@@ -99,7 +107,10 @@ async fn detail(visit: &Visit, id: &str) -> Result<Page, Failure> {
     let client = visit.caller.get(&resource(&["clients", id])).await?.value;
     let mut page = Page::new(client.some_text("/name").unwrap_or(id))
         .below(LIST, "OAuth clients")
-        .link(with_query("/console/audit", &[("target", &*format!("client/{id}"))]), "Changes")
+        .link(
+            with_query("/console/audit", &[("target", &*format!("client/{id}"))]),
+            "Changes",
+        )
         .with(Block::Facts(facts(&client)));
     if client.text("/from") != "configuration" {
         let question = "Its tokens are revoked. People have to authorize it again.";
@@ -115,7 +126,10 @@ fn facts(client: &Value) -> Vec<(&'static str, Cell)> {
     vec![
         ("Client ID", Cell::code(client.text("/id"))),
         ("From", Cell::text(client.text("/from"))),
-        ("Redirect URIs", Cell::code(client.texts("/redirectUris").join("\n"))),
+        (
+            "Redirect URIs",
+            Cell::code(client.texts("/redirectUris").join("\n")),
+        ),
         ("Grants", Cell::text(client.joined("/grantTypes"))),
         (
             "Scopes",
@@ -142,9 +156,15 @@ fn form(fields: &Fields) -> Form {
     let field = |name, label, kind| super::kept(Field::new(name, label, kind), fields);
     let kind = fields.some("kind").unwrap_or("confidential");
     Form::new("/console/clients/new", "Create client")
-        .with(field("name", "Name", Kind::Text).hint("People see it when they authorize the client."))
+        .with(
+            field("name", "Name", Kind::Text).hint("People see it when they authorize the client."),
+        )
         .with(field("id", "Client ID", Kind::Text).hint("Generated if empty."))
-        .with(Field::new("kind", "Kind", Kind::Radio(kinds)).value(kind).at("secret"))
+        .with(
+            Field::new("kind", "Kind", Kind::Radio(kinds))
+                .value(kind)
+                .at("secret"),
+        )
         .with(
             field("redirectUris", "Redirect URIs", Kind::Area)
                 .hint("One per line. Without them, the client is a machine (client credentials)."),

@@ -9,22 +9,21 @@ use crate::failure::Failure;
 use crate::guides::{ClientGuide, steps};
 use crate::json::Members as _;
 use crate::path::{page as page_path, with_query};
-use crate::view::{Block, Cell, Choice, Field, Kind, Link, Page, Table, Tone};
+use crate::view::{Block, Cell, Choice, Field, Filter, Kind, Link, Page, Table, Tone};
 use crate::visit::Visit;
 
 const LIST: &str = "/console/connect";
 
 /// `GET /console/connect`: lists the gateways that the person may use.
-pub(crate) async fn list(
-    State(site): State<Site>,
-    visit: Visit,
-    selection: Selection,
-) -> Answer {
+pub(crate) async fn list(State(site): State<Site>, visit: Visit, selection: Selection) -> Answer {
     let guides = site.guides.as_deref();
     let query = [("after", selection.after())];
     let listed = visit.caller.list("/api/v1/usable-gateways", &query).await?;
-    let mut table = Table::new("Gateways that you may use", &["Gateway", "Description", "Endpoint"])
-        .or_empty("There is no gateway for you. Ask an administrator.");
+    let mut table = Table::new(
+        "Gateways that you may use",
+        &["Gateway", "Description", "Endpoint"],
+    )
+    .or_empty("There is no gateway for you. Ask an administrator.");
     for gateway in &listed.items {
         let name = gateway.text("/name");
         let title = gateway.some_text("/title").unwrap_or(name);
@@ -65,12 +64,21 @@ pub(crate) async fn show(
     choices.extend(all.iter().map(|guide| Choice::new(&guide.id, &guide.label)));
     let filter = vec![
         Field::new("client", "Client", Kind::Select(choices)),
-        Field::new("with", "With", Kind::Select(vec![
-            Choice::new("", "a login"),
-            Choice::new("token", "a token"),
-        ])),
+        Field::new(
+            "with",
+            "With",
+            Kind::Select(vec![
+                Choice::new("", "a login"),
+                Choice::new("token", "a token"),
+            ]),
+        ),
     ];
-    let mut page = page.with(Block::Filter(selection.filter(&own, filter)));
+    let filter = Filter {
+        submit: "Show",
+        clear: None,
+        ..selection.filter(&own, filter)
+    };
+    let mut page = page.with(Block::Filter(filter));
     let has_token = selection.text("with") == "token";
     if has_token {
         let text = "No text contains a token: clients read it from the environment or ask for it. \
@@ -79,10 +87,9 @@ pub(crate) async fn show(
     }
     for guide in &all {
         if wanted == guide.id {
-            page = blocks(guide, has_token).into_iter().fold(
-                page.heading(&guide.label),
-                Page::with,
-            );
+            page = blocks(guide, has_token)
+                .into_iter()
+                .fold(page.heading(&guide.label), Page::with);
         } else if wanted.is_empty() {
             let inner = blocks(guide, has_token);
             page = page.with(Block::Details(guide.label.clone(), inner));
@@ -123,4 +130,3 @@ fn blocks(guide: &ClientGuide, has_token: bool) -> Vec<Block> {
 fn slug(gateway: &Value) -> Option<&str> {
     (!gateway.is("/default")).then(|| gateway.text("/name"))
 }
-

@@ -45,7 +45,11 @@ pub(crate) async fn create(sent: Submission) -> Answer {
         "values": values,
         "untested": fields.is_checked("untested"),
     });
-    match visit.caller.change(Method::POST, "/api/v1/connections", body, "").await {
+    match visit
+        .caller
+        .change(Method::POST, "/api/v1/connections", body, "")
+        .await
+    {
         Ok(_) => Ok(done(LIST, "added")),
         Err(failure) => again(&visit, failure, form(&fields), new_page),
     }
@@ -54,7 +58,11 @@ pub(crate) async fn create(sent: Submission) -> Answer {
 /// `POST /console/connections/{id}/delete`.
 pub(crate) async fn delete(Path(id): Path<String>, sent: Submission) -> Answer {
     let visit = sent.visit;
-    match visit.caller.act(Method::DELETE, &resource(&["connections", &id]), "").await {
+    match visit
+        .caller
+        .act(Method::DELETE, &resource(&["connections", &id]), "")
+        .await
+    {
         Ok(_) => Ok(done(LIST, "deleted")),
         Err(failure) => {
             let page = page(&visit, &Selection::default()).await?;
@@ -66,7 +74,9 @@ pub(crate) async fn delete(Path(id): Path<String>, sent: Submission) -> Answer {
 async fn page(visit: &Visit, selection: &Selection) -> Result<Page, Failure> {
     let query = [("after", selection.after())];
     let listed = visit.caller.list("/api/v1/connections", &query).await?;
-    let columns = ["Server", "Owner", "Kind", "Status", "Since", "Error", ""];
+    let columns = [
+        "Server", "Owner", "Kind", "Status", "Since", "Error", "Actions",
+    ];
     let empty = "No connections yet. People connect servers on their page of accounts.";
     let mut table = Table::new("Connections", &columns)
         .live()
@@ -132,11 +142,14 @@ fn form(fields: &Fields) -> Form {
         );
     for index in 1..=MAX_VALUES {
         let (name, value) = (format!("name{index}"), format!("value{index}"));
-        let mut field = Field::new(&name, format!("Input {index}"), Kind::Text).value(fields.raw(&name));
+        let mut field =
+            Field::new(&name, format!("Input {index}"), Kind::Text).value(fields.raw(&name));
         if index == 1 {
             field = field.at("values").hint("Name of the input.");
         }
-        form = form.with(field).with(Field::new(&value, format!("Value {index}"), Kind::Secret));
+        form = form
+            .with(field)
+            .with(Field::new(&value, format!("Value {index}"), Kind::Secret));
     }
     let untested = Field::new("untested", "Store them without a test", Kind::Check);
     form.with(untested.value(fields.raw("untested")))

@@ -31,8 +31,8 @@ pub(crate) async fn list(visit: Visit, selection: Selection) -> Answer {
         (_, None) => "Nothing matches.",
         _ => "Nothing matches on this page of the search.",
     };
-    let mut table = Table::new("Entries", &columns)
-        .or_empty(listed.absent.as_deref().unwrap_or(empty));
+    let mut table =
+        Table::new("Entries", &columns).or_empty(listed.absent.as_deref().unwrap_or(empty));
     for entry in &listed.items {
         let name = entry.text("/name");
         let title = entry.some_text("/title").unwrap_or(name);
@@ -105,7 +105,9 @@ pub(super) async fn detail(visit: &Visit, name: &str, version: &str) -> Result<P
     }
     let inputs = entry.list("/inputs");
     if !inputs.is_empty() {
-        page = page.heading("Inputs").with(Block::Table(input_table(inputs)));
+        page = page
+            .heading("Inputs")
+            .with(Block::Table(input_table(inputs)));
     }
     if visit.role != Role::Admin && is_installable {
         let form = Form::new(format!("{own}/request"), "Request")
@@ -119,7 +121,10 @@ pub(super) async fn detail(visit: &Visit, name: &str, version: &str) -> Result<P
     }
     if let Some(server) = entry.get("server") {
         let block = Block::Code("Server".to_owned(), pretty(server));
-        page = page.with(Block::Details("Template of the server".to_owned(), vec![block]));
+        page = page.with(Block::Details(
+            "Template of the server".to_owned(),
+            vec![block],
+        ));
     }
     Ok(page)
 }
@@ -131,7 +136,10 @@ fn facts(document: &Value, entry: &Value) -> Vec<(&'static str, Cell)> {
         ("For", Cell::text(audience(entry.get("teams")))),
         // Not a link: whoever wrote the entry chose it.
         ("Website", Cell::code(entry.text("/websiteUrl"))),
-        ("Imported from", Cell::code(document.text("/origin/registry"))),
+        (
+            "Imported from",
+            Cell::code(document.text("/origin/registry")),
+        ),
         ("Updated", Cell::time(document.number("/updated"))),
     ]
 }

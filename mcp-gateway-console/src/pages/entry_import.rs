@@ -46,7 +46,11 @@ pub(crate) async fn submit(sent: Submission) -> Answer {
     if !teams.is_empty() {
         body["teams"] = teams.into();
     }
-    match visit.caller.change(Method::POST, "/api/v1/imports", body, "").await {
+    match visit
+        .caller
+        .change(Method::POST, "/api/v1/imports", body, "")
+        .await
+    {
         Ok(found) => Ok(visit.show(&report(&found.value, &fields))),
         Err(failure) => again(&visit, failure, form, page),
     }
@@ -68,13 +72,15 @@ fn form(fields: &Fields) -> Form {
                 .hint("One file, or an array of them."),
         )
         .with(Field::heading("Or from another registry", ""))
-        .with(
-            field("registry", "URL", Kind::Text)
-                .hint("Of a registry with the API v0.1, such as https://registry.modelcontextprotocol.io"),
-        )
+        .with(field("registry", "URL", Kind::Text).hint(
+            "Of a registry with the API v0.1, such as https://registry.modelcontextprotocol.io",
+        ))
         .with(field("search", "Text in the names", Kind::Text))
         .with(Field::heading("Visibility", ""))
-        .with(field("teams", "Teams", Kind::Text).hint("Teams that see the new entries; everybody if empty."))
+        .with(
+            field("teams", "Teams", Kind::Text)
+                .hint("Teams that see the new entries; everybody if empty."),
+        )
 }
 
 /// Returns the page with the result of an import.

@@ -34,7 +34,11 @@ pub(crate) async fn submit(Path(name): Path<String>, sent: Submission) -> Answer
         "entry": format!("{name}@{version}"),
         "values": input_field::values(&fields),
     });
-    match visit.caller.change(Method::POST, "/api/v1/servers", body, "").await {
+    match visit
+        .caller
+        .change(Method::POST, "/api/v1/servers", body, "")
+        .await
+    {
         Ok(found) => {
             let server = found.value.text("/name");
             Ok(done(&page_path(&["servers", server]), "added"))
@@ -48,7 +52,10 @@ fn page(document: &Value, form: Form) -> Page {
     let own = page_path(&["registry", name]);
     Page::new("Install")
         .below("/console/registry", "Registry")
-        .below(own.clone(), document.some_text("/entry/title").unwrap_or(name))
+        .below(
+            own.clone(),
+            document.some_text("/entry/title").unwrap_or(name),
+        )
         .lead("The server is used at once by all gateways without a list of servers.")
         .with(Block::Form(form.cancel(own)))
 }
@@ -78,6 +85,12 @@ fn form(document: &Value, fields: &Fields) -> Result<Form, Failure> {
 /// Returns a name for a server of the entry `name`: its last part, of permitted characters.
 pub(super) fn suggestion(name: &str) -> String {
     let last = name.rsplit('/').next().unwrap_or(name);
-    let permitted = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
+    let permitted = |c: char| {
+        if c.is_ascii_alphanumeric() || "._-".contains(c) {
+            c
+        } else {
+            '-'
+        }
+    };
     last.chars().map(permitted).take(64).collect()
 }

@@ -40,7 +40,9 @@ pub(crate) async fn submit(sent: Submission) -> Answer {
             return Ok(visit.show(&page(form)));
         }
     };
-    let sent = visit.caller.change(Method::POST, "/api/v1/policy/explain", call, "");
+    let sent = visit
+        .caller
+        .change(Method::POST, "/api/v1/policy/explain", call, "");
     match sent.await {
         Ok(found) => Ok(visit.show(&decided(&found.value, form))),
         Err(failure) => again(&visit, failure, form, page),
@@ -96,7 +98,10 @@ fn form(value: impl Fn(&str) -> String) -> Form {
 /// Returns the page with a decision, and the form for another call.
 fn decided(explanation: &Value, form: Form) -> Page {
     let facts = vec![
-        ("Decision", policy::effect_badge(explanation.text("/effect"))),
+        (
+            "Decision",
+            policy::effect_badge(explanation.text("/effect")),
+        ),
         ("Decided by", Cell::text(explanation.text("/decidedBy"))),
         ("Rule", Cell::text(explanation.text("/rule"))),
         ("Reason", Cell::text(explanation.text("/reason"))),
@@ -123,17 +128,28 @@ pub(crate) async fn recent(visit: Visit) -> Answer {
         return Err(Failure::NotFound);
     }
     let since = (time::now().saturating_sub(24 * 60 * 60) * 1000).to_string();
-    let query = [("since", &*since), ("action", "tools/call"), ("limit", "500")];
+    let query = [
+        ("since", &*since),
+        ("action", "tools/call"),
+        ("limit", "500"),
+    ];
     let listed = visit.caller.list("/api/v1/audit", &query).await?;
     let columns = ["Tool", "Caller", "Gateway", "Calls", "Now", "Rule"];
     let mut table = Table::new("Calls of the last day", &columns).or_empty(
-        listed.absent.as_deref().unwrap_or("No calls in the last day."),
+        listed
+            .absent
+            .as_deref()
+            .unwrap_or("No calls in the last day."),
     );
     let mut callers = BTreeMap::new();
     let calls = distinct(&listed.items);
     for (key, count) in calls.iter().take(MAX_CALLS) {
         let explanation = explained(&visit, key, &mut callers).await?;
-        let query = [("tool", &*key.tool), ("gateway", &key.gateway), ("subject", &key.subject)];
+        let query = [
+            ("tool", &*key.tool),
+            ("gateway", &key.gateway),
+            ("subject", &key.subject),
+        ];
         table.row(vec![
             Cell::link(with_query(PATH, &query), &key.tool),
             Cell::text(&key.subject),
@@ -201,7 +217,10 @@ async fn explained(
         callers.insert(key.subject.clone(), known);
     }
     let (teams, role) = callers.get(&key.subject).cloned().unwrap_or_default();
-    let roles: Vec<_> = Some(role).filter(|role| !role.is_empty()).into_iter().collect();
+    let roles: Vec<_> = Some(role)
+        .filter(|role| !role.is_empty())
+        .into_iter()
+        .collect();
     let mut caller = json!({ "subject": key.subject, "teams": teams, "roles": roles });
     if !key.client.is_empty() {
         caller["client"] = key.client.as_str().into();

@@ -30,7 +30,9 @@ pub(crate) async fn show_new(visit: Visit) -> Answer {
 pub(crate) async fn create(sent: Submission) -> Answer {
     let Submission { visit, fields } = sent;
     let entry = entry::changed(json!({}), &fields);
-    let sent = visit.caller.change(Method::POST, "/api/v1/gateways", entry.clone(), "");
+    let sent = visit
+        .caller
+        .change(Method::POST, "/api/v1/gateways", entry.clone(), "");
     match sent.await {
         Ok(found) => Ok(done(&super::gateways::own_path(&found.value), "added")),
         Err(failure) => {
@@ -55,7 +57,9 @@ pub(crate) async fn replace(Path(id): Path<String>, sent: Submission) -> Answer 
     let entry = entry::changed(before, &fields);
     let version = fields.text("version");
     let path = resource(&["gateways", &id]);
-    let sent = visit.caller.change(Method::PUT, &path, entry.clone(), version);
+    let sent = visit
+        .caller
+        .change(Method::PUT, &path, entry.clone(), version);
     match sent.await {
         Ok(_) => Ok(done(&page_path(&["gateways", &id]), "saved")),
         Err(failure) => {
@@ -124,7 +128,9 @@ fn visibility_step(form: Form, entry: &Value) -> Form {
                 .required(),
         )
         .with(Field::new("title", "Title", Kind::Text).value(entry.text("/title")))
-        .with(Field::new("description", "Description", Kind::Area).value(entry.text("/description")))
+        .with(
+            Field::new("description", "Description", Kind::Area).value(entry.text("/description")),
+        )
         .with(
             Field::new("visibility", "For whom it exists", Kind::Radio(choices))
                 .value(visibility)
@@ -172,7 +178,9 @@ fn exposure_step(form: Form, entry: &Value) -> Form {
         .with(
             Field::new("exposure", "What clients see", Kind::Radio(choices))
                 .value(exposure)
-                .hint("Search and code keep the context of a model small when there are many tools."),
+                .hint(
+                    "Search and code keep the context of a model small when there are many tools.",
+                ),
         )
         .with(
             Field::new("visibleTools", "Tools that are always listed", Kind::Text)

@@ -88,7 +88,9 @@ async fn detail(visit: &Visit, id: &str) -> Result<Page, Failure> {
             .with_field("version", &found.version);
         page = page.with(Block::Buttons(Cell::Buttons(vec![button])));
     }
-    page = page.heading("Servers").with(Block::Table(assignments(visit, gateway)));
+    page = page
+        .heading("Servers")
+        .with(Block::Table(assignments(visit, gateway)));
     if let Some(entry) = gateway.get("entry") {
         page = page.with(Block::Code("Entry".to_owned(), pretty(entry)));
     }

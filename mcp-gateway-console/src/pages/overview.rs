@@ -37,7 +37,9 @@ pub(crate) async fn show(visit: Visit) -> Answer {
         page = page.with(Block::Chart(hour.chart()));
     }
     if visit.role == Role::Admin {
-        page = page.heading("Servers that do not work").with(failing(&visit).await?);
+        page = page
+            .heading("Servers that do not work")
+            .with(failing(&visit).await?);
         let quotas = quotas(&visit).await?;
         if !quotas.rows.is_empty() {
             page = page.heading("Quotas most used").with(Block::Table(quotas));
@@ -46,14 +48,23 @@ pub(crate) async fn show(visit: Visit) -> Answer {
             page = page.heading("Last calls").with(Block::Table(hour.table()));
         }
     } else {
-        page = page.heading("Gateways for you").with(gateways(&visit).await?);
+        page = page
+            .heading("Gateways for you")
+            .with(gateways(&visit).await?);
     }
     Ok(visit.show(&page))
 }
 
 async fn server_card(visit: &Visit) -> Result<Card, Failure> {
-    let listed = visit.caller.list("/api/v1/servers", &[("limit", LIMIT)]).await?;
-    let broken = listed.items.iter().filter(|server| is_broken(server)).count();
+    let listed = visit
+        .caller
+        .list("/api/v1/servers", &[("limit", LIMIT)])
+        .await?;
+    let broken = listed
+        .items
+        .iter()
+        .filter(|server| is_broken(server))
+        .count();
     Ok(Card {
         label: "Servers",
         figure: count(listed.items.len(), listed.next.is_some()),
@@ -67,7 +78,10 @@ async fn server_card(visit: &Visit) -> Result<Card, Failure> {
 }
 
 async fn gateway_card(visit: &Visit) -> Result<Card, Failure> {
-    let listed = visit.caller.list("/api/v1/gateways", &[("limit", LIMIT)]).await?;
+    let listed = visit
+        .caller
+        .list("/api/v1/gateways", &[("limit", LIMIT)])
+        .await?;
     let broken = listed.items.iter();
     let broken = broken.filter(|gateway| !gateway.list("/violations").is_empty());
     let broken = broken.count();
@@ -86,19 +100,32 @@ async fn gateway_card(visit: &Visit) -> Result<Card, Failure> {
 async fn approval_card(visit: &Visit) -> Result<Card, Failure> {
     let query = [("status", "pending"), ("limit", "100")];
     let listed = visit.caller.list("/api/v1/approvals", &query).await?;
-    let waiting = listed.items.iter().filter(|approval| approval.is("/mayDecide"));
+    let waiting = listed
+        .items
+        .iter()
+        .filter(|approval| approval.is("/mayDecide"));
     let waiting = waiting.count();
     Ok(Card {
         label: "Approvals waiting for you",
         figure: count(waiting, listed.next.is_some()),
-        note: format!("{} in total", count(listed.items.len(), listed.next.is_some())),
-        tone: if waiting == 0 { Tone::Plain } else { Tone::Warn },
+        note: format!(
+            "{} in total",
+            count(listed.items.len(), listed.next.is_some())
+        ),
+        tone: if waiting == 0 {
+            Tone::Plain
+        } else {
+            Tone::Warn
+        },
         href: Some("/console/approvals".to_owned()),
     })
 }
 
 async fn request_card(visit: &Visit) -> Result<Card, Failure> {
-    let listed = visit.caller.list("/api/v1/requests", &[("limit", LIMIT)]).await?;
+    let listed = visit
+        .caller
+        .list("/api/v1/requests", &[("limit", LIMIT)])
+        .await?;
     let open = listed.items.iter();
     let open = open.filter(|request| request["decision"].is_null()).count();
     let is_admin = visit.role == Role::Admin;
@@ -109,30 +136,47 @@ async fn request_card(visit: &Visit) -> Result<Card, Failure> {
             true => "for servers of the registry".to_owned(),
             false => "of yours".to_owned(),
         },
-        tone: if is_admin && open > 0 { Tone::Warn } else { Tone::Plain },
+        tone: if is_admin && open > 0 {
+            Tone::Warn
+        } else {
+            Tone::Plain
+        },
         href: Some("/console/requests".to_owned()),
     })
 }
 
 /// Returns the card of definitions that are held back, if there are pinned servers.
 async fn pin_card(visit: &Visit) -> Result<Option<Card>, Failure> {
-    let listed = visit.caller.list("/api/v1/pins", &[("limit", LIMIT)]).await?;
+    let listed = visit
+        .caller
+        .list("/api/v1/pins", &[("limit", LIMIT)])
+        .await?;
     if listed.items.is_empty() {
         return Ok(None);
     }
-    let pending = listed.items.iter().map(|server| server.list("/pending").len());
+    let pending = listed
+        .items
+        .iter()
+        .map(|server| server.list("/pending").len());
     let pending: usize = pending.sum();
     Ok(Some(Card {
         label: "Definitions held back",
         figure: pending.to_string(),
         note: "of pinned servers".to_owned(),
-        tone: if pending == 0 { Tone::Plain } else { Tone::Warn },
+        tone: if pending == 0 {
+            Tone::Plain
+        } else {
+            Tone::Warn
+        },
         href: Some("/console/pins".to_owned()),
     }))
 }
 
 async fn failing(visit: &Visit) -> Result<Block, Failure> {
-    let listed = visit.caller.list("/api/v1/servers", &[("limit", LIMIT)]).await?;
+    let listed = visit
+        .caller
+        .list("/api/v1/servers", &[("limit", LIMIT)])
+        .await?;
     let mut table = Table::new("Servers that do not work", &["Name", "State", "Problem"])
         .live()
         .or_empty("All servers work.");
@@ -149,12 +193,17 @@ async fn failing(visit: &Visit) -> Result<Block, Failure> {
 }
 
 async fn quotas(visit: &Visit) -> Result<Table, Failure> {
-    let mut listed = visit.caller.list("/api/v1/usage", &[("limit", LIMIT)]).await?;
+    let mut listed = visit
+        .caller
+        .list("/api/v1/usage", &[("limit", LIMIT)])
+        .await?;
     let share = |usage: &serde_json::Value| {
         let (used, amount) = (usage.number("/used"), usage.number("/amount"));
         Cell::percent(&used, &amount)
     };
-    listed.items.sort_by_key(|usage| std::cmp::Reverse(share(usage)));
+    listed
+        .items
+        .sort_by_key(|usage| std::cmp::Reverse(share(usage)));
     let mut table = Table::new("Quotas most used", &["Quota", "Of", "Used", "Until"]).live();
     for usage in listed.items.iter().take(5) {
         table.row(super::usage::cells(usage));

@@ -17,13 +17,16 @@ pub(crate) async fn list(visit: Visit, selection: Selection) -> Answer {
     let query = [("after", selection.after())];
     let listed = visit.caller.list("/api/v1/users", &query).await?;
     let columns = ["Name", "Login", "Role", "Teams", "State", "Created"];
-    let mut table = Table::new("People", &columns)
-        .or_empty(listed.absent.as_deref().unwrap_or("Nobody yet."));
+    let mut table =
+        Table::new("People", &columns).or_empty(listed.absent.as_deref().unwrap_or("Nobody yet."));
     for person in &listed.items {
         let login = person.some_text("/username").or(person.some_text("/email"));
         let login = login.or(person.some_text("/identities/0/login"));
         table.row(vec![
-            Cell::link(page_path(&["people", person.text("/id")]), person.text("/name")),
+            Cell::link(
+                page_path(&["people", person.text("/id")]),
+                person.text("/name"),
+            ),
             Cell::text(login.unwrap_or_default()),
             Cell::text(person.text("/role")),
             Cell::text(person.joined("/teams")),
@@ -44,7 +47,11 @@ pub(crate) async fn list(visit: Visit, selection: Selection) -> Answer {
 /// `POST /console/people/{id}/delete`.
 pub(crate) async fn delete(Path(id): Path<String>, sent: Submission) -> Answer {
     let visit = sent.visit;
-    match visit.caller.act(Method::DELETE, &resource(&["users", &id]), "").await {
+    match visit
+        .caller
+        .act(Method::DELETE, &resource(&["users", &id]), "")
+        .await
+    {
         Ok(_) => Ok(done(LIST, "deleted")),
         Err(failure) => {
             let page = person_form::detail(&visit, &id).await?;

@@ -36,7 +36,11 @@ pub(crate) async fn create(sent: Submission) -> Answer {
     if !fields.raw("password").is_empty() {
         body["password"] = fields.raw("password").into();
     }
-    match visit.caller.change(Method::POST, "/api/v1/users", body, "").await {
+    match visit
+        .caller
+        .change(Method::POST, "/api/v1/users", body, "")
+        .await
+    {
         Ok(found) => {
             let id = found.value.text("/user/id");
             let path = page_path(&["people", id]);
@@ -73,7 +77,11 @@ pub(crate) async fn update(Path(id): Path<String>, sent: Submission) -> Answer {
     if !fields.raw("password").is_empty() {
         body["password"] = fields.raw("password").into();
     }
-    match visit.caller.change(Method::PATCH, &resource(&["users", &id]), body, "").await {
+    match visit
+        .caller
+        .change(Method::PATCH, &resource(&["users", &id]), body, "")
+        .await
+    {
         Ok(_) => Ok(done(&page_path(&["people", &id]), "saved")),
         Err(failure) => {
             let mut changed = person.clone();
@@ -114,7 +122,10 @@ fn page(person: &Value, form: Form) -> Page {
     Page::new(person.text("/name"))
         .below(LIST, "People")
         .link(with_query("/console/audit", &[("subject", id)]), "Calls")
-        .link(with_query("/console/tokens/new", &[("user", id)]), "New token")
+        .link(
+            with_query("/console/tokens/new", &[("user", id)]),
+            "New token",
+        )
         .with(Block::Facts(facts))
         .with(Block::Form(form))
         .with(Block::Buttons(Cell::Buttons(vec![delete])))
@@ -139,7 +150,12 @@ fn new_form(fields: &Fields) -> Form {
                 .hint("Leave it empty to have one generated, which is shown once."),
         );
     let role = fields.some("role").unwrap_or("member");
-    common(form, role, fields.raw("teams"), fields.raw("administeredTeams"))
+    common(
+        form,
+        role,
+        fields.raw("teams"),
+        fields.raw("administeredTeams"),
+    )
 }
 
 fn edit_form(person: &Value) -> Form {

@@ -89,17 +89,23 @@ async fn detail(visit: &Visit, name: &str) -> Result<Page, Failure> {
         let block = Block::Code("Definition".to_owned(), definition.to_owned());
         page = page.with(Block::Details("Whole definition".to_owned(), vec![block]));
         if is_stored && !held["digest"].is_null() {
-            let button = Button::new(page_path(&["pins", server.text("/server"), "approve"]), "Approve")
-                .of(format!("{kind} {name}"))
-                .with_field("kind", kind)
-                .with_field("name", name)
-                .with_field("definition", definition);
+            let button = Button::new(
+                page_path(&["pins", server.text("/server"), "approve"]),
+                "Approve",
+            )
+            .of(format!("{kind} {name}"))
+            .with_field("kind", kind)
+            .with_field("name", name)
+            .with_field("definition", definition);
             page = page.with(Block::Buttons(Cell::Buttons(vec![button])));
         }
     }
     if pending.len() > MAX_PENDING {
         let more = pending.len() - MAX_PENDING;
-        page = page.note(format!("{more} more are shown when these are decided."), Tone::Plain);
+        page = page.note(
+            format!("{more} more are shown when these are decided."),
+            Tone::Plain,
+        );
     }
     Ok(page)
 }

@@ -45,7 +45,11 @@ pub(crate) async fn shift(Path(name): Path<String>, sent: Submission) -> Answer 
     };
     names.swap(from, to);
     let body = json!({ "names": names });
-    match visit.caller.change(Method::PUT, path, body, &order.version).await {
+    match visit
+        .caller
+        .change(Method::PUT, path, body, &order.version)
+        .await
+    {
         Ok(_) => Ok(done(LIST, "saved")),
         Err(failure) => failed(&visit, failure).await,
     }
@@ -80,7 +84,11 @@ fn cells(rule: &Value) -> Vec<Cell> {
     let is_stored = rule.text("/source") == "store";
     let violation = rule.list("/violations").first();
     let violation = violation.map(|violation| {
-        format!("{}: {}", violation.text("/path"), violation.text("/message"))
+        format!(
+            "{}: {}",
+            violation.text("/path"),
+            violation.text("/message")
+        )
     });
     let own = page_path(&["policy", "rules", name]);
     let shift = |label: &str, to: &str| {
@@ -94,7 +102,11 @@ fn cells(rule: &Value) -> Vec<Cell> {
         },
         effect(rule),
         Cell::code(concerns(rule.get("entry"))),
-        Cell::text(if is_stored { "store" } else { "configuration file" }),
+        Cell::text(if is_stored {
+            "store"
+        } else {
+            "configuration file"
+        }),
         Cell::text(violation.unwrap_or_default()),
         match is_stored {
             true => Cell::Buttons(vec![shift("Up", "up"), shift("Down", "down")]),

@@ -4,7 +4,9 @@ use axum::extract::Path;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::{Answer, Selection, again, done, entries, entry_install, input_field, rejected, with_done};
+use super::{
+    Answer, Selection, again, done, entries, entry_install, input_field, rejected, with_done,
+};
 use crate::failure::Failure;
 use crate::form::{Fields, Submission};
 use crate::json::Members as _;
@@ -25,7 +27,10 @@ pub(crate) async fn list(visit: Visit, selection: Selection) -> Answer {
         .or_empty(listed.absent.as_deref().unwrap_or("No requests."));
     for request in &listed.items {
         table.row(vec![
-            Cell::link(page_path(&["requests", request.text("/id")]), request.text("/entry")),
+            Cell::link(
+                page_path(&["requests", request.text("/id")]),
+                request.text("/entry"),
+            ),
             Cell::text(request.text("/requester")),
             Cell::text(request.text("/reason")),
             Cell::time(request.number("/created")),
@@ -47,7 +52,11 @@ pub(crate) async fn create(Path(name): Path<String>, sent: Submission) -> Answer
         "entry": format!("{name}@{version}"),
         "reason": fields.text("reason"),
     });
-    match visit.caller.change(Method::POST, "/api/v1/requests", body, "").await {
+    match visit
+        .caller
+        .change(Method::POST, "/api/v1/requests", body, "")
+        .await
+    {
         Ok(_) => Ok(done(LIST, "requested")),
         Err(failure) => {
             let page = entries::detail(&visit, &name, version).await?;
@@ -133,7 +142,9 @@ fn page(request: &Value, forms: Option<[Form; 2]>) -> Page {
         .badge(state(request))
         .with(Block::Facts(facts));
     if let Some([approve, deny]) = forms {
-        page = page.heading("Approve and install").with(Block::Form(approve));
+        page = page
+            .heading("Approve and install")
+            .with(Block::Form(approve));
         page = page.heading("Deny").with(Block::Form(deny));
     }
     page
@@ -160,18 +171,22 @@ async fn forms(
     let suggested = entry_install::suggestion(name);
     let server = fields.some("server").map_or(suggested, str::to_owned);
     let message = Field::new("message", "Message", Kind::Text).hint("For the requester.");
-    let mut approve = Form::new(page_path(&["requests", id, "approve"]), "Approve and install")
-        .with(
-            Field::new("server", "Name of the server", Kind::Text)
-                .value(server)
-                .required(),
-        );
+    let mut approve = Form::new(
+        page_path(&["requests", id, "approve"]),
+        "Approve and install",
+    )
+    .with(
+        Field::new("server", "Name of the server", Kind::Text)
+            .value(server)
+            .required(),
+    );
     for field in input_field::fields(&inputs, fields) {
         approve = approve.with(field);
     }
     let approve = approve.with(message.clone());
     // Both forms are on the same page, where identifiers are unique.
-    let mut deny = Form::new(page_path(&["requests", id, "deny"]), "Deny").with(message.marked("deny"));
+    let mut deny =
+        Form::new(page_path(&["requests", id, "deny"]), "Deny").with(message.marked("deny"));
     deny.is_danger = true;
     Ok(Some([approve, deny]))
 }

@@ -18,9 +18,17 @@ const NEW: &str = "/console/policy/new";
 
 /// Members with lists of texts, and their labels and hints.
 const LISTS: [(&str, &str, &str); 6] = [
-    ("gateways", "Gateways", "Patterns of names; * stands for any characters."),
+    (
+        "gateways",
+        "Gateways",
+        "Patterns of names; * stands for any characters.",
+    ),
     ("servers", "Servers", "Patterns of names."),
-    ("tools", "Tools", "Patterns of the names that the servers use."),
+    (
+        "tools",
+        "Tools",
+        "Patterns of the names that the servers use.",
+    ),
     ("teams", "Teams", "A caller must have one of them."),
     ("roles", "Roles", "A caller must have one of them."),
     ("clients", "OAuth clients", "Patterns of identifiers."),
@@ -46,7 +54,9 @@ pub(crate) async fn show_new(visit: Visit) -> Answer {
 pub(crate) async fn create(sent: Submission) -> Answer {
     let Submission { visit, fields } = sent;
     let entry = changed(json!({}), &fields);
-    let sent = visit.caller.change(Method::POST, "/api/v1/policy/rules", entry.clone(), "");
+    let sent = visit
+        .caller
+        .change(Method::POST, "/api/v1/policy/rules", entry.clone(), "");
     match sent.await {
         Ok(_) => Ok(done(LIST, "added")),
         Err(failure) => again(&visit, failure, form(NEW, &entry), new_page),
@@ -67,12 +77,16 @@ pub(crate) async fn replace(Path(name): Path<String>, sent: Submission) -> Answe
     let entry = changed(before, &fields);
     let version = fields.text("version");
     let path = resource(&["policy", "rules", &name]);
-    let sent = visit.caller.change(Method::PUT, &path, entry.clone(), version);
+    let sent = visit
+        .caller
+        .change(Method::PUT, &path, entry.clone(), version);
     match sent.await {
         Ok(_) => Ok(done(LIST, "saved")),
         Err(failure) => {
             let form = form(&own(&name), &entry).hide("version", version);
-            again(&visit, failure, form, |form| edit_page(&name, version, form))
+            again(&visit, failure, form, |form| {
+                edit_page(&name, version, form)
+            })
         }
     }
 }
@@ -83,7 +97,10 @@ fn own(name: &str) -> String {
 
 /// Returns the entry of the rule `name` in the store, and its version.
 async fn stored(visit: &Visit, name: &str) -> Result<(Value, String), Failure> {
-    let mut found = visit.caller.get(&resource(&["policy", "rules", name])).await?;
+    let mut found = visit
+        .caller
+        .get(&resource(&["policy", "rules", name]))
+        .await?;
     let entry = found.value["entry"].take();
     match entry.is_object() {
         true => Ok((entry, found.version)),
@@ -135,7 +152,10 @@ fn form(action: &str, entry: &Value) -> Form {
                 .value(dry_run)
                 .hint("A dry run: calls are decided by the rules after it."),
         )
-        .with(Field::heading("Calls that it concerns", "All that is filled in must hold."));
+        .with(Field::heading(
+            "Calls that it concerns",
+            "All that is filled in must hold.",
+        ));
     for (name, label, hint) in LISTS {
         let value = entry.joined(&format!("/{name}"));
         form = form.with(Field::new(name, label, Kind::Text).value(value).hint(hint));

@@ -52,6 +52,7 @@ impl Selection {
         let is_active = fields.iter().any(|field| !field.value.is_empty());
         Filter {
             action: path.to_owned(),
+            submit: "Filter",
             clear: is_active.then(|| path.to_owned()),
             fields,
         }

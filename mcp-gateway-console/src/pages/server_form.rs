@@ -40,7 +40,9 @@ pub(crate) async fn create(sent: Submission) -> Answer {
         },
         false => remote_entry(&fields),
     };
-    let sent = visit.caller.change(Method::POST, "/api/v1/servers", entry, "");
+    let sent = visit
+        .caller
+        .change(Method::POST, "/api/v1/servers", entry, "");
     match sent.await {
         Ok(Found { value, .. }) => {
             let name = value.text("/name");
@@ -70,7 +72,11 @@ pub(crate) async fn replace(Path(name): Path<String>, sent: Submission) -> Answe
         Err(error) => return Ok(visit.show(&edit_page(&name, unreadable(form, &error)))),
     };
     let path = resource(&["servers", &name]);
-    match visit.caller.change(Method::PUT, &path, entry, version).await {
+    match visit
+        .caller
+        .change(Method::PUT, &path, entry, version)
+        .await
+    {
         Ok(_) => Ok(done(&page_path(&["servers", &name]), "saved")),
         Err(failure) => again(&visit, failure, form, |form| edit_page(&name, form)),
     }
@@ -152,4 +158,5 @@ fn remote_entry(fields: &Fields) -> Value {
 }
 
 /// Entry that is shown first.
-const EXAMPLE: &str = "{\n  \"name\": \"notes\",\n  \"remote\": { \"url\": \"https://notes.example.com/mcp\" }\n}";
+const EXAMPLE: &str =
+    "{\n  \"name\": \"notes\",\n  \"remote\": { \"url\": \"https://notes.example.com/mcp\" }\n}";

@@ -2,7 +2,7 @@
 
 use axum::extract::Path;
 use axum::response::IntoResponse as _;
-use http::Method;
+use http::{Method, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use serde_json::Value;
 
@@ -24,17 +24,24 @@ pub(crate) async fn list(visit: Visit, selection: Selection) -> Answer {
         "" => &*seek,
         after => after,
     };
-    let mut listed = visit.caller.list("/api/v1/servers", &[("after", after)]).await?;
+    let mut listed = visit
+        .caller
+        .list("/api/v1/servers", &[("after", after)])
+        .await?;
     let found = listed.items.len();
-    listed.items.retain(|server| server.text("/name").starts_with(prefix));
+    listed
+        .items
+        .retain(|server| server.text("/name").starts_with(prefix));
     if listed.items.len() < found {
         listed.next = None;
     }
     let columns = ["Name", "State", "Kind", "Source", "Problem"];
-    let mut table = Table::new("Servers", &columns).live().or_empty(match prefix {
-        "" => "No servers yet. Add one, or install one from the registry.",
-        _ => "No server has a name that begins like this.",
-    });
+    let mut table = Table::new("Servers", &columns)
+        .live()
+        .or_empty(match prefix {
+            "" => "No servers yet. Add one, or install one from the registry.",
+            _ => "No server has a name that begins like this.",
+        });
     for server in &listed.items {
         table.row(vec![
             link(server.text("/name")),
@@ -92,6 +99,9 @@ pub(crate) async fn log(visit: Visit, Path(name): Path<String>, selection: Selec
     let path = resource(&["servers", &name, "logs"]);
     let response = visit.caller.open(&format!("{path}{query}")).await?;
     let status = response.status();
+    if status == StatusCode::FORBIDDEN {
+        return Err(Failure::NotFound);
+    }
     let body = Limited::new(response.into_body(), MAX_LOG).collect().await;
     let text = body.map(|body| String::from_utf8_lossy(&body.to_bytes()).into_owned());
     let text = text.unwrap_or_else(|_| "The log is too large to be shown.".to_owned());
@@ -122,9 +132,7 @@ pub(super) async fn detail(visit: &Visit, name: &str) -> Result<Page, Failure> {
     let found = visit.caller.get(&resource(&["servers", name])).await?;
     let server = &found.value;
     let own = page_path(&["servers", name]);
-    let mut page = Page::new(name)
-        .below(LIST, "Servers")
-        .badge(state(server));
+    let mut page = Page::new(name).below(LIST, "Servers").badge(state(server));
     if let Some(error) = server.some_text("/error") {
         page = page.note(format!("Last failure: {error}"), Tone::Bad);
     }
@@ -146,7 +154,10 @@ pub(super) async fn detail(visit: &Visit, name: &str) -> Result<Page, Failure> {
             server.number("/deployment/desired"),
         );
         facts.push(("Pods ready", Cell::text(format!("{ready} of {desired}"))));
-        facts.push(("Restarts", Cell::number(server.number("/deployment/restarts"))));
+        facts.push((
+            "Restarts",
+            Cell::number(server.number("/deployment/restarts")),
+        ));
         facts.push(("Since", Cell::time(server.number("/deployment/since"))));
         facts.push(("Cause", Cell::text(server.text("/deployment/message"))));
     }
@@ -191,7 +202,11 @@ pub(super) fn problem(server: &Value) -> String {
     }
     let violation = server.list("/violations").first();
     violation.map_or_else(String::new, |violation| {
-        format!("{}: {}", violation.text("/path"), violation.text("/message"))
+        format!(
+            "{}: {}",
+            violation.text("/path"),
+            violation.text("/message")
+        )
     })
 }
 

@@ -28,11 +28,7 @@ pub(crate) async fn show(State(site): State<Site>, selection: Selection) -> Answ
 ///
 /// Nobody has a session yet, so that there is no CSRF token: the browser must tell that a page of this
 /// origin has sent the form. Another site could otherwise sign somebody in as somebody else.
-pub(crate) async fn submit(
-    State(site): State<Site>,
-    headers: HeaderMap,
-    fields: Fields,
-) -> Answer {
+pub(crate) async fn submit(State(site): State<Site>, headers: HeaderMap, fields: Fields) -> Answer {
     if !site.login.has_tokens() || site.login.sent(&headers) != Some(true) {
         return Err(Failure::Forged);
     }
@@ -69,7 +65,9 @@ fn page(site: &Site, return_to: &str, problem: Option<&str>) -> Response {
     }
     if site.login.has_tokens() {
         let mut field = Field::new("token", "Token", Kind::Secret)
-            .hint("The gateway prints the owner token when it starts. API tokens of people work too.")
+            .hint(
+                "The gateway prints the owner token when it starts. API tokens of people work too.",
+            )
             .required();
         field.error = problem.map(str::to_owned);
         let form = Form::new("/console/sign-in", "Sign in with a token")

