@@ -3,13 +3,9 @@
 use std::sync::LazyLock;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use axum::extract::Path;
-use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 
-use crate::failure::Failure;
 use crate::path::ROOT;
 
 /// File that pages refer to.
@@ -18,8 +14,8 @@ pub(crate) struct Asset {
     /// Path, which changes with the content.
     pub(crate) path: String,
     name: String,
-    media_type: &'static str,
-    content: &'static str,
+    pub(crate) media_type: &'static str,
+    pub(crate) content: &'static str,
 }
 
 impl Asset {
@@ -65,16 +61,8 @@ pub(crate) fn icon() -> &'static Asset {
     &ICON
 }
 
-/// `GET /console/assets/{name}`: serves a file, which caches may keep for good.
-pub(crate) async fn get(Path(name): Path<String>) -> Result<Response, Failure> {
+/// Returns the file with the last segment `name` of its path.
+pub(crate) fn find(name: &str) -> Option<&'static Asset> {
     let assets: [&Asset; 3] = [&STYLE, &SCRIPT, &ICON];
-    let found = assets.into_iter().find(|asset| asset.name == name);
-    let asset = found.ok_or(Failure::NotFound)?;
-    let headers = [
-        (CONTENT_TYPE, asset.media_type),
-        (CACHE_CONTROL, "public, max-age=31536000, immutable"),
-        (CONTENT_SECURITY_POLICY, "default-src 'none'"),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    ];
-    Ok((headers, asset.content).into_response())
+    assets.into_iter().find(|asset| asset.name == name)
 }

@@ -11,22 +11,15 @@ use mcp_gateway_admin::LocalApi;
 use crate::failure::Failure;
 use crate::guides::ClientGuides;
 use crate::login::ConsoleLogin;
+use crate::pages;
 use crate::path::ROOT;
-use crate::{assets, pages};
+use crate::site::Site;
 
 /// Console of a gateway.
 ///
 /// See the [crate documentation](crate) for an example.
 #[derive(Clone)]
 pub struct Console(Site);
-
-/// Parts behind the pages. Cheap to clone.
-#[derive(Clone)]
-pub(crate) struct Site {
-    pub(crate) api: LocalApi,
-    pub(crate) login: ConsoleLogin,
-    pub(crate) guides: Option<Arc<dyn ClientGuides>>,
-}
 
 impl Console {
     /// Creates the console over `api`, for people who sign in by `login`.
@@ -76,7 +69,7 @@ fn routes() -> Vec<(&'static str, MethodRouter<Site>)> {
     routes.extend([
         ("", get(pages::overview::show)),
         ("/", get(pages::overview::show)),
-        ("/assets/{name}", get(assets::get)),
+        ("/assets/{name}", get(pages::asset::get)),
         (
             "/sign-in",
             get(pages::sign_in::show).post(pages::sign_in::submit),

@@ -5,8 +5,8 @@ use http::StatusCode;
 use serde_json::Value;
 
 use crate::json::Members as _;
+use crate::response::{render, see_other};
 use crate::view::{Page, Shell, Tone};
-use crate::visit;
 
 /// The reason for which a request of a browser is rejected.
 #[derive(Debug)]
@@ -125,12 +125,12 @@ impl Failure {
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         if let Self::Redirect(to) = &self {
-            return visit::see_other(to);
+            return see_other(to);
         }
         let (status, title, message) = self.page();
         let page = Page::new(title)
             .note(message, Tone::Plain)
             .link("/console", "Overview");
-        visit::render(status, &Shell::default(), &page)
+        render(status, &Shell::default(), &page)
     }
 }

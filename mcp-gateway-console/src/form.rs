@@ -2,8 +2,8 @@
 
 use axum::extract::{Form, FromRequest, FromRequestParts as _, Request};
 
-use crate::console::Site;
 use crate::failure::Failure;
+use crate::site::Site;
 use crate::visit::Visit;
 
 /// Form that was shown to the session that sends it.

@@ -1,6 +1,7 @@
 //! Handlers of the pages, one module for each kind of object.
 
 pub(crate) mod approvals;
+pub(crate) mod asset;
 pub(crate) mod audit;
 pub(crate) mod audit_export;
 pub(crate) mod clients;
@@ -33,8 +34,9 @@ use http::StatusCode;
 use self::selection::Selection;
 use crate::failure::Failure;
 use crate::path::with_query;
+use crate::response::see_other;
 use crate::view::{Field, Form, Page, Tone};
-use crate::visit::{Visit, see_other};
+use crate::visit::Visit;
 
 /// Response of a handler.
 type Answer = Result<Response, Failure>;

@@ -4,8 +4,8 @@ use mcp_gateway_auth::AdministeredTeams;
 use mcp_gateway_auth::users::Role as UserRole;
 use mcp_gateway_core::auth::Principal;
 
-/// What the person on a page administers. It decides which pages are linked; the API decides what
-/// the person may do.
+/// Scope that the person on a page administers. It decides which pages are linked; the API decides
+/// about everything else.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) enum Role {
     /// Nothing.

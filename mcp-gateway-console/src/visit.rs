@@ -1,23 +1,18 @@
 //! The visit of a person to a page: who it is, and what surrounds the page.
 
 use axum::extract::FromRequestParts;
+use axum::http::Method;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method};
-use axum::response::{IntoResponse as _, Response};
-use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, LOCATION, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
-};
-use http::{HeaderName, StatusCode};
-
-use askama::Template as _;
+use axum::response::Response;
+use http::StatusCode;
 
 use crate::api::Caller;
-use crate::console::Site;
 use crate::failure::Failure;
 use crate::path::{ROOT, with_query};
+use crate::response::render;
 use crate::role::Role;
-use crate::view::{Document, NavGroup, NavLink, Page, Shell};
+use crate::site::Site;
+use crate::view::{NavGroup, NavLink, Page, Shell};
 
 /// Visit of a person who has signed in.
 #[derive(Clone, Debug)]
@@ -154,42 +149,3 @@ const PAGES: &[(&str, &[NavPage])] = &[
 pub(crate) fn sign_in_path(path: &str) -> String {
     with_query("/console/sign-in", &[("return_to", path)])
 }
-
-/// Renders `page` as a response that forbids framing, caching and content of others.
-pub(crate) fn render(status: StatusCode, shell: &Shell, page: &Page) -> Response {
-    let Ok(html) = (Document { shell, page }).render() else {
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    };
-    (status, headers("text/html; charset=utf-8"), html).into_response()
-}
-
-/// Returns the headers of a response with content of the gateway.
-pub(crate) fn headers(media_type: &'static str) -> HeaderMap {
-    let headers: [(HeaderName, &'static str); 6] = [
-        (CONTENT_TYPE, media_type),
-        (CACHE_CONTROL, "no-store"),
-        (CONTENT_SECURITY_POLICY, POLICY),
-        // Browsers name the origin of forms for it, and tell other sites nothing.
-        (REFERRER_POLICY, "same-origin"),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (X_FRAME_OPTIONS, "DENY"),
-    ];
-    let headers = headers.into_iter();
-    headers
-        .map(|(name, value)| (name, HeaderValue::from_static(value)))
-        .collect()
-}
-
-/// Redirects with 303, after which the browser does not repeat the form.
-pub(crate) fn see_other(to: &str) -> Response {
-    let Ok(location) = HeaderValue::try_from(to) else {
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    };
-    let no_store = HeaderValue::from_static("no-store");
-    let headers = [(LOCATION, location), (CACHE_CONTROL, no_store)];
-    (StatusCode::SEE_OTHER, headers).into_response()
-}
-
-/// Content security policy: nothing inline, nothing of others.
-const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
-                      connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";

@@ -2,29 +2,41 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::response::Redirect;
 use axum::routing::get;
-use mcp_gateway_admin::LocalApi;
+use mcp_gateway_admin::AdminApi;
 use mcp_gateway_auth::Keyring;
 use mcp_gateway_console::{ClientGuides, Console, ConsoleLogin};
 
 use crate::auth::Services;
 use crate::error::PlatformError;
+use crate::http::router::HttpRouter;
 use crate::reload::verifier::ReloadableVerifier;
 use crate::spec::PlatformSpec;
 
 /// Parts of a console.
 #[derive(Debug)]
 pub(crate) struct Parts<'a> {
-    pub(crate) spec: &'a PlatformSpec,
+    spec: &'a PlatformSpec,
     /// Verifier of the tokens of the admin API.
-    pub(crate) tokens: Arc<ReloadableVerifier>,
-    pub(crate) guides: Option<Arc<dyn ClientGuides>>,
+    tokens: Arc<ReloadableVerifier>,
+    guides: Option<Arc<dyn ClientGuides>>,
 }
 
-impl Parts<'_> {
-    /// Returns the console over `api`, which also redirects `/` to itself.
+impl<'a> Parts<'a> {
+    pub(crate) fn new(
+        spec: &'a PlatformSpec,
+        tokens: Arc<ReloadableVerifier>,
+        guides: Option<Arc<dyn ClientGuides>>,
+    ) -> Self {
+        Self {
+            spec,
+            tokens,
+            guides,
+        }
+    }
+
+    /// Adds the console over `admin` to `front`. It also redirects `/` to itself.
     ///
     /// People log in where the platform has a login. They sign in with a token where there is none, or
     /// where the spec has tokens of administrators, such as that of the owner.
@@ -32,11 +44,12 @@ impl Parts<'_> {
     /// # Errors
     ///
     /// [`PlatformError::Key`] if the system has no random numbers for the key of the cookies.
-    pub(crate) fn router(
+    pub(crate) fn mount(
         self,
+        front: HttpRouter,
         services: &Services,
-        api: LocalApi,
-    ) -> Result<Router, PlatformError> {
+        admin: &AdminApi,
+    ) -> Result<HttpRouter, PlatformError> {
         let keyring = match &services.keyring {
             Some(keyring) => keyring.clone(),
             None => random_keyring()?,
@@ -49,13 +62,13 @@ impl Parts<'_> {
         if services.authority.is_none() || tokens.iter().any(|token| token.is_admin) {
             login = login.with_tokens(self.tokens);
         }
-        let console = Console::new(api, login);
+        let console = Console::new(admin.clone().local(), login);
         let console = match self.guides {
             Some(guides) => console.with_guides(guides),
             None => console,
         };
         let redirect = get(async || Redirect::to("/console"));
-        Ok(console.router().route("/", redirect))
+        Ok(front.with_console(console.router().route("/", redirect)))
     }
 }
 

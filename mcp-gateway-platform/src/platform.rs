@@ -1,5 +1,6 @@
 //! Platform and its life cycle.
 
+mod following;
 mod objects;
 mod options;
 
@@ -19,6 +20,7 @@ use mcp_gateway_store::Store;
 use tokio::task::JoinSet;
 use url::Url;
 
+use self::following::follow;
 use crate::admin;
 use crate::approvals;
 use crate::audit;
@@ -153,18 +155,10 @@ impl PlatformBuilder {
             }
             _ => None,
         };
+        let admin = admin::api(Arc::clone(&access), &running, &foundation, entries);
         #[cfg(feature = "console")]
-        let tokens = Arc::clone(&access);
-        let admin = admin::api(access, &running, &foundation, entries);
-        #[cfg(feature = "console")]
-        let front = {
-            let console = console::Parts {
-                spec: &whole,
-                tokens,
-                guides,
-            };
-            front.with_console(console.router(&foundation, admin.clone().local())?)
-        };
+        let front =
+            console::Parts::new(&whole, access, guides).mount(front, &foundation, &admin)?;
         let published = admin.clone().registry_router();
         let landing = match &foundation.authority {
             Some(_) => Landing::Account,
@@ -390,23 +384,6 @@ fn background(
         background.spawn(async move { audit.run().await });
     }
     background
-}
-
-/// Starts the work of what runs: it follows the changes that replicas make in the store, and gives
-/// unused shares of quotas back.
-fn follow(running: &Arc<Running>, background: &mut JoinSet<()>) {
-    let (taints, limiter) = {
-        let state = running.state();
-        let controller = &state.controller;
-        (
-            Arc::clone(controller.taints()),
-            Arc::clone(controller.limiter()),
-        )
-    };
-    background.spawn(async move { taints.follow().await });
-    background.spawn(async move { limiter.run().await });
-    let running = Arc::clone(running);
-    background.spawn(async move { running.follow().await });
 }
 
 /// Rejects a spec with [`Anonymous::Local`](crate::spec::Anonymous::Local) that other machines

@@ -35,7 +35,7 @@ pub(crate) async fn list(visit: Visit, selection: Selection) -> Answer {
             return super::rejected(&visit, failure, page);
         }
     };
-    let empty = "No records. Without a time, those of the last day are shown.";
+    let empty = "No records of this time.";
     let mut table = Table::new("Records", &COLUMNS)
         .live()
         .or_empty(listed.absent.as_deref().unwrap_or(empty));
@@ -57,7 +57,8 @@ pub(crate) async fn list(visit: Visit, selection: Selection) -> Answer {
 
 fn page(selection: &Selection) -> Page {
     let page = Page::new("Audit").lead(
-        "Calls and administrative changes, oldest first. Arguments and results are not recorded.",
+        "Calls and administrative changes, oldest first: of the last hour, or with a filter of the last \
+             day. Arguments and results are not recorded.",
     );
     page.with(Block::Filter(filter(selection)))
 }
@@ -83,10 +84,13 @@ fn filter(selection: &Selection) -> Filter {
     selection.filter(LIST, fields)
 }
 
-/// Returns the query of the API for `selection`: by default, the records of the last day.
+/// Returns the query of the API for `selection`: without a first day, the records of the last day, or
+/// of the last hour if nothing else is selected.
 pub(super) fn query(selection: &Selection) -> Vec<(&'static str, String)> {
     let since = time::parse_day(selection.text("since"));
-    let since = since.unwrap_or_else(|| time::now().saturating_sub(DAY));
+    let is_filtered = FILTERS.iter().any(|name| !selection.text(name).is_empty());
+    let before = if is_filtered { DAY } else { HOUR };
+    let since = since.unwrap_or_else(|| time::now().saturating_sub(before));
     let mut query = vec![("since", (since * 1000).to_string())];
     if let Some(until) = time::parse_day(selection.text("until")) {
         query.push(("until", ((until + DAY) * 1000).to_string()));
@@ -138,6 +142,9 @@ fn outcome(record: &Value) -> Cell {
         None => Cell::badge(outcome, tone),
     }
 }
+
+/// Length of an hour in seconds.
+const HOUR: u64 = 60 * 60;
 
 /// Length of a day in seconds.
 const DAY: u64 = 24 * 60 * 60;

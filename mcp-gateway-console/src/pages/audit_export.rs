@@ -14,8 +14,9 @@ use super::{Answer, Selection};
 use crate::api::Caller;
 use crate::failure::Failure;
 use crate::json::Members as _;
+use crate::response as responses;
 use crate::time;
-use crate::visit::{self, Visit};
+use crate::visit::Visit;
 
 /// Form of an export.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -89,7 +90,7 @@ fn response(form: Form, body: Body) -> Response {
             "attachment; filename=\"audit.jsonl\"",
         ),
     };
-    let mut headers = visit::headers(media_type);
+    let mut headers = responses::headers(media_type);
     headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static(disposition));
     (headers, body).into_response()
 }

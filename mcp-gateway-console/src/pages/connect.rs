@@ -4,11 +4,11 @@ use axum::extract::{Path, State};
 use serde_json::Value;
 
 use super::{Answer, Selection};
-use crate::console::Site;
 use crate::failure::Failure;
 use crate::guides::{ClientGuide, steps};
 use crate::json::Members as _;
 use crate::path::{page as page_path, with_query};
+use crate::site::Site;
 use crate::view::{Block, Cell, Choice, Field, Filter, Kind, Link, Page, Table, Tone};
 use crate::visit::Visit;
 
@@ -29,7 +29,10 @@ pub(crate) async fn list(State(site): State<Site>, visit: Visit, selection: Sele
         let title = gateway.some_text("/title").unwrap_or(name);
         let endpoint = guides.map(|guides| guides.endpoint(slug(gateway)));
         table.row(vec![
-            Cell::link(page_path(&["connect", name]), title),
+            match guides {
+                Some(_) => Cell::link(page_path(&["connect", name]), title),
+                None => Cell::text(title),
+            },
             Cell::text(gateway.text("/description")),
             Cell::code(endpoint.unwrap_or_default()),
         ]);

@@ -11,8 +11,9 @@ use crate::failure::Failure;
 use crate::form::Submission;
 use crate::json::{Members as _, pretty};
 use crate::path::{page as page_path, resource};
+use crate::response as responses;
 use crate::view::{Block, Button, Cell, Field, Kind, Link, Page, Table, Tone};
-use crate::visit::{self, Visit};
+use crate::visit::Visit;
 
 const LIST: &str = "/console/servers";
 
@@ -106,7 +107,7 @@ pub(crate) async fn log(visit: Visit, Path(name): Path<String>, selection: Selec
     let text = body.map(|body| String::from_utf8_lossy(&body.to_bytes()).into_owned());
     let text = text.unwrap_or_else(|_| "The log is too large to be shown.".to_owned());
     if selection.text("form") == "text" && status.is_success() {
-        return Ok((visit::headers("text/plain; charset=utf-8"), text).into_response());
+        return Ok((responses::headers("text/plain; charset=utf-8"), text).into_response());
     }
     let own = page_path(&["servers", &name]);
     let log_path = page_path(&["servers", &name, "log"]);

@@ -7,13 +7,13 @@ use http::StatusCode;
 use http::header::SET_COOKIE;
 
 use super::{Answer, Selection};
-use crate::console::Site;
 use crate::failure::Failure;
 use crate::form::{Fields, Submission};
 use crate::path::ROOT;
+use crate::response::{render, see_other};
+use crate::site::Site;
 use crate::token_cookie::TokenSession;
 use crate::view::{Block, Field, Form, Kind, Link, Page, Shell, Tone};
-use crate::visit::{self, see_other};
 
 /// `GET /console/sign-in`: shows the ways to sign in, or goes on to the only one.
 pub(crate) async fn show(State(site): State<Site>, selection: Selection) -> Answer {
@@ -86,7 +86,7 @@ fn page(site: &Site, return_to: &str, problem: Option<&str>) -> Response {
         Some(_) => StatusCode::UNAUTHORIZED,
         None => StatusCode::OK,
     };
-    visit::render(status, &Shell::default(), &page)
+    render(status, &Shell::default(), &page)
 }
 
 /// Returns `text` if it is a path of the console; otherwise that of the overview. An open redirect

@@ -49,6 +49,8 @@ pub(crate) enum Kind {
     Radio(Vec<Choice>),
     /// Use of a server by a gateway: whether, which tools, and with which connection.
     Assignment(Assignment),
+    /// Connections that the fields of assignments suggest; it shows nothing.
+    Connections(Vec<String>),
 }
 
 /// Tools of a server that a gateway has, and the connection with which they are called.
@@ -57,7 +59,6 @@ pub(crate) struct Assignment {
     /// Tools with commas; all if empty.
     pub(crate) tools: String,
     pub(crate) connection: String,
-    pub(crate) connections: Vec<Choice>,
 }
 
 /// Choice of a selection.
@@ -136,8 +137,9 @@ impl Field {
         )
     }
 
+    /// Returns `true` if the field has no control.
     pub(crate) fn is_heading(&self) -> bool {
-        matches!(self.kind, Kind::Heading)
+        matches!(self.kind, Kind::Heading | Kind::Connections(_))
     }
 
     /// Returns `true` if the field has several controls.

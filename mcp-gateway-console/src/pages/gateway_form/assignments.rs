@@ -78,8 +78,10 @@ impl Offer {
             "some"
         };
         let text = "Without tools, a server is there with all of its features. The connection is the \
-                    account with which the server is called.";
+                    account with which it is called: caller, organization, team/NAME, or enterprise \
+                    for an exchanged identity.";
         let mut form = form
+            .with(self.connections())
             .with(Field::heading("2. Servers and tools", text))
             .with(
                 Field::new("scope", "Servers", Kind::Radio(choices))
@@ -89,7 +91,7 @@ impl Offer {
             );
         let others = self.servers.iter().filter(|name| !chosen.contains(name));
         for name in chosen.iter().chain(others) {
-            form = form.with(self.row(name, entry, chosen.contains(name)));
+            form = form.with(row(name, entry, chosen.contains(name)));
         }
         let hint = match self.has_more {
             true => "There are more servers than the list shows. Names with commas.",
@@ -98,30 +100,24 @@ impl Offer {
         form.with(Field::new("more", "Further servers", Kind::Text).hint(hint))
     }
 
-    fn row(&self, name: &str, entry: &Value, is_chosen: bool) -> Field {
-        let found = assignment(entry, name);
-        let connection = found.map_or_else(|| "caller".to_owned(), connection);
-        let mut connections = vec![
-            Choice::new("caller", "of the caller"),
-            Choice::new("organization", "of the organization"),
-            Choice::new("enterprise", "exchanged identity"),
-        ];
+    /// Returns the connections that the form suggests.
+    fn connections(&self) -> Field {
+        let fixed = ["caller", "organization", "enterprise"].map(str::to_owned);
         let teams = self.teams.iter().map(|team| format!("team/{team}"));
-        let teams: BTreeSet<_> = teams
-            .chain(Some(connection.clone()).filter(|text| text.starts_with("team/")))
-            .collect();
-        connections.extend(teams.into_iter().map(|team| {
-            let label = format!("of {}", team.replacen('/', " ", 1));
-            Choice::new(team, label)
-        }));
-        let assignment = Assignment {
-            tools: found.map_or_else(String::new, |found| found.joined("/tools")),
-            connection,
-            connections,
-        };
-        let field = Field::new(name, name, Kind::Assignment(assignment)).at("\0");
-        field.value(if is_chosen { "on" } else { "" })
+        let names = fixed.into_iter().chain(teams).collect();
+        Field::new("", "", Kind::Connections(names))
     }
+}
+
+/// Returns the field of the server `name`.
+fn row(name: &str, entry: &Value, is_chosen: bool) -> Field {
+    let found = assignment(entry, name);
+    let assignment = Assignment {
+        tools: found.map_or_else(String::new, |found| found.joined("/tools")),
+        connection: found.map_or_else(|| "caller".to_owned(), connection),
+    };
+    let field = Field::new(name, name, Kind::Assignment(assignment)).at("\0");
+    field.value(if is_chosen { "on" } else { "" })
 }
 
 /// Returns the names of the servers of `entry`, in their order.
