@@ -30,9 +30,11 @@ pub(crate) mod usage;
 
 use axum::response::Response;
 use http::StatusCode;
+use serde_json::Value;
 
 use self::selection::Selection;
 use crate::failure::Failure;
+use crate::json::Members as _;
 use crate::path::with_query;
 use crate::response::see_other;
 use crate::view::{Field, Form, Page, Tone};
@@ -86,6 +88,15 @@ fn rejected(visit: &Visit, failure: Failure, page: Page) -> Answer {
     }
     let page = page.note(text, Tone::Bad);
     Ok(visit.show_with(problem.status, &page))
+}
+
+/// Returns the source of `document` for people.
+fn source(document: &Value) -> &'static str {
+    match document.text("/source") {
+        "store" => "store",
+        "object" => "object of the cluster",
+        _ => "configuration file",
+    }
 }
 
 /// Returns the value of `field` in `fields`, for a form that is shown again.

@@ -62,7 +62,10 @@ impl Visit {
     pub(crate) fn show_with(&self, status: StatusCode, page: &Page) -> Response {
         let principal = self.caller.principal();
         let shell = Shell {
-            person: principal.name().unwrap_or(principal.subject()).to_owned(),
+            person: principal
+                .name()
+                .unwrap_or_else(|| principal.subject())
+                .to_owned(),
             role: self.role.label(),
             groups: self.groups(),
             csrf: self.csrf.clone(),

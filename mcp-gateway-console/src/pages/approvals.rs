@@ -40,7 +40,7 @@ pub(crate) async fn list(visit: Visit, selection: Selection) -> Answer {
         let caller = approval.some_text("/callerName");
         table.row(vec![
             Cell::link(page_path(&["approvals", approval.text("/id")]), tool),
-            Cell::text(caller.unwrap_or(approval.text("/caller"))),
+            Cell::text(caller.unwrap_or_else(|| approval.text("/caller"))),
             state(approval),
             Cell::time(approval.number("/created")),
             Cell::time(approval.number("/expires")),
@@ -141,7 +141,7 @@ fn facts(approval: &Value) -> Vec<(&'static str, Cell)> {
     let mut facts = vec![
         (
             "Caller",
-            Cell::text(caller.unwrap_or(approval.text("/caller"))),
+            Cell::text(caller.unwrap_or_else(|| approval.text("/caller"))),
         ),
         ("Client", Cell::text(approval.text("/client"))),
         ("Gateway", Cell::text(approval.text("/gateway"))),

@@ -103,7 +103,9 @@ pub(super) fn query(selection: &Selection) -> Vec<(&'static str, String)> {
 
 /// Returns the cells of `record`.
 pub(super) fn cells(record: &Value) -> Vec<Cell> {
-    let action = record.some_text("/method").or(record.some_text("/action"));
+    let action = record
+        .some_text("/method")
+        .or_else(|| record.some_text("/action"));
     let target = match (record.some_text("/server"), record.some_text("/target")) {
         (Some(server), Some(target)) => format!("{server}/{target}"),
         (Some(server), None) => server.to_owned(),

@@ -4,7 +4,7 @@ use axum::extract::Path;
 use http::Method;
 use serde_json::Value;
 
-use super::{Answer, Selection, done, rejected, with_done};
+use super::{Answer, Selection, done, rejected, source, with_done};
 use crate::failure::Failure;
 use crate::form::Submission;
 use crate::json::{Members as _, pretty};
@@ -145,7 +145,7 @@ pub(super) fn own_path(gateway: &Value) -> String {
 
 fn title(gateway: &Value) -> &str {
     let title = gateway.some_text("/title");
-    title.unwrap_or(gateway.text("/name"))
+    title.unwrap_or_else(|| gateway.text("/name"))
 }
 
 /// Returns the callers for whom `gateway` exists.
@@ -166,13 +166,6 @@ fn servers(gateway: &Value) -> String {
         (false, 0) => "none".to_owned(),
         (false, 1..=5) => names.join(", "),
         (false, count) => format!("{} and {} more", names[..4].join(", "), count - 4),
-    }
-}
-
-fn source(gateway: &Value) -> &'static str {
-    match gateway.text("/source") {
-        "store" => "store",
-        _ => "configuration file",
     }
 }
 

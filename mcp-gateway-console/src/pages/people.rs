@@ -20,8 +20,10 @@ pub(crate) async fn list(visit: Visit, selection: Selection) -> Answer {
     let mut table =
         Table::new("People", &columns).or_empty(listed.absent.as_deref().unwrap_or("Nobody yet."));
     for person in &listed.items {
-        let login = person.some_text("/username").or(person.some_text("/email"));
-        let login = login.or(person.some_text("/identities/0/login"));
+        let login = person
+            .some_text("/username")
+            .or_else(|| person.some_text("/email"));
+        let login = login.or_else(|| person.some_text("/identities/0/login"));
         table.row(vec![
             Cell::link(
                 page_path(&["people", person.text("/id")]),

@@ -88,9 +88,8 @@ pub(crate) async fn approve(Path(id): Path<String>, sent: Submission) -> Answer 
         Ok(_) => Ok(done(&page_path(&["requests", &id]), "approved")),
         Err(failure) => {
             let request = find(&visit, &id).await?;
-            let [approve, deny] = match forms(&visit, &request, &fields).await? {
-                Some(forms) => forms,
-                None => return rejected(&visit, failure, page(&request, None)),
+            let Some([approve, deny]) = forms(&visit, &request, &fields).await? else {
+                return rejected(&visit, failure, page(&request, None));
             };
             again(&visit, failure, approve, |approve| {
                 page(&request, Some([approve, deny]))

@@ -6,7 +6,7 @@ use http::{Method, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use serde_json::Value;
 
-use super::{Answer, Selection, done, rejected, with_done};
+use super::{Answer, Selection, done, rejected, source, with_done};
 use crate::failure::Failure;
 use crate::form::Submission;
 use crate::json::{Members as _, pretty};
@@ -48,7 +48,7 @@ pub(crate) async fn list(visit: Visit, selection: Selection) -> Answer {
             link(server.text("/name")),
             state(server),
             kind(server),
-            source(server),
+            Cell::text(source(server)),
             Cell::text(problem(server)),
         ]);
     }
@@ -145,7 +145,10 @@ pub(super) async fn detail(visit: &Visit, name: &str) -> Result<Page, Failure> {
         let text = "The store has an entry of the same name, which has no effect.";
         page = page.note(text, Tone::Warn);
     }
-    let mut facts = vec![("Source", source(server)), ("Kind", kind(server))];
+    let mut facts = vec![
+        ("Source", Cell::text(source(server))),
+        ("Kind", kind(server)),
+    ];
     if let Some(entry) = server.some_text("/installed/entry") {
         facts.push(("Registry entry", entry_link(entry)));
     }
@@ -238,13 +241,6 @@ fn kind(server: &Value) -> Cell {
         None if server.get("deployment").is_some() => Cell::text("Kubernetes"),
         None => Cell::Empty,
     }
-}
-
-fn source(server: &Value) -> Cell {
-    Cell::text(match server.text("/source") {
-        "store" => "store",
-        _ => "configuration file",
-    })
 }
 
 /// Returns a cursor before all names that begin with `prefix`, and after all lesser ones.

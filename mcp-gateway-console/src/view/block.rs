@@ -38,7 +38,7 @@ pub(crate) enum Block {
     Buttons(Cell),
     Steps(Vec<Step>),
     /// Sections that open, of which none is open at first.
-    Details(String, Vec<Block>),
+    Details(String, Vec<Self>),
     /// Link that another program opens.
     Launch(Link),
 }
