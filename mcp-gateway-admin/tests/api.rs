@@ -26,6 +26,8 @@ const SHARED: [(&str, &str); 9] = [
     ("get", "/requests"),
     ("post", "/requests"),
     ("get", "/requests/x"),
+    ("get", "/usable-gateways"),
+    ("get", "/usable-gateways/x"),
 ];
 
 #[tokio::test]

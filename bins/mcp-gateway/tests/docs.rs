@@ -35,7 +35,6 @@ const DOCUMENTS: &[&str] = &[
     "docs/code.md",
     "docs/configuration.md",
     "docs/connect.md",
-    "docs/console.md",
     "docs/guides/approve-what-deletes.md",
     "docs/guides/team-gateway.md",
     "docs/guides/limits-for-a-team.md",

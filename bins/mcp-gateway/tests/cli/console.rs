@@ -52,7 +52,7 @@ async fn an_administrator_makes_a_gateway_on_the_pages_and_a_client_uses_it() {
         .env("NODE_MODULES", &environment.node_modules)
         .env("CONSOLE_TOKEN", &gateway.token);
     let mut process = Process::start(command).unwrap();
-    let status = process.finish(SOON * 10).await.unwrap();
+    let status = process.finish(SOON * 30).await.unwrap();
     let lines = process.rest();
     assert!(status.success(), "{lines:#?}\n{}", process.stderr());
     println!("{}", lines.join("\n"));
