@@ -1,5 +1,6 @@
 //! Platform and its life cycle.
 
+mod assembly;
 mod following;
 mod objects;
 mod options;
@@ -10,12 +11,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::Router;
-use mcp_gateway_admin::EntryRegistry;
 use mcp_gateway_audit::AuditLog;
-use mcp_gateway_auth::Landing;
 use mcp_gateway_core::script::ScriptRunner;
 use mcp_gateway_core::{Drain, Serve};
-use mcp_gateway_registry::{Entries, EntryDocument};
+use mcp_gateway_registry::EntryDocument;
 use mcp_gateway_store::Store;
 use tokio::task::JoinSet;
 use url::Url;
@@ -148,24 +147,13 @@ impl PlatformBuilder {
         let policy = client_policy(&spec.fixed.auth.allowed_networks);
         let audit = foundation.audit.clone();
         let running = Arc::new(Running::new(controller, spec, (merged, registry), audit));
-        let entries = match &foundation.store {
-            Some(store) if running.registry.is_some() => {
-                let entries = Entries::new(Arc::clone(store), library);
-                Some(EntryRegistry::new(entries, Arc::clone(store), policy))
-            }
-            _ => None,
-        };
+        let entries = assembly::entry_registry(&foundation, &running, library, policy);
         let admin = admin::api(Arc::clone(&access), &running, &foundation, entries);
         #[cfg(feature = "console")]
         let front =
             console::Parts::new(&whole, access, guides).mount(front, &foundation, &admin)?;
         let published = admin.clone().registry_router();
-        let landing = match &foundation.authority {
-            Some(_) => Landing::Account,
-            None => Landing::Description {
-                base: foundation.base.to_string(),
-            },
-        };
+        let landing = assembly::landing(&foundation);
         let mut background = background(foundation.authority, foundation.audit.clone());
         background.spawn(approvals::follow(foundation.approvals));
         follow(&running, &mut background);

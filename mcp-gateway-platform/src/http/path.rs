@@ -154,7 +154,9 @@ mod tests {
 
     #[test]
     fn every_path_means_something() {
-        let nothing = RoutePath::Operation(ManagementPath::Nothing);
+        use ManagementPath::{Metrics, Nothing, Servers};
+        let [nothing, servers, metrics] = [Nothing, Servers, Metrics].map(RoutePath::Operation);
+        let authority = RoutePath::Authority;
         let health = |endpoint| RoutePath::Operation(ManagementPath::Health(endpoint));
         let table = [
             ("/mcp", RoutePath::Default),
@@ -181,7 +183,7 @@ mod tests {
             ("/console/servers/x", RoutePath::Console),
             ("/consolex", nothing),
             ("", nothing),
-            ("/authorize", RoutePath::Authority),
+            ("/authorize", authority),
             ("/api/auth/login", RoutePath::Authority),
             ("/connect", RoutePath::Authority),
             ("/connect/notes", RoutePath::Authority),
@@ -190,10 +192,7 @@ mod tests {
                 "/.well-known/oauth-protected-resource/mcp",
                 RoutePath::Metadata,
             ),
-            (
-                "/.well-known/oauth-authorization-server",
-                RoutePath::Authority,
-            ),
+            ("/.well-known/oauth-authorization-server", authority),
             ("/api/v1", RoutePath::Admin),
             ("/api/v1/users", RoutePath::Admin),
             ("/api/v1x", nothing),
@@ -208,11 +207,8 @@ mod tests {
             ("/livez", health(Health::Live)),
             ("/healthz", health(Health::Live)),
             ("/readyz", health(Health::Ready)),
-            (
-                "/health/servers",
-                RoutePath::Operation(ManagementPath::Servers),
-            ),
-            ("/metrics", RoutePath::Operation(ManagementPath::Metrics)),
+            ("/health/servers", servers),
+            ("/metrics", metrics),
         ];
         for (path, expected) in table {
             assert_eq!(RoutePath::of(path), expected, "{path}");
