@@ -16,7 +16,7 @@ use self::harness::{ADMIN, MEMBER, Site};
 
 /// Operations for every principal: calls about which they decide, entries that they see, and their own
 /// requests.
-const SHARED: [(&str, &str); 9] = [
+const SHARED: [(&str, &str); 11] = [
     ("get", "/approvals"),
     ("get", "/approvals/x"),
     ("post", "/approvals/x/decision"),
