@@ -168,14 +168,16 @@ fn filled(path: &str, id: &str) -> String {
     segments.join("/")
 }
 
-/// Operations for everybody who is authenticated, without an identifier, or with a body that is
-/// validated first.
-const SHARED: [(&str, &str); 5] = [
+/// Operations for everybody who is authenticated: without an identifier, with that of a gateway which
+/// they may use, or with a body that is validated first.
+const SHARED: [(&str, &str); 7] = [
     ("get", "/approvals"),
     ("post", "/approvals/{id}/decision"),
     ("get", "/entries"),
     ("get", "/requests"),
     ("post", "/requests"),
+    ("get", "/usable-gateways"),
+    ("get", "/usable-gateways/{id}"),
 ];
 
 /// Operations for everybody who is authenticated, with an identifier that does not exist for others.
