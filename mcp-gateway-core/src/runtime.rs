@@ -7,13 +7,16 @@
 //! | [`Remote`] | nothing: the server runs already, and is reached over HTTP | `client` |
 //! | [`Process`] | a program, and talks to it by standard input and output | `process` |
 //! | [`InProcess`] | a server inside this process | |
+//! | [`Embedded`] | nothing: the server is code of this process, and receives calls with their callers | |
 
+mod embedded;
 mod in_process;
 #[cfg(feature = "process")]
 mod process;
 #[cfg(feature = "client")]
 mod remote;
 
+pub use self::embedded::{Embedded, EmbeddedServer};
 pub use self::in_process::InProcess;
 #[cfg(feature = "process")]
 pub use self::process::{Process, ProcessExit};

@@ -35,6 +35,7 @@ mod connection;
 mod connector;
 mod detection;
 mod discover_result;
+mod embedded;
 mod encode;
 mod handshake;
 mod http_endpoint;

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 
 use crate::credential::Credential;
 use crate::error::UpstreamError;
+use crate::runtime::EmbeddedServer;
 use crate::transport::Transport;
 
 /// Backend of one server: it makes the server reachable and starts it if necessary.
@@ -58,7 +59,7 @@ use crate::transport::Transport;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot connect to a server",
     label = "not a `RuntimeBackend`",
-    note = "implement `RuntimeBackend`, or use `Process`, `Remote` or `InProcess`"
+    note = "implement `RuntimeBackend`, or use `Process`, `Remote`, `InProcess` or `Embedded`"
 )]
 #[async_trait]
 pub trait RuntimeBackend: fmt::Debug + Send + Sync + 'static {
@@ -80,6 +81,12 @@ pub trait RuntimeBackend: fmt::Debug + Send + Sync + 'static {
     fn is_remote(&self) -> bool {
         false
     }
+
+    /// Returns the server if it is code of this process that receives calls with their callers; it
+    /// is called instead of [`connect`](Self::connect). `None` by default.
+    fn embedded(&self) -> Option<Arc<dyn EmbeddedServer>> {
+        None
+    }
 }
 
 #[async_trait]
@@ -90,6 +97,10 @@ impl<B: RuntimeBackend + ?Sized> RuntimeBackend for Arc<B> {
 
     fn is_remote(&self) -> bool {
         (**self).is_remote()
+    }
+
+    fn embedded(&self) -> Option<Arc<dyn EmbeddedServer>> {
+        (**self).embedded()
     }
 }
 

@@ -5,6 +5,7 @@
 //! | [`ModernHttpConnection`](super::modern_http::ModernHttpConnection) | Streamable HTTP, modern |
 //! | [`LegacyHttpConnection`](super::legacy_http::LegacyHttpConnection) | Streamable HTTP, legacy |
 //! | [`MultiplexedConnection`](super::multiplexed::MultiplexedConnection) | stdio in both eras, HTTP+SSE |
+//! | [`EmbeddedConnection`](super::embedded::EmbeddedConnection) | none: the server is code of this process |
 
 use std::fmt;
 use std::sync::Arc;

@@ -14,6 +14,7 @@ use tokio::time;
 pub(super) use self::state::ConnectFailure;
 use self::state::ConnectorState;
 use super::connection::UpstreamConnection;
+use super::embedded::EmbeddedConnection;
 use super::handshake::{Handshake, HandshakeError, UpstreamProtocol};
 use super::legacy_http::Attendance;
 use super::lint_report::LintReport;
@@ -24,6 +25,7 @@ use crate::catalog::lint::LintPolicy;
 use crate::credential::Credential;
 use crate::error::{UpstreamError, error_chain};
 use crate::protocol::Era;
+use crate::runtime::EmbeddedServer;
 use crate::task::BackgroundTask;
 use crate::transport::{ExitReport, ProgramOutput};
 
@@ -223,6 +225,9 @@ impl Connector {
         owner: &InstanceOwner,
         credential: &Credential,
     ) -> Result<Arc<dyn UpstreamConnection>, HandshakeError> {
+        if let Some(server) = self.backend.embedded() {
+            return Ok(self.embed(key, server));
+        }
         let memory = *self.state().memory(key.era);
         let handshake = Handshake {
             configured: self.configured,
@@ -264,6 +269,15 @@ impl Connector {
         }
         state.share(key, &connection);
         Ok(connection)
+    }
+
+    /// Returns a connection to `server`, which is code of this process.
+    fn embed(&self, key: &ViewKey, server: Arc<dyn EmbeddedServer>) -> Arc<dyn UpstreamConnection> {
+        let mut state = self.state();
+        state.remember(key.era, UpstreamProtocol::Modern);
+        state.is_stdio = Some(false);
+        state.record_success(&key.account);
+        Arc::new(EmbeddedConnection::new(server))
     }
 
     /// Records a failed attempt, and returns its error.
