@@ -13,6 +13,7 @@ mod imports;
 mod installation;
 mod label;
 mod openapi;
+pub(crate) mod operation;
 mod page;
 mod pins;
 mod policy;
@@ -30,6 +31,7 @@ mod usable_gateways;
 mod usage;
 pub(crate) mod users;
 mod version;
+pub(crate) mod whoami;
 
 use std::sync::Arc;
 
@@ -42,6 +44,7 @@ use axum::response::Response;
 use mcp_gateway_approval::StoreApprovals;
 use mcp_gateway_core::auth::AuthVerifier;
 use mcp_gateway_store::Store;
+use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -201,10 +204,9 @@ impl AdminApi {
 
     /// Returns the router of `/api/v1`, which answers all paths below with problem documents.
     pub fn router(self) -> Router {
-        let (router, mut document) = resources().split_for_parts();
-        openapi::describe_responses(&mut document);
+        let (router, _) = resources().split_for_parts();
         router
-            .merge(openapi::router(&document))
+            .merge(openapi::router(&document()))
             .fallback(async || ApiError::NotFound)
             .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
             .layer(DefaultBodyLimit::max(MAX_BODY))
@@ -303,6 +305,7 @@ fn resources() -> OpenApiRouter<AdminApi> {
         .routes(routes!(usable_gateways::list))
         .routes(routes!(usable_gateways::get))
         .routes(routes!(usage::list))
+        .routes(routes!(whoami::get))
         .routes(routes!(entries::list, entries::create))
         .routes(routes!(entries::get, entries::replace, entries::delete))
         .routes(routes!(entries::export))
@@ -327,6 +330,13 @@ fn resources() -> OpenApiRouter<AdminApi> {
     OpenApiRouter::with_openapi(openapi::description()).nest(BASE, below)
 }
 
+/// Returns the document of all resources.
+fn document() -> OpenApi {
+    let (_, mut document) = resources().split_for_parts();
+    openapi::describe_responses(&mut document);
+    document
+}
+
 /// Forbids caches to keep `response`.
 async fn without_cache(mut response: Response) -> Response {
     let headers = response.headers_mut();
@@ -335,7 +345,7 @@ async fn without_cache(mut response: Response) -> Response {
 }
 
 /// Path of the API.
-const BASE: &str = "/api/v1";
+pub(crate) const BASE: &str = "/api/v1";
 
 /// Maximum size of a request body in bytes.
 const MAX_BODY: usize = 256 * 1024;

@@ -19,6 +19,7 @@
 //! | `/audit` | audit log |
 //! | `/taints` | callers whose context is untrusted |
 //! | `/usage` | [`Quotas`] |
+//! | `/whoami` | sender of the request, and what it may do |
 //! | `/openapi.json` | OpenAPI 3.1 document |
 //!
 //! Errors are problem documents (RFC 9457). Lists have pages, in a stable order. The command line
@@ -63,6 +64,7 @@ mod new_client;
 mod pins;
 mod policy;
 mod quotas;
+mod tools;
 mod trail;
 
 pub use self::administration::{Administration, Administrator};
@@ -73,6 +75,7 @@ pub use self::api::connections::ConnectionDocument;
 pub use self::api::taints::{TAINTS, TaintDocument};
 pub use self::api::tokens::TokenDocument;
 pub use self::api::users::{IdentityDocument, UserDocument};
+pub use self::api::whoami::WhoamiDocument;
 pub use self::catalog::{
     AssignmentDocument, Catalog, CatalogError, DanglingServer, GatewayDocument, Installation,
     ServerDocument, ServerSource,
@@ -90,5 +93,6 @@ pub use self::policy::{
     RuleDocument, RuleOrder,
 };
 pub use self::quotas::{Quotas, UsageDocument};
+pub use self::tools::PlatformTools;
 pub use self::trail::AuditTrail;
 pub use mcp_gateway_registry::Violation;

@@ -117,12 +117,7 @@ pub(super) async fn authorize(
     let (parts, body) = request.into_parts();
     let principal = api.0.verifier.verify(&parts).await?;
     let is_admin = is_admin(&principal);
-    let is_manager = is_admin || !AdministeredTeams::of(&principal).is_empty();
-    let path = parts.uri.path();
-    let is_permitted = is_admin
-        || is_shared(&parts.method, path)
-        || (is_manager && is_managed(&parts.method, path));
-    if !is_permitted {
+    if !permits(&principal, &parts.method, parts.uri.path()) {
         let subject = principal.subject();
         tracing::info!(subject, method = %parts.method, "administration denied");
         return Err(ApiError::Forbidden);
@@ -132,11 +127,23 @@ pub(super) async fn authorize(
     if is_admin {
         extensions.insert(Admin(principal.clone()));
     }
-    if is_manager {
+    if is_manager(&principal) {
         extensions.insert(Manager(principal.clone()));
     }
     extensions.insert(Member(principal));
     Ok(next.run(request).await)
+}
+
+/// Returns `true` if `principal` may send a request. The handler decides about objects.
+pub(super) fn permits(principal: &Principal, method: &Method, path: &str) -> bool {
+    is_admin(principal)
+        || is_shared(method, path)
+        || (is_manager(principal) && is_managed(method, path))
+}
+
+/// Returns `true` for administrators of the organization, or of teams.
+fn is_manager(principal: &Principal) -> bool {
+    is_admin(principal) || !AdministeredTeams::of(principal).is_empty()
 }
 
 /// Returns `true` if administrators of teams may send a request: they manage the connections and
@@ -161,6 +168,7 @@ fn is_shared(method: &Method, path: &str) -> bool {
         }
         ["usable-gateways"] | ["usable-gateways", _] => method == Method::GET,
         ["requests"] => method == Method::GET || method == Method::POST,
+        ["whoami"] => method == Method::GET,
         ["approvals"] | ["approvals", _] => method == Method::GET,
         ["approvals", _, "decision"] => method == Method::POST,
         _ => false,
@@ -225,6 +233,7 @@ mod tests {
             (Method::GET, "/usable-gateways", true),
             (Method::GET, "/usable-gateways/support", true),
             (Method::POST, "/usable-gateways", false),
+            (Method::GET, "/whoami", true),
             (Method::GET, "/servers", false),
             (Method::GET, "", false),
         ] {

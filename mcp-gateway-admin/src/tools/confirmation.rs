@@ -1,0 +1,232 @@
+//! Consent of the user to a change.
+//!
+//! | caller | consent |
+//! |---|---|
+//! | a client that can ask its user | a question (`elicitation/create`), in both eras |
+//! | another client with an API token or a static token | a second call with the code of the first answer |
+//! | another OAuth client | none: changes are rejected, except for a request to administrators |
+//!
+//! A program that holds an API token could call the API itself, so that a code protects from mistakes
+//! and from nothing else. An OAuth client cannot call the API, and a model that it runs may follow
+//! instructions of untrusted texts: only an answer of its user counts.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use mcp_gateway_core::Call;
+use mcp_gateway_core::call::Prepared;
+use serde_json::{Map, Value, json};
+
+use super::answer::Answer;
+use super::arguments::Arguments;
+use super::table::{Effect, Tool};
+
+/// Consent that a call requires.
+#[derive(Debug)]
+pub(super) struct Confirmation {
+    /// Tool and arguments, for the user.
+    summary: String,
+    /// Name of the tool.
+    tool: &'static str,
+    /// Short digest of the tool and its arguments.
+    code: String,
+    /// Code in the call.
+    given: Option<String>,
+    /// `true` if a code suffices for every caller.
+    is_harmless: bool,
+}
+
+/// Consent of a user.
+#[derive(Debug)]
+pub(super) enum Consent {
+    /// The user agrees.
+    Given,
+    /// The user has not agreed; the result of the call.
+    Missing(Value),
+}
+
+impl Confirmation {
+    /// Returns the consent that a call of `tool` requires; `None` if it changes nothing. The code is
+    /// removed from `arguments`.
+    pub(super) fn required(tool: &'static Tool, arguments: &mut Arguments) -> Option<Self> {
+        let given = arguments.take("confirm");
+        (tool.effect != Effect::Read).then(|| Self {
+            summary: summary(tool, &arguments.0),
+            tool: tool.name,
+            code: code(tool.name, &arguments.0),
+            given: given.and_then(|code| code.as_str().map(str::to_owned)),
+            is_harmless: tool.effect == Effect::Request,
+        })
+    }
+
+    /// Returns the consent of the user of `call`.
+    pub(super) fn consent(&self, call: &Call<Prepared>) -> Consent {
+        if call.client().capabilities().elicitation_form() {
+            return self.answer(call);
+        }
+        if call.principal().client().is_some() && !self.is_harmless {
+            return Consent::Missing(Answer::error(self.refusal()).into_result());
+        }
+        match self.given.as_deref() {
+            Some(given) if given == self.code => Consent::Given,
+            _ => Consent::Missing(Answer::error(self.request()).into_result()),
+        }
+    }
+
+    /// Returns the consent in the answer of the user, or the question.
+    fn answer(&self, call: &Call<Prepared>) -> Consent {
+        let request = call.request();
+        let parsed = |name: &str| -> Value {
+            let text = request.param(name).unwrap_or("null");
+            serde_json::from_str(text).unwrap_or_default()
+        };
+        // An answer is about the arguments that were shown.
+        if parsed("requestState") != self.state() {
+            return Consent::Missing(self.question());
+        }
+        let answers = parsed("inputResponses");
+        match answers.get(KEY) {
+            None => Consent::Missing(self.question()),
+            Some(answer) if answer["action"] == "accept" && answer["content"][FIELD] == true => {
+                Consent::Given
+            }
+            Some(_) => {
+                let text = format!(
+                    "{}: the user has declined, and nothing was changed. Do not repeat the call; ask \
+                     the user what to do instead.",
+                    self.tool
+                );
+                Consent::Missing(Answer::error(text).into_result())
+            }
+        }
+    }
+
+    /// Returns the state of a question.
+    fn state(&self) -> Value {
+        format!("{STATE}{}", self.code).into()
+    }
+
+    /// Returns the question to the user.
+    fn question(&self) -> Value {
+        json!({
+            "resultType": "input_required",
+            "inputRequests": { KEY: {
+                "method": "elicitation/create",
+                "params": {
+                    "mode": "form",
+                    "message": self.summary,
+                    "requestedSchema": {
+                        "type": "object",
+                        "properties": { FIELD: {
+                            "type": "boolean",
+                            "title": "Make this change",
+                            "description": "The change is made once, exactly as shown",
+                        } },
+                        "required": [FIELD],
+                    },
+                },
+            } },
+            "requestState": self.state(),
+        })
+    }
+
+    /// Returns the request for a code.
+    fn request(&self) -> String {
+        format!(
+            "{}\n\nNothing was changed yet. Show this to the user, and ask for their consent. If they \
+             agree, call {} again with the same arguments and confirm: \"{}\".",
+            self.summary, self.tool, self.code
+        )
+    }
+
+    /// Returns the reason for which a client without questions changes nothing.
+    fn refusal(&self) -> String {
+        format!(
+            "{}: nothing was changed. This client cannot ask its user for consent (it lacks \
+             elicitation), and changes by OAuth clients require it. Tell the user to make the change in \
+             a client with elicitation, or with the command line of the gateway.",
+            self.tool
+        )
+    }
+}
+
+/// Returns the text of the question, without secrets.
+fn summary(tool: &Tool, arguments: &Map<String, Value>) -> String {
+    let shown = masked(&Value::Object(arguments.clone()), false);
+    let mut text = serde_json::to_string_pretty(&shown).unwrap_or_default();
+    if text.chars().count() > MAX_SUMMARY {
+        text = text.chars().take(MAX_SUMMARY).collect();
+        text.push_str("\n… (cut)");
+    }
+    format!("{} ({})?\n\n{text}", tool.title, tool.name)
+}
+
+/// Returns `value` with masked secrets: those of entries, supplied values and passwords.
+fn masked(value: &Value, is_secret: bool) -> Value {
+    match value {
+        Value::Object(members) => members
+            .iter()
+            .map(|(key, member)| {
+                let is_secret = is_secret || SECRETS.contains(&key.as_str());
+                (key.clone(), masked(member, is_secret))
+            })
+            .collect(),
+        Value::Array(items) => items.iter().map(|item| masked(item, is_secret)).collect(),
+        Value::Null | Value::Bool(_) => value.clone(),
+        Value::String(_) | Value::Number(_) if is_secret => "•••".into(),
+        Value::String(_) | Value::Number(_) => value.clone(),
+    }
+}
+
+/// Returns the code of a call.
+fn code(tool: &str, arguments: &Map<String, Value>) -> String {
+    let text = json!([tool, arguments]).to_string();
+    let digest = digest(&SHA256, text.as_bytes());
+    let bytes = digest.as_ref().iter().take(CODE);
+    bytes.map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Names of members with secrets.
+const SECRETS: [&str; 3] = ["password", "secret", "values"];
+
+/// Key of the question.
+const KEY: &str = "confirm";
+
+/// Field of the answer.
+const FIELD: &str = "confirm";
+
+/// Beginning of the state of a question.
+const STATE: &str = "platform-";
+
+/// Maximum length of the arguments in a question, in characters.
+const MAX_SUMMARY: usize = 4000;
+
+/// Length of a code in bytes.
+const CODE: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn questions_show_no_secrets() {
+        let tool = Tool::find("create_server").unwrap();
+        let Value::Object(arguments) = json!({
+            "name": "notes",
+            "remote": { "url": "https://a", "bearer": { "secret": "s3cret-1" } },
+            "values": { "token": "s3cret-2" },
+            "password": "s3cret-3",
+            "kept": { "secret": true },
+        }) else {
+            panic!("an object");
+        };
+        let text = summary(tool, &arguments);
+        assert!(!text.contains("s3cret"), "{text}");
+        assert!(text.contains("https://a"), "{text}");
+        let code_of = |name: &str| {
+            let mut changed = arguments.clone();
+            changed.insert("name".to_owned(), name.into());
+            code(tool.name, &changed)
+        };
+        assert_eq!(code_of("notes"), code(tool.name, &arguments));
+        assert_ne!(code_of("other"), code(tool.name, &arguments));
+    }
+}
