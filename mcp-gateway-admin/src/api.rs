@@ -4,6 +4,7 @@ mod access;
 pub(crate) mod approvals;
 mod audit;
 pub(crate) mod clients;
+mod conditional;
 pub(crate) mod connections;
 mod deployments;
 mod entries;
@@ -20,6 +21,7 @@ mod policy;
 mod policy_test;
 mod problem;
 mod published;
+mod repeatable;
 mod requests;
 mod rule_entry;
 mod secrets;
@@ -52,8 +54,8 @@ use self::deployments::LogSlots;
 use self::problem::ApiError;
 use crate::local::LocalPrincipal;
 use crate::{
-    Administration, AuditTrail, Catalog, Connections, Deployments, EntryRegistry, LocalApi,
-    PinRegistry, PolicyCatalog, Quotas,
+    Administration, AuditTrail, Catalog, Connections, Deployments, EntryRegistry, IdempotencyStore,
+    LocalApi, PinRegistry, PolicyCatalog, Quotas,
 };
 
 /// The admin API of a gateway.
@@ -77,6 +79,7 @@ struct Parts {
     pins: Option<Arc<dyn PinRegistry>>,
     quotas: Option<Arc<dyn Quotas>>,
     registry: Option<EntryRegistry>,
+    results: Option<IdempotencyStore>,
     taints: Option<Arc<dyn Store>>,
     trail: AuditTrail,
 }
@@ -99,6 +102,7 @@ impl AdminApi {
             pins: None,
             quotas: None,
             registry: None,
+            results: None,
             taints: None,
             trail: AuditTrail::default(),
         }))
@@ -175,6 +179,13 @@ impl AdminApi {
         self
     }
 
+    /// Adds results of requests with an `Idempotency-Key`.
+    #[must_use]
+    pub fn with_idempotency(mut self, results: IdempotencyStore) -> Self {
+        Arc::make_mut(&mut self.0).results = Some(results);
+        self
+    }
+
     /// Adds the taints in `store`.
     #[must_use]
     pub fn with_taints(mut self, store: Arc<dyn Store>) -> Self {
@@ -210,6 +221,11 @@ impl AdminApi {
             .fallback(async || ApiError::NotFound)
             .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
             .layer(DefaultBodyLimit::max(MAX_BODY))
+            .layer(middleware::from_fn(conditional::compare))
+            .layer(middleware::from_fn_with_state(
+                self.clone(),
+                repeatable::repeat,
+            ))
             .layer(middleware::from_fn_with_state(
                 self.clone(),
                 access::authorize,

@@ -59,6 +59,7 @@ mod catalog;
 mod connections;
 mod deployments;
 mod entry_registry;
+mod idempotency;
 mod local;
 mod new_client;
 mod pins;
@@ -85,6 +86,7 @@ pub use self::deployments::{
     DeploymentDocument, DeploymentError, Deployments, LogSelection, ServerLog,
 };
 pub use self::entry_registry::EntryRegistry;
+pub use self::idempotency::IdempotencyStore;
 pub use self::local::LocalApi;
 pub use self::new_client::{ClientError, NewClient, is_identifier};
 pub use self::pins::{PendingDocument, PinRegistry, PinnedServerDocument};

@@ -214,3 +214,6 @@ const UNAUTHENTICATED: &str = "The login of the user has ended in the meantime, 
 
 /// Error before the API is there.
 const STARTING: &str = "The gateway is starting. Repeat the call in a second.";
+
+#[cfg(test)]
+mod tests;

@@ -41,7 +41,8 @@ use std::sync::Arc;
 
 use futures_util::StreamExt as _;
 use mcp_gateway_store::{
-    Attachment, Batch, CommitOutcome, DocumentError, Documents, Store, WatchEvent,
+    Attachment, Batch, CommitOutcome, DocumentError, DocumentVersion, Documents, Store, Versioned,
+    WatchEvent,
 };
 
 pub use self::change::{NewUser, UserUpdate};
@@ -99,11 +100,30 @@ impl Users {
     ///
     /// If the store is unavailable.
     pub async fn find(&self, id: &str) -> Result<Option<User>, AuthServerError> {
+        Ok(self.find_versioned(id).await?.map(|stored| stored.value))
+    }
+
+    /// Returns the user with the ID `id`, and the version of the document.
+    ///
+    /// # Errors
+    ///
+    /// If the store is unavailable.
+    pub async fn find_versioned(
+        &self,
+        id: &str,
+    ) -> Result<Option<Versioned<User>>, AuthServerError> {
         // The ID comes from outside and must not address another kind of document.
         if !id.starts_with("usr_") || id.contains('/') {
             return Ok(None);
         }
-        Ok(self.documents.get(id).await?.map(|stored| stored.value))
+        Ok(self.documents.get(id).await?)
+    }
+
+    /// Returns an attachment that requires that the document of the user `id` has `version`.
+    #[must_use]
+    pub fn if_version(&self, id: &str, version: DocumentVersion) -> Attachment {
+        let key = self.documents.key(id);
+        Attachment::new(move |batch, _| batch.if_version(key.clone(), version))
     }
 
     /// Returns the user with the account name `name`, without regard to case.

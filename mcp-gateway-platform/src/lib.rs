@@ -46,6 +46,7 @@ pub mod state;
 pub mod status;
 mod taints;
 mod telemetry;
+mod tools;
 
 pub use self::auth::InitialAccount;
 pub use self::error::PlatformError;

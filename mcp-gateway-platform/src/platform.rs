@@ -37,6 +37,7 @@ use crate::servers::Builtins;
 use crate::spec::PlatformSpec;
 use crate::state::StateError;
 use crate::status::PlatformStatus;
+use crate::tools;
 
 /// A platform: servers, gateways, callers, sessions and state, made of a [`PlatformSpec`].
 ///
@@ -121,7 +122,7 @@ impl PlatformBuilder {
     async fn start_services(self) -> Result<Platform, PlatformError> {
         let Self {
             spec,
-            builtins,
+            mut builtins,
             address,
             entries,
             library,
@@ -131,6 +132,7 @@ impl PlatformBuilder {
             guides,
         } = self;
         check(&spec, address)?;
+        let tools = tools::add(&mut builtins)?;
         let base = Url::parse(&spec.fixed.base_url(address));
         let base = base.map_err(|error| PlatformError::BaseUrl(error.into()))?;
         let mut foundation = Services::lay(&spec, base).await?;
@@ -149,6 +151,7 @@ impl PlatformBuilder {
         let running = Arc::new(Running::new(controller, spec, (merged, registry), audit));
         let entries = assembly::entry_registry(&foundation, &running, library, policy);
         let admin = admin::api(Arc::clone(&access), &running, &foundation, entries);
+        tools.set_api(admin.clone().local());
         #[cfg(feature = "console")]
         let front =
             console::Parts::new(&whole, access, guides).mount(front, &foundation, &admin)?;

@@ -85,7 +85,7 @@ pub use self::process::Process;
 pub use self::registry::Registry;
 pub use self::remote::{Remote, RemoteAuth, RemoteForward, RemoteOAuth};
 pub use self::secret::{Secret, SessionKey};
-pub use self::server::{ServerRuntime, ServerSpec};
+pub use self::server::{PLATFORM_TOOLS, ServerRuntime, ServerSpec};
 pub use self::storage::Storage;
 pub use self::token_exchange::{
     ExchangeClient, ExchangeKind, RemoteTokenExchange, SubjectKind, SubjectSource,
@@ -283,6 +283,16 @@ impl DynamicSpec {
                 gateway.servers.push(Arc::clone(&server.name));
             }
             self.servers.push(server);
+        }
+    }
+
+    /// Takes servers that are [not for all](ServerSpec::is_for_all) from gateways that have all
+    /// servers.
+    pub(crate) fn hide_platform_tools(&mut self) {
+        let hidden = self.servers.iter().filter(|server| !server.is_for_all());
+        let hidden: Vec<_> = hidden.map(|server| Arc::clone(&server.name)).collect();
+        for gateway in self.gateways.iter_mut().filter(|gateway| gateway.has_all) {
+            gateway.servers.retain(|name| !hidden.contains(name));
         }
     }
 

@@ -70,6 +70,8 @@ mod output;
 mod pins;
 #[path = "cli/plain.rs"]
 mod plain;
+#[path = "cli/platform_tools.rs"]
+mod platform_tools;
 #[path = "cli/policy.rs"]
 mod policy;
 #[path = "cli/recorded.rs"]

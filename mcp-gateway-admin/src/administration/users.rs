@@ -26,11 +26,29 @@ impl Administrator<'_> {
     ///
     /// Those of [`Users::update`](mcp_gateway_auth::users::Users::update).
     pub async fn update_user(&self, id: &str, update: &UserUpdate) -> Result<User, UserError> {
+        let condition = Attachment::default();
+        self.update_user_if(id, update, condition).await
+    }
+
+    /// Changes a user as [`update_user`](Self::update_user) does, with `condition` in the write of
+    /// the change.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`update_user`](Self::update_user). If the condition does not hold, the store counts
+    /// as busy.
+    pub(crate) async fn update_user_if(
+        &self,
+        id: &str,
+        update: &UserUpdate,
+        condition: Attachment,
+    ) -> Result<User, UserError> {
         let users = &self.administration.users;
         let before = users.find(id).await?.ok_or(UserError::Unknown)?;
         let Some(record) = self.user_records(update) else {
             return Ok(before);
         };
+        let record = record.and(condition);
         if before.disabled && update.disabled() == Some(false) {
             // Some may be left if an earlier process was killed.
             self.revoke_credentials(id).await?;

@@ -176,7 +176,7 @@ fn is_shared(method: &Method, path: &str) -> bool {
 }
 
 /// Returns the segments of `path` below that of the API.
-fn segments(path: &str) -> Vec<&str> {
+pub(super) fn segments(path: &str) -> Vec<&str> {
     let below = path
         .strip_prefix(BASE)
         .and_then(|path| path.strip_prefix('/'));

@@ -4,11 +4,12 @@ use std::ops::RangeInclusive;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::http::header::LOCATION;
-use axum::response::IntoResponse;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
 use mcp_gateway_auth::Secret;
 use mcp_gateway_auth::users::{LinkedIdentity, NewUser, Role, User, UserUpdate};
+use mcp_gateway_store::{Attachment, DocumentVersion};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -17,6 +18,7 @@ use super::extract::{Body, Filter, Id};
 use super::label::{Label, check_name};
 use super::page::{Page, PageQuery};
 use super::problem::{ApiError, Problem};
+use super::version::{Expected, expected, versioned};
 use super::{AdminApi, BASE};
 
 /// User.
@@ -185,18 +187,14 @@ pub(super) async fn create(
     get, path = "/users/{id}", tag = "users", operation_id = "getUser", params(("id" = String, Path)),
     responses((status = 200, body = UserDocument), (status = "default", body = Problem, description = "Problem", content_type = "application/problem+json")),
 )]
-pub(super) async fn get(
-    State(api): State<AdminApi>,
-    Id(id): Id,
-) -> Result<Json<UserDocument>, ApiError> {
-    let user = api.administration()?.users().find(&id).await?;
-    let user = user.ok_or(ApiError::NotFound)?;
-    Ok(Json(UserDocument::from(&user)))
+pub(super) async fn get(State(api): State<AdminApi>, Id(id): Id) -> Result<Response, ApiError> {
+    shown(&api, &id).await
 }
 
-/// Changes a user. The last admin who is not disabled stays one.
+/// Changes a user, if it has the version in `If-Match`. The last admin who is not disabled stays one.
 #[utoipa::path(
-    patch, path = "/users/{id}", tag = "users", operation_id = "updateUser", params(("id" = String, Path)),
+    patch, path = "/users/{id}", tag = "users", operation_id = "updateUser",
+    params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "`ETag` of the user")),
     request_body = UserChanges,
     responses((status = 200, body = UserDocument), (status = "default", body = Problem, description = "Problem", content_type = "application/problem+json")),
 )]
@@ -204,30 +202,74 @@ pub(super) async fn update(
     State(api): State<AdminApi>,
     admin: Admin,
     Id(id): Id,
+    headers: HeaderMap,
     Body(changes): Body<UserChanges>,
-) -> Result<Json<UserDocument>, ApiError> {
+) -> Result<Response, ApiError> {
     check_teams(changes.teams.as_deref().unwrap_or_default())?;
     check_teams(changes.administered_teams.as_deref().unwrap_or_default())?;
     check_password(changes.password.as_ref())?;
+    let version = unchanged(&api, &id, &headers).await?;
+    let condition = match version {
+        Some(version) => api.administration()?.users().if_version(&id, version),
+        None => Attachment::default(),
+    };
     let administrator = api.administration()?.administrator(admin.actor());
-    let user = administrator.update_user(&id, &changes.into()).await?;
-    Ok(Json(UserDocument::from(&user)))
+    let update = changes.into();
+    let updating = administrator.update_user_if(&id, &update, condition);
+    if let Err(error) = updating.await {
+        // The condition has failed if somebody else was faster.
+        unchanged(&api, &id, &headers).await?;
+        return Err(error.into());
+    }
+    shown(&api, &id).await
 }
 
 /// Deletes a user with all sessions, tokens and accounts at servers. The last admin who is not
 /// disabled stays.
 #[utoipa::path(
-    delete, path = "/users/{id}", tag = "users", operation_id = "deleteUser", params(("id" = String, Path)),
+    delete, path = "/users/{id}", tag = "users", operation_id = "deleteUser",
+    params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "`ETag` of the user")),
     responses((status = 204), (status = "default", body = Problem, description = "Problem", content_type = "application/problem+json")),
 )]
 pub(super) async fn delete(
     State(api): State<AdminApi>,
     admin: Admin,
     Id(id): Id,
+    headers: HeaderMap,
 ) -> Result<StatusCode, ApiError> {
+    unchanged(&api, &id, &headers).await?;
     let administrator = api.administration()?.administrator(admin.actor());
     administrator.delete_user(&id).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Returns the response with a user and the version of the document.
+async fn shown(api: &AdminApi, id: &str) -> Result<Response, ApiError> {
+    let found = api.administration()?.users().find_versioned(id).await?;
+    let found = found.ok_or(ApiError::NotFound)?;
+    let document = UserDocument::from(&found.value);
+    Ok(versioned(document, Some(found.version.0)))
+}
+
+/// Returns the version of the user that `If-Match` requires; `None` without one.
+///
+/// # Errors
+///
+/// [`ApiError::PreconditionFailed`] if the user has another version.
+async fn unchanged(
+    api: &AdminApi,
+    id: &str,
+    headers: &HeaderMap,
+) -> Result<Option<DocumentVersion>, ApiError> {
+    let Some(expected) = expected(headers)?.and_then(Expected::number) else {
+        return Ok(None);
+    };
+    let found = api.administration()?.users().find_versioned(id).await?;
+    let version = found.ok_or(ApiError::NotFound)?.version;
+    match version.0 == expected {
+        true => Ok(Some(version)),
+        false => Err(ApiError::PreconditionFailed),
+    }
 }
 
 /// Validates a password.

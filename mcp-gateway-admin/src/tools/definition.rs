@@ -113,7 +113,10 @@ fn of_operation(operation: &Operation) -> Members {
 fn one_of(kinds: Vec<&'static str>) -> Members {
     let id = "Identifier of the object, or the name of a server, gateway, rule or entry";
     members(
-        [("kind", choice("Kind of the object", kinds)), ("id", text(id))],
+        [
+            ("kind", choice("Kind of the object", kinds)),
+            ("id", text(id)),
+        ],
         &["kind", "id"],
     )
 }
@@ -137,7 +140,10 @@ fn page() -> Members {
         [
             ("kind", choice("Kind of the objects", Kind::names(|_| true))),
             ("filter", filter),
-            ("limit", number("Maximum number of objects; 50 by default", 500)),
+            (
+                "limit",
+                number("Maximum number of objects; 50 by default", 500),
+            ),
             ("after", text("Cursor: next of the page before")),
         ],
         &["kind"],
@@ -154,7 +160,10 @@ fn search() -> Members {
         [
             ("query", text("Text to find, without regard to case")),
             ("kinds", kinds),
-            ("limit", number("Maximum number of results; 20 by default", 100)),
+            (
+                "limit",
+                number("Maximum number of results; 20 by default", 100),
+            ),
         ],
         &["query"],
     )
@@ -190,7 +199,10 @@ fn decision() -> Members {
         [
             ("id", text("Identifier of the request")),
             ("decision", choice("Decision", vec!["approve", "deny"])),
-            ("server", text("Name of the new server; required to approve")),
+            (
+                "server",
+                text("Name of the new server; required to approve"),
+            ),
             ("values", values),
             ("message", text("Message for the requester")),
         ],

@@ -70,7 +70,12 @@ async fn list(acting: &Acting<'_>, tool: &Tool, mut arguments: Arguments) -> Ste
     arguments.take("kind");
     let filter = arguments.take("filter");
     let mut request = request(kind.list, arguments)?;
-    for (name, value) in filter.as_ref().and_then(Value::as_object).into_iter().flatten() {
+    for (name, value) in filter
+        .as_ref()
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+    {
         if !name.chars().all(|c| c.is_ascii_alphanumeric()) {
             let text = format!("{}: filter.{name:?}: there is no such filter.", tool.name);
             return Err(Answer::error(text));
@@ -117,7 +122,11 @@ async fn update(acting: &Acting<'_>, tool: &Tool, mut arguments: Arguments) -> S
     Ok(Answer::object(response))
 }
 
-async fn decide_request(acting: &Acting<'_>, tool: &Tool, mut arguments: Arguments) -> Step<Answer> {
+async fn decide_request(
+    acting: &Acting<'_>,
+    tool: &Tool,
+    mut arguments: Arguments,
+) -> Step<Answer> {
     let decision = arguments.take("decision");
     let id = match decision.as_ref().and_then(Value::as_str) {
         Some("approve") => "approveRequest",
@@ -138,7 +147,10 @@ async fn decide_request(acting: &Acting<'_>, tool: &Tool, mut arguments: Argumen
 /// Returns the end of a log, which never follows.
 async fn log(acting: &Acting<'_>, tool: &Tool, arguments: &Arguments) -> Step<Answer> {
     let id = "getServerLog";
-    let tail = arguments.0.get("tail").map_or_else(|| "100".to_owned(), scalar);
+    let tail = arguments
+        .0
+        .get("tail")
+        .map_or_else(|| "100".to_owned(), scalar);
     let mut request = request(id, named(id, arguments.text("server")))?.with_query("tail", tail);
     if let Some(previous) = arguments.0.get("previous") {
         request = request.with_query("previous", scalar(previous));
@@ -183,7 +195,9 @@ async fn fetched(
 /// Returns the arguments that name the object `name` for the operation `id`.
 fn named(id: &str, name: &str) -> Arguments {
     let mut members = Map::new();
-    let parameters = operation(id).into_iter().flat_map(|it| it.parameters("path"));
+    let parameters = operation(id)
+        .into_iter()
+        .flat_map(|it| it.parameters("path"));
     members.extend(parameters.map(|it| (it.name.to_owned(), name.into())));
     Arguments(members)
 }
@@ -208,7 +222,10 @@ async fn sent(
 }
 
 fn version(arguments: &Arguments) -> Option<String> {
-    let version = arguments.0.get("version").filter(|version| !version.is_null());
+    let version = arguments
+        .0
+        .get("version")
+        .filter(|version| !version.is_null());
     version.map(scalar)
 }
 
@@ -246,17 +263,37 @@ mod tests {
     fn merge_patches_are_applied() {
         // Examples of RFC 7396, appendix A.
         for (mut target, patch, expected) in [
-            (json!({ "a": "b" }), json!({ "a": "c" }), json!({ "a": "c" })),
-            (json!({ "a": "b" }), json!({ "b": "c" }), json!({ "a": "b", "b": "c" })),
+            (
+                json!({ "a": "b" }),
+                json!({ "a": "c" }),
+                json!({ "a": "c" }),
+            ),
+            (
+                json!({ "a": "b" }),
+                json!({ "b": "c" }),
+                json!({ "a": "b", "b": "c" }),
+            ),
             (json!({ "a": "b" }), json!({ "a": null }), json!({})),
-            (json!({ "a": ["b"] }), json!({ "a": "c" }), json!({ "a": "c" })),
+            (
+                json!({ "a": ["b"] }),
+                json!({ "a": "c" }),
+                json!({ "a": "c" }),
+            ),
             (
                 json!({ "a": { "b": "c" } }),
                 json!({ "a": { "b": "d", "c": null } }),
                 json!({ "a": { "b": "d" } }),
             ),
-            (json!({ "e": null }), json!({ "a": 1 }), json!({ "e": null, "a": 1 })),
-            (json!({}), json!({ "a": { "bb": { "ccc": null } } }), json!({ "a": { "bb": {} } })),
+            (
+                json!({ "e": null }),
+                json!({ "a": 1 }),
+                json!({ "e": null, "a": 1 }),
+            ),
+            (
+                json!({}),
+                json!({ "a": { "bb": { "ccc": null } } }),
+                json!({ "a": { "bb": {} } }),
+            ),
         ] {
             merge(&mut target, patch);
             assert_eq!(target, expected);

@@ -214,7 +214,7 @@ pub(super) fn admit(
         return Err(vec![Violation::new("name", message)]);
     }
     if gateway.has_all {
-        let servers = spec.servers.iter();
+        let servers = spec.servers.iter().filter(|server| server.is_for_all());
         gateway.servers = servers.map(|server| Arc::clone(&server.name)).collect();
     }
     match spec.router(&gateway) {

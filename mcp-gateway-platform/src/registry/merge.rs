@@ -113,6 +113,7 @@ impl Merged {
         }
         let mut spec = spec.clone();
         spec.add_servers(admitted);
+        spec.hide_platform_tools();
         let unreadable = stored.iter().filter(|(name, entry)| {
             let is_hidden = listing.get(*name).is_some_and(Listed::is_read_only);
             entry.spec.is_err() && !is_hidden

@@ -25,6 +25,7 @@ use super::generations::Admission;
 use super::token_verifiers::{external, introspection, static_tokens};
 use crate::auth::{AuthorizationServices, remote_keys};
 use crate::spec::{Anonymous, Auth};
+use crate::tools::ForeignVerifier;
 
 /// Verifier that is replaceable while calls are in flight.
 ///
@@ -253,11 +254,11 @@ impl VerifierFactory {
                 });
                 external(issuer, keys.clone(), &audiences)
             });
-            chain = chain.with(Arc::new(ExternalIssuers::new(issuers)));
+            chain = chain.with(Arc::new(ForeignVerifier(ExternalIssuers::new(issuers))));
             if let Some(asked) = &auth.introspection
                 && let Some(introspection) = introspection(asked, egress, &audiences)
             {
-                chain = chain.with(Arc::new(introspection));
+                chain = chain.with(Arc::new(ForeignVerifier(introspection)));
             }
         }
         let tokens = AdmittingVerifier {

@@ -64,6 +64,9 @@ pub struct ServerSpec {
     pub entry: Option<Arc<str>>,
 }
 
+/// Name of the built-in server whose tools administer the platform.
+pub const PLATFORM_TOOLS: &str = "platform";
+
 /// Transport of a server.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
@@ -101,6 +104,23 @@ impl ServerSpec {
             connect_timeout: None,
             entry: None,
         }
+    }
+
+    /// Returns `true` if gateways that have all servers have it: all but the built-in server
+    /// [`PLATFORM_TOOLS`], which a gateway has only by its name.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use mcp_gateway_platform::spec::{PLATFORM_TOOLS, ServerRuntime, ServerSpec};
+    ///
+    /// let builtin = |name: &str| ServerSpec::new("a", ServerRuntime::Builtin(name.into()));
+    /// assert!(builtin("demo").is_for_all());
+    /// assert!(!builtin(PLATFORM_TOOLS).is_for_all());
+    /// ```
+    #[must_use]
+    pub fn is_for_all(&self) -> bool {
+        !matches!(&self.transport, ServerRuntime::Builtin(name) if **name == *PLATFORM_TOOLS)
     }
 
     /// Returns `true` if a program runs for each caller, or for each of its sessions. The sessions of

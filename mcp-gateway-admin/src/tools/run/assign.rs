@@ -93,7 +93,10 @@ fn without(entry: &Value, server: &Value) -> Value {
         return entry;
     };
     for (key, is_it) in [
-        ("servers", (|item, server| item == server) as fn(&Value, &Value) -> bool),
+        (
+            "servers",
+            (|item, server| item == server) as fn(&Value, &Value) -> bool,
+        ),
         ("assignments", |item, server| item["server"] == *server),
     ] {
         if let Some(items) = members.get_mut(key).and_then(Value::as_array_mut) {

@@ -15,9 +15,8 @@ pub(super) async fn search(acting: &Acting<'_>, arguments: &Arguments) -> Step<A
         ));
     }
     let wanted = arguments.0.get("kinds").and_then(Value::as_array);
-    let is_wanted = |kind: &&Kind| {
-        wanted.is_none_or(|wanted| wanted.iter().any(|name| name == kind.name))
-    };
+    let is_wanted =
+        |kind: &&Kind| wanted.is_none_or(|wanted| wanted.iter().any(|name| name == kind.name));
     let limit = arguments.0.get("limit").and_then(Value::as_u64);
     let limit = usize::try_from(limit.unwrap_or(DEFAULT_LIMIT)).unwrap_or_default();
     let mut found = Vec::new();
