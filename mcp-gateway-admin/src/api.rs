@@ -3,19 +3,23 @@
 mod access;
 pub(crate) mod approvals;
 mod audit;
+mod calls;
 pub(crate) mod clients;
 mod conditional;
 pub(crate) mod connections;
 mod deployments;
 mod entries;
+mod events;
 mod extract;
 mod gateways;
 mod imports;
 mod installation;
 mod label;
+mod lease;
 mod openapi;
 pub(crate) mod operation;
 mod page;
+mod parts;
 mod pins;
 mod policy;
 mod policy_test;
@@ -26,6 +30,8 @@ mod requests;
 mod rule_entry;
 mod secrets;
 mod servers;
+mod sessions;
+mod stream;
 pub(crate) mod taints;
 mod team_gateways;
 pub(crate) mod tokens;
@@ -53,9 +59,10 @@ use utoipa_axum::routes;
 use self::deployments::LogSlots;
 use self::problem::ApiError;
 use crate::local::LocalPrincipal;
+use self::stream::StreamSlots;
 use crate::{
-    Administration, AuditTrail, Catalog, Connections, Deployments, EntryRegistry, IdempotencyStore,
-    LocalApi, PinRegistry, PolicyCatalog, Quotas,
+    Administration, AuditTrail, CallFeed, Catalog, ClientSessions, Connections, Deployments,
+    EntryRegistry, IdempotencyStore, LocalApi, PinRegistry, PolicyCatalog, Quotas,
 };
 
 /// The admin API of a gateway.
@@ -71,15 +78,19 @@ struct Parts {
     administration: Option<Administration>,
     approvals: Option<StoreApprovals>,
     audit: Option<Arc<dyn Store>>,
+    calls: Option<CallFeed>,
     catalog: Option<Arc<dyn Catalog>>,
     connections: Option<Connections>,
     deployments: Option<Arc<dyn Deployments>>,
+    events: Option<Arc<dyn Store>>,
     log_slots: LogSlots,
     policy: Option<Arc<dyn PolicyCatalog>>,
     pins: Option<Arc<dyn PinRegistry>>,
     quotas: Option<Arc<dyn Quotas>>,
     registry: Option<EntryRegistry>,
     results: Option<IdempotencyStore>,
+    sessions: Option<Arc<dyn ClientSessions>>,
+    stream_slots: StreamSlots,
     taints: Option<Arc<dyn Store>>,
     trail: AuditTrail,
 }
@@ -94,15 +105,19 @@ impl AdminApi {
             administration: None,
             approvals: None,
             audit: None,
+            calls: None,
             catalog: None,
             connections: None,
             deployments: None,
+            events: None,
             log_slots: LogSlots::default(),
             policy: None,
             pins: None,
             quotas: None,
             registry: None,
             results: None,
+            sessions: None,
+            stream_slots: StreamSlots::default(),
             taints: None,
             trail: AuditTrail::default(),
         }))
@@ -134,6 +149,27 @@ impl AdminApi {
     pub fn with_catalog(mut self, catalog: Arc<dyn Catalog>, trail: AuditTrail) -> Self {
         let parts = Arc::make_mut(&mut self.0);
         (parts.catalog, parts.trail) = (Some(catalog), trail);
+        self
+    }
+
+    /// Adds completed calls of this replica, as they end.
+    #[must_use]
+    pub fn with_calls(mut self, calls: CallFeed) -> Self {
+        Arc::make_mut(&mut self.0).calls = Some(calls);
+        self
+    }
+
+    /// Adds changes of the objects in `store`, by all replicas.
+    #[must_use]
+    pub fn with_events(mut self, store: Arc<dyn Store>) -> Self {
+        Arc::make_mut(&mut self.0).events = Some(store);
+        self
+    }
+
+    /// Adds sessions of clients.
+    #[must_use]
+    pub fn with_sessions(mut self, sessions: Arc<dyn ClientSessions>) -> Self {
+        Arc::make_mut(&mut self.0).sessions = Some(sessions);
         self
     }
 
@@ -233,71 +269,6 @@ impl AdminApi {
             .layer(middleware::map_response(without_cache))
             .with_state(self)
     }
-
-    /// Returns the users, tokens and clients.
-    fn administration(&self) -> Result<&Administration, ApiError> {
-        let absent = ApiError::Absent("the gateway has no authorization server");
-        self.0.administration.as_ref().ok_or(absent)
-    }
-
-    /// Returns the approvals of calls.
-    fn approvals(&self) -> Result<&StoreApprovals, ApiError> {
-        let absent = ApiError::Absent("the gateway has no approvals of calls");
-        self.0.approvals.as_ref().ok_or(absent)
-    }
-
-    /// Returns the connections.
-    fn connections(&self) -> Result<&Connections, ApiError> {
-        let absent = ApiError::Absent("the gateway has no users who connect servers");
-        self.0.connections.as_ref().ok_or(absent)
-    }
-
-    /// Returns the deployments of servers.
-    fn deployments(&self) -> Result<&dyn Deployments, ApiError> {
-        let absent = ApiError::Absent("the gateway runs no servers on a cluster");
-        self.0.deployments.as_deref().ok_or(absent)
-    }
-
-    /// Returns the servers and gateways.
-    fn catalog(&self) -> Result<&dyn Catalog, ApiError> {
-        let absent = ApiError::Absent("the gateway has no catalog of servers");
-        self.0.catalog.as_deref().ok_or(absent)
-    }
-
-    /// Returns the rules.
-    fn policy(&self) -> Result<&dyn PolicyCatalog, ApiError> {
-        let absent = ApiError::Absent("the gateway has no policy");
-        self.0.policy.as_deref().ok_or(absent)
-    }
-
-    /// Returns the approved definitions of servers.
-    fn pins(&self) -> Result<&dyn PinRegistry, ApiError> {
-        let absent = ApiError::Absent("the gateway has no pinned servers");
-        self.0.pins.as_deref().ok_or(absent)
-    }
-
-    /// Returns the quotas.
-    fn quotas(&self) -> Result<&dyn Quotas, ApiError> {
-        let absent = ApiError::Absent("the gateway has no quotas");
-        self.0.quotas.as_deref().ok_or(absent)
-    }
-
-    /// Returns the registry.
-    fn registry(&self) -> Result<&EntryRegistry, ApiError> {
-        let absent = ApiError::Absent("the gateway has no store for entries");
-        self.0.registry.as_ref().ok_or(absent)
-    }
-
-    /// Returns the audit log of changes of servers and entries.
-    fn trail(&self) -> &AuditTrail {
-        &self.0.trail
-    }
-
-    /// Returns the store of the audit log.
-    fn audit(&self) -> Result<&dyn Store, ApiError> {
-        let absent = ApiError::Absent("the gateway has no audit log");
-        self.0.audit.as_deref().ok_or(absent)
-    }
 }
 
 /// Returns the routes of all resources, with their documentation.
@@ -316,6 +287,10 @@ fn resources() -> OpenApiRouter<AdminApi> {
         .routes(routes!(approvals::get))
         .routes(routes!(approvals::decide))
         .routes(routes!(audit::list))
+        .routes(routes!(calls::watch))
+        .routes(routes!(events::watch))
+        .routes(routes!(sessions::list))
+        .routes(routes!(sessions::end))
         .routes(routes!(taints::list))
         .routes(routes!(taints::clear))
         .routes(routes!(usable_gateways::list))
@@ -365,3 +340,6 @@ pub(crate) const BASE: &str = "/api/v1";
 
 /// Maximum size of a request body in bytes.
 const MAX_BODY: usize = 256 * 1024;
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,9 @@
 //! | `/entries`, `/imports`, `/requests` | an [`EntryRegistry`] |
 //! | `/approvals` | approvals of calls |
 //! | `/audit` | audit log |
+//! | `/calls` | a [`CallFeed`], as server-sent events |
+//! | `/events` | changes of objects, as server-sent events |
+//! | `/sessions` | [`ClientSessions`] |
 //! | `/taints` | callers whose context is untrusted |
 //! | `/usage` | [`Quotas`] |
 //! | `/whoami` | sender of the request, and what it may do |
@@ -55,6 +58,7 @@
 
 mod administration;
 mod api;
+mod calls;
 mod catalog;
 mod connections;
 mod deployments;
@@ -65,6 +69,7 @@ mod new_client;
 mod pins;
 mod policy;
 mod quotas;
+mod sessions;
 mod tools;
 mod trail;
 
@@ -77,6 +82,7 @@ pub use self::api::taints::{TAINTS, TaintDocument};
 pub use self::api::tokens::TokenDocument;
 pub use self::api::users::{IdentityDocument, UserDocument};
 pub use self::api::whoami::WhoamiDocument;
+pub use self::calls::CallFeed;
 pub use self::catalog::{
     AssignmentDocument, Catalog, CatalogError, DanglingServer, GatewayDocument, Installation,
     ServerDocument, ServerSource,
@@ -95,6 +101,7 @@ pub use self::policy::{
     RuleDocument, RuleOrder,
 };
 pub use self::quotas::{Quotas, UsageDocument};
+pub use self::sessions::{ClientSessions, SessionDocument};
 pub use self::tools::PlatformTools;
 pub use self::trail::AuditTrail;
 pub use mcp_gateway_registry::Violation;

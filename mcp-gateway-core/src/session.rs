@@ -68,6 +68,24 @@ pub struct Session {
     lease_term: LeaseTerm,
 }
 
+/// Session as an administrator sees it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SessionSummary {
+    /// Random key, which is neither the session ID nor a secret.
+    pub key: Arc<str>,
+    /// Subject of the principal that has begun it.
+    pub subject: Arc<str>,
+    /// Name of the gateway.
+    pub gateway: Arc<str>,
+    /// Negotiated protocol version.
+    pub version: ProtocolVersion,
+    /// JSON text of the name and version of the client, as it has declared itself.
+    pub client: Option<Arc<str>>,
+    /// Time since the last request; `None` while a call or a stream is open.
+    pub idle: Option<Duration>,
+}
+
 /// Minimum level of log messages of a session.
 #[derive(Debug)]
 pub(crate) struct LogSetting {
@@ -129,6 +147,18 @@ impl Session {
     #[must_use]
     pub fn key(&self) -> &Arc<str> {
         &self.key
+    }
+
+    /// Returns what an administrator sees of the session.
+    pub(crate) fn summary(&self) -> SessionSummary {
+        SessionSummary {
+            key: Arc::clone(&self.key),
+            subject: self.record.principal.subject().into(),
+            gateway: Arc::clone(&self.record.gateway),
+            version: self.record.version,
+            client: self.record.client_info.clone(),
+            idle: self.idle_for(),
+        }
     }
 
     /// Returns a number that no other session of the process has, 1 or greater.

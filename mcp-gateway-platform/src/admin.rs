@@ -9,6 +9,7 @@ mod gateways;
 mod masked_log;
 mod pins;
 mod policy;
+mod sessions;
 mod usage;
 
 use std::ops::Bound;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use mcp_gateway_admin::{
     AdminApi, Administration, AuditTrail, Catalog, CatalogError, Connections, EntryRegistry,
-    GatewayDocument, Installation, ServerDocument, ServerSource, Violation,
+    GatewayDocument, IdempotencyStore, Installation, ServerDocument, ServerSource, Violation,
 };
 use mcp_gateway_auth::accounts::AccountCredentials;
 use mcp_gateway_store::{Attachment, DocumentVersion};
@@ -44,7 +45,9 @@ pub(crate) fn api(
         .with_catalog(catalog, trail.clone())
         .with_policy(Arc::clone(running) as _)
         .with_pins(Arc::clone(running) as _)
-        .with_quotas(Arc::clone(running) as _);
+        .with_quotas(Arc::clone(running) as _)
+        .with_sessions(Arc::clone(running) as _)
+        .with_calls(running.state().controller.feed().clone());
     if services.orchestrator.is_some() {
         api = api.with_deployments(Arc::clone(running) as _);
     }
@@ -60,7 +63,13 @@ pub(crate) fn api(
             .with_connections(connections);
     }
     if let Some(store) = &services.store {
-        api = api.with_taints(Arc::clone(store));
+        api = api
+            .with_taints(Arc::clone(store))
+            .with_events(Arc::clone(store));
+    }
+    if let (Some(store), Some(keyring)) = (&services.store, &services.keyring) {
+        let results = IdempotencyStore::new(Arc::clone(store), keyring.clone());
+        api = api.with_idempotency(results);
     }
     if let (Some(_), Some(store)) = (&services.audit, &services.store) {
         api = api.with_audit(Arc::clone(store));

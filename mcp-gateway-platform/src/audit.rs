@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mcp_gateway_admin::CallFeed;
 use mcp_gateway_audit::{Actor, AuditEvent, AuditKey, AuditLog, AuditRecord, Change};
 use mcp_gateway_auth::Keyring;
 use mcp_gateway_auth::accounts::{AccountChange, AccountId};
@@ -71,6 +72,8 @@ pub(crate) struct CallObserver {
     pub(crate) metrics: Arc<Metrics>,
     /// Audit log, if the spec has one.
     pub(crate) audit: Option<AuditLog>,
+    /// Calls for those who watch them.
+    pub(crate) feed: CallFeed,
 }
 
 impl Observer for CallObserver {
@@ -79,6 +82,7 @@ impl Observer for CallObserver {
         if let Some(audit) = &self.audit {
             audit.on_call_end(call);
         }
+        self.feed.on_call_end(call);
     }
 }
 

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use axum::Router;
 use hashbrown::HashMap;
+use mcp_gateway_admin::CallFeed;
 use mcp_gateway_auth::StaticTokens;
 use mcp_gateway_auth::accounts::AccountCredentials;
 use mcp_gateway_auth::forward::{ForwardAuth, ProtectedUpstream};
@@ -156,6 +157,7 @@ impl Controller {
             observer: CallObserver {
                 metrics: Arc::clone(&metrics),
                 audit: foundation.audit.clone(),
+                feed: CallFeed::new(),
             },
             operations: Arc::new(ManagementEndpoints {
                 access: Arc::clone(&access),

@@ -133,8 +133,8 @@ impl PlatformBuilder {
         } = self;
         check(&spec, address)?;
         let tools = tools::add(&mut builtins)?;
-        let base = Url::parse(&spec.fixed.base_url(address));
-        let base = base.map_err(|error| PlatformError::BaseUrl(error.into()))?;
+        let base = Url::parse(&spec.fixed.base_url(address))
+            .map_err(|error| PlatformError::BaseUrl(error.into()))?;
         let mut foundation = Services::lay(&spec, base).await?;
         (foundation.scripts, foundation.orchestrator) = (scripts, orchestrator);
         let registry = servers_of_store(&foundation, entries).await?;
@@ -142,10 +142,8 @@ impl PlatformBuilder {
         let whole = PlatformSpec::new(spec.fixed.clone(), merged.spec.clone());
         let controller = Controller::new(&whole, builtins, &foundation)?;
         let (front, metrics) = (controller.front(), controller.metrics_front());
-        let (access, drain) = (
-            Arc::clone(controller.admin_access()),
-            controller.drain().clone(),
-        );
+        let access = Arc::clone(controller.admin_access());
+        let drain = controller.drain().clone();
         let policy = client_policy(&spec.fixed.auth.allowed_networks);
         let audit = foundation.audit.clone();
         let running = Arc::new(Running::new(controller, spec, (merged, registry), audit));

@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn callers_whom_the_api_rejects_are_rejected() {
+    async fn r19_callers_whom_the_api_rejects_are_rejected() {
         let admission = |is_anonymous| Admission {
             generation: 1,
             is_anonymous,

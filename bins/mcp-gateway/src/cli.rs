@@ -11,6 +11,7 @@ mod connect;
 mod connection;
 mod entry;
 mod files;
+mod follow;
 mod gateway;
 mod login;
 mod pins;
@@ -20,6 +21,7 @@ mod request;
 mod secret;
 mod serve;
 mod server;
+mod session;
 mod state;
 mod table;
 mod taint;
@@ -29,6 +31,7 @@ mod tools;
 mod usage;
 mod user;
 mod values;
+mod whoami;
 
 use std::io;
 use std::path::PathBuf;
@@ -48,6 +51,7 @@ use self::client::OAuthClientArgs;
 use self::connect::ConnectArgs;
 use self::connection::ConnectionArgs;
 use self::entry::EntryArgs;
+use self::follow::FollowArgs;
 use self::gateway::NamedGatewayArgs;
 use self::login::LoginArgs;
 use self::pins::{ApproveArgs, DiffArgs, PinArgs, ScanArgs};
@@ -56,12 +60,14 @@ use self::program_state::ProgramStateArgs;
 use self::request::RequestArgs;
 use self::serve::{ServeArgs, ServeCommand};
 use self::server::ServerArgs;
+use self::session::SessionArgs;
 use self::taint::TaintArgs;
 use self::target::TargetArgs;
 use self::token::TokenArgs;
 use self::tools::ToolsArgs;
 use self::usage::UsageArgs;
 use self::user::UserArgs;
+use self::whoami::WhoamiArgs;
 use crate::client::McpClient;
 use crate::logging;
 use crate::output::eprint_text;
@@ -112,6 +118,8 @@ enum Command {
     Diff(DiffArgs),
     /// List, import and export entries of the registry of a running gateway
     Entry(EntryArgs),
+    /// Print calls as they end, or changes of objects, as lines of JSON
+    Follow(FollowArgs),
     /// Add, list, change and remove gateways of a running process
     Gateway(NamedGatewayArgs),
     /// Log in to a gateway as an MCP client, and report each step
@@ -134,6 +142,8 @@ enum Command {
     State(ProgramStateArgs),
     /// Add, list and remove servers of a running gateway
     Server(ServerArgs),
+    /// List and end the sessions of clients
+    Session(SessionArgs),
     /// List and clear the taints of callers who have received untrusted results
     Taint(TaintArgs),
     /// Create, list, rotate and revoke API tokens
@@ -144,6 +154,8 @@ enum Command {
     Usage(UsageArgs),
     /// Create, list and change users
     User(UserArgs),
+    /// Print the user of a token, with role and teams
+    Whoami(WhoamiArgs),
 }
 
 /// Runs the command line.
@@ -190,6 +202,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Connect(args) => connect::run(&args),
         Command::Connection(args) => connection::run(&args),
+        Command::Session(args) => session::run(&args),
         Command::Taint(args) => taint::run(&args),
         #[cfg(feature = "demo")]
         Command::Demo => {
@@ -201,6 +214,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Diff(args) => pins::diff(&args),
         Command::Gateway(args) => gateway::run(args),
+        Command::Follow(args) => follow::run(&args),
         Command::Entry(args) => entry::run(&args),
         Command::Login(args) => login::run(&args),
         Command::Pin(args) => pins::pin(&args),
@@ -217,6 +231,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             tools::run(&args, servers).await
         }),
         Command::Usage(args) => usage::run(&args),
+        Command::Whoami(args) => whoami::run(&args),
         Command::User(args) => user::run(args),
     }
 }

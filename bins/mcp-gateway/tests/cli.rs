@@ -96,6 +96,8 @@ mod teams;
 mod tenants;
 #[path = "cli/turns.rs"]
 mod turns;
+#[path = "cli/watched.rs"]
+mod watched;
 
 use http::StatusCode;
 use mcp_gateway_tests::process::Process;

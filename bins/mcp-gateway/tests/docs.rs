@@ -48,6 +48,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/kubernetes.md",
     "docs/limits.md",
     "docs/pins.md",
+    "docs/platform-tools.md",
     "docs/policy.md",
     "docs/guides/identity-provider.md",
     "docs/ready-servers.md",

@@ -15,6 +15,7 @@ use mcp_gateway_auth::users::Role;
 use mcp_gateway_core::auth::Principal;
 use mcp_gateway_registry::Viewer;
 
+use super::lease::Lease;
 use super::problem::ApiError;
 use super::{AdminApi, BASE};
 
@@ -122,8 +123,13 @@ pub(super) async fn authorize(
         tracing::info!(subject, method = %parts.method, "administration denied");
         return Err(ApiError::Forbidden);
     }
+    let is_stream = matches!(*segments(parts.uri.path()), ["calls"] | ["events"]);
+    let lease = is_stream.then(|| Lease::new(Arc::clone(&api.0.verifier), &parts, &principal));
     let mut request = Request::from_parts(parts, body);
     let extensions = request.extensions_mut();
+    if let Some(lease) = lease {
+        extensions.insert(lease);
+    }
     if is_admin {
         extensions.insert(Admin(principal.clone()));
     }
@@ -168,7 +174,7 @@ fn is_shared(method: &Method, path: &str) -> bool {
         }
         ["usable-gateways"] | ["usable-gateways", _] => method == Method::GET,
         ["requests"] => method == Method::GET || method == Method::POST,
-        ["whoami"] => method == Method::GET,
+        ["events"] | ["whoami"] => method == Method::GET,
         ["approvals"] | ["approvals", _] => method == Method::GET,
         ["approvals", _, "decision"] => method == Method::POST,
         _ => false,
@@ -234,6 +240,9 @@ mod tests {
             (Method::GET, "/usable-gateways/support", true),
             (Method::POST, "/usable-gateways", false),
             (Method::GET, "/whoami", true),
+            (Method::GET, "/events", true),
+            (Method::GET, "/calls", false),
+            (Method::GET, "/sessions", false),
             (Method::GET, "/servers", false),
             (Method::GET, "", false),
         ] {

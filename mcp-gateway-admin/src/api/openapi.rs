@@ -64,7 +64,10 @@ pub(super) fn router<S: Clone + Send + Sync + 'static>(document: &OpenApi) -> Ro
 
 /// Description of the API.
 const DESCRIPTION: &str = "Administration of a gateway by principals with the role admin. Times \
-                           are in seconds since the Unix epoch, in the audit log in milliseconds.";
+                           are in seconds since the Unix epoch, in the audit log in milliseconds. \
+                           A POST request may have an Idempotency-Key: the same request with the \
+                           same key has the same result for 24 hours. GET requests for one object \
+                           return an ETag, and accept If-None-Match; changes accept If-Match.";
 
 /// Name of the authentication scheme.
 const SCHEME: &str = "bearer";

@@ -157,7 +157,7 @@ async fn r1_every_tool_permits_what_the_api_permits() {
 }
 
 #[tokio::test]
-async fn r1_changes_by_clients_that_cannot_ask_are_rejected() {
+async fn r19_changes_by_clients_that_cannot_ask_are_rejected() {
     let oauth = Principal::new("alice")
         .with_role("admin")
         .with_client("https://client.example.com");

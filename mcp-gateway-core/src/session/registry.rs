@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use foldhash::HashMap;
 use tokio::time;
 
-use super::{Channels, Session, SessionLimits, SessionRecord};
+use super::{Channels, Session, SessionLimits, SessionRecord, SessionSummary};
 use crate::auth::Principal;
 use crate::error::SessionError;
 use crate::replica::Replica;
@@ -118,6 +118,28 @@ impl Sessions {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .len()
+    }
+
+    /// Returns the sessions in use, in any order.
+    #[must_use]
+    pub fn list(&self) -> Vec<SessionSummary> {
+        let live = self.0.live.read().unwrap_or_else(PoisonError::into_inner);
+        live.values().map(|session| session.summary()).collect()
+    }
+
+    /// Ends the session with the [key](Session::key) `key` and its calls, as the client could.
+    ///
+    /// Returns `false` if there is none in use at this replica.
+    pub fn end_by_key(&self, key: &str) -> bool {
+        let live = self.0.live.read().unwrap_or_else(PoisonError::into_inner);
+        let mut sessions = live.iter();
+        let found = sessions.find(|(_, session)| **session.key() == *key);
+        let found = found.map(|(id, session)| (id.clone(), Arc::clone(session)));
+        drop(live);
+        if let Some((id, session)) = &found {
+            self.revoke(id, session);
+        }
+        found.is_some()
     }
 
     /// Returns the open channels of HTTP+SSE.

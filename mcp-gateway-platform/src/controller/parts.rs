@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mcp_gateway_admin::CallFeed;
 use mcp_gateway_core::upstream::ServerPool;
 
 use super::Controller;
@@ -28,6 +29,11 @@ impl Controller {
         let mut gateways = self.gateways.iter();
         let running = gateways.find(|running| *running.traits.id == *id)?;
         Some(&running.parts.policy)
+    }
+
+    /// Returns the calls for those who watch them.
+    pub(crate) fn feed(&self) -> &CallFeed {
+        &self.observer.feed
     }
 
     /// Returns the taints of callers.

@@ -167,7 +167,7 @@ async fn mistakes_in_arguments_are_results_that_name_them() {
 }
 
 #[tokio::test]
-async fn r1_changes_need_the_consent_of_the_user() {
+async fn r19_changes_need_the_consent_of_the_user() {
     let folder = Folder::new();
     let gateway = start(&folder).await;
     let entry = json!({ "name": "extra", "builtin": "demo" });
@@ -243,7 +243,7 @@ async fn users_of_the_python_sdk_confirm_changes_in_both_eras() {
 }
 
 #[tokio::test]
-async fn r1_only_gateways_that_name_the_tools_have_them() {
+async fn r19_only_gateways_that_name_the_tools_have_them() {
     let folder = Folder::new();
     let gateway = start(&folder).await;
     for (path, expected) in [
