@@ -58,8 +58,8 @@ use utoipa_axum::routes;
 
 use self::deployments::LogSlots;
 use self::problem::ApiError;
-use crate::local::LocalPrincipal;
 use self::stream::StreamSlots;
+use crate::local::LocalPrincipal;
 use crate::{
     Administration, AuditTrail, CallFeed, Catalog, ClientSessions, Connections, Deployments,
     EntryRegistry, IdempotencyStore, LocalApi, PinRegistry, PolicyCatalog, Quotas,

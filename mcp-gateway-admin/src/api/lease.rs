@@ -126,7 +126,7 @@ mod tests {
     }
 
     fn head() -> Parts {
-        axum::http::Request::new(()).into_parts().0
+        http::Request::new(()).into_parts().0
     }
 
     #[tokio::test]

@@ -150,8 +150,8 @@ async fn a_repeated_request_has_the_result_of_the_first() {
         // An error is a result, too.
         ("token-of-alice", "/users", "k3", json!({ "name": "" }), 422),
     ] {
-        let response = stage.open(token, ("POST", path), &[("idempotency-key", key)], body);
-        let response = response.await;
+        let headers = [("idempotency-key", key)];
+        let response = stage.open(token, ("POST", path), &headers, body).await;
         assert_eq!(response.status(), expected, "{token} {path} {key}");
     }
     let listed = stage.send(("GET", "/users"), &[], Value::Null).await;

@@ -49,9 +49,9 @@ fn input(tool: &Tool) -> Value {
     let (mut properties, mut required) = match tool.action {
         Action::Assign => assignment(),
         Action::DecideRequest => decision(),
-        Action::Delete => changed(Kind::names(|kind| kind.delete.is_some())),
+        Action::Delete => changed(&Kind::names(|kind| kind.delete.is_some())),
         Action::Direct(id) => operation(id).map(of_operation).unwrap_or_default(),
-        Action::Get => one_of(Kind::names(|kind| kind.get.is_some())),
+        Action::Get => one_of(&Kind::names(|kind| kind.get.is_some())),
         Action::List => page(),
         Action::Log => log(),
         Action::Search => search(),
@@ -63,7 +63,7 @@ fn input(tool: &Tool) -> Value {
         }
         Action::Update => {
             let kinds = Kind::names(|kind| kind.change.is_some());
-            let (mut properties, mut required) = changed(kinds);
+            let (mut properties, mut required) = changed(&kinds);
             let text = "JSON merge patch of the entry, such as {\"title\": \"Support\"}";
             properties.insert(
                 "changes".to_owned(),
@@ -110,7 +110,7 @@ fn of_operation(operation: &Operation) -> Members {
 }
 
 /// Returns the members that name an object of one of `kinds`.
-fn one_of(kinds: Vec<&'static str>) -> Members {
+fn one_of(kinds: &[&'static str]) -> Members {
     let id = "Identifier of the object, or the name of a server, gateway, rule or entry";
     members(
         [
@@ -122,7 +122,7 @@ fn one_of(kinds: Vec<&'static str>) -> Members {
 }
 
 /// Returns the members that name an object to change.
-fn changed(kinds: Vec<&'static str>) -> Members {
+fn changed(kinds: &[&'static str]) -> Members {
     let (mut properties, required) = one_of(kinds);
     properties.insert("version".to_owned(), text(VERSION));
     (properties, required)
@@ -138,7 +138,10 @@ fn page() -> Members {
     });
     members(
         [
-            ("kind", choice("Kind of the objects", Kind::names(|_| true))),
+            (
+                "kind",
+                choice("Kind of the objects", &Kind::names(|_| true)),
+            ),
             ("filter", filter),
             (
                 "limit",
@@ -153,7 +156,7 @@ fn page() -> Members {
 fn search() -> Members {
     let kinds = json!({
         "type": "array",
-        "items": choice("Kind", Kind::names(|_| true)),
+        "items": choice("Kind", &Kind::names(|_| true)),
         "description": "Kinds to search; all without it",
     });
     members(
@@ -198,7 +201,7 @@ fn decision() -> Members {
     members(
         [
             ("id", text("Identifier of the request")),
-            ("decision", choice("Decision", vec!["approve", "deny"])),
+            ("decision", choice("Decision", &["approve", "deny"])),
             (
                 "server",
                 text("Name of the new server; required to approve"),
@@ -268,7 +271,7 @@ fn number(description: &str, maximum: u32) -> Value {
     json!({ "type": "integer", "minimum": 1, "maximum": maximum, "description": description })
 }
 
-fn choice(description: &str, values: Vec<&'static str>) -> Value {
+fn choice(description: &str, values: &[&'static str]) -> Value {
     json!({ "type": "string", "enum": values, "description": description })
 }
 

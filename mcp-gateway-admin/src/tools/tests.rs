@@ -11,7 +11,7 @@ use mcp_gateway_core::route::{Feature, Target};
 use mcp_gateway_core::{Caller, ClientInfo, Credential};
 use tower::ServiceExt as _;
 
-use super::kind::{Change, KINDS};
+use super::kind::{Change, KINDS, Kind};
 use super::table::{Action, TOOLS};
 use super::*;
 use crate::AdminApi;
@@ -102,7 +102,7 @@ fn sample(tool: &Tool) -> Value {
 
 /// Returns the calls of `tool` with the first operation of each.
 fn cases(tool: &Tool) -> Vec<(Value, &'static str)> {
-    let of_kinds = |select: fn(&super::kind::Kind) -> Option<&'static str>| {
+    let of_kinds = |select: fn(&Kind) -> Option<&'static str>| {
         let cases = KINDS.iter().filter_map(|kind| {
             let mut arguments = sample(tool);
             arguments["kind"] = kind.name.into();

@@ -9,7 +9,7 @@ use crate::running::Running;
 impl ClientSessions for Running {
     fn sessions(&self) -> Vec<SessionDocument> {
         let sessions = self.state().controller.sessions().clone();
-        let mut documents: Vec<_> = sessions.list().into_iter().map(document).collect();
+        let mut documents: Vec<_> = sessions.list().iter().map(document).collect();
         documents.sort_unstable_by(|one, other| one.id.cmp(&other.id));
         documents
     }
@@ -20,7 +20,7 @@ impl ClientSessions for Running {
     }
 }
 
-fn document(session: SessionSummary) -> SessionDocument {
+fn document(session: &SessionSummary) -> SessionDocument {
     let client = session.client.as_deref();
     let client = client.and_then(|text| serde_json::from_str::<Value>(text).ok());
     SessionDocument {

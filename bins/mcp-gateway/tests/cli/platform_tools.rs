@@ -265,6 +265,7 @@ async fn r19_only_gateways_that_name_the_tools_have_them() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a story of three roles")]
 async fn r1_roles_permit_by_tool_what_they_permit_by_api() {
     let more = "audit: {}\nauth: { oauth: { clientMetadataDocuments: always } }\n";
     let company = Company::with(more).await;

@@ -11,7 +11,14 @@ use crate::harness::{Folder, Gateway, PROGRAM, SOON, eventually, run};
 /// Starts `mcp-gateway follow`.
 fn follow(gateway: &Gateway, what: &str) -> Process {
     let mut command = Command::new(PROGRAM);
-    command.args(["follow", what, "--url", &gateway.url, "--token", &gateway.token]);
+    command.args([
+        "follow",
+        what,
+        "--url",
+        &gateway.url,
+        "--token",
+        &gateway.token,
+    ]);
     Process::start(command).unwrap()
 }
 
@@ -37,13 +44,18 @@ async fn calls_and_changes_are_watched() {
     api(&gateway, "DELETE", "/servers/extra", Value::Null).await;
     let seen = event(&mut objects).await;
     let expected = json!({ "kind": "server", "id": "extra", "version": null });
-    assert_eq!((&seen["event"], &seen["data"]), (&json!("delete"), &expected));
+    assert_eq!(
+        (&seen["event"], &seen["data"]),
+        (&json!("delete"), &expected)
+    );
 
     let mut calls = follow(&gateway, "calls");
     // Calls before the stream is open are not part of it.
     let mut first = None;
     eventually(async || {
-        gateway.call("demo__echo", json!({ "text": "s3cret" })).await;
+        gateway
+            .call("demo__echo", json!({ "text": "s3cret" }))
+            .await;
         let line = calls.line(std::time::Duration::from_millis(200)).await;
         first = line.ok();
         first.is_some()
@@ -53,7 +65,10 @@ async fn calls_and_changes_are_watched() {
     let call: Value = serde_json::from_str(&first).unwrap();
     assert_eq!(call["event"], "call", "{first}");
     let data = &call["data"];
-    assert_eq!((&data["server"], &data["target"]), (&json!("demo"), &json!("echo")));
+    assert_eq!(
+        (&data["server"], &data["target"]),
+        (&json!("demo"), &json!("echo"))
+    );
     assert_eq!(data["outcome"], "success", "{first}");
     assert!(!first.contains("s3cret"), "{first}");
 }
@@ -66,7 +81,10 @@ async fn sessions_are_listed_and_ended() {
     assert_eq!(gateway.tools_in(&session).await.len(), 5);
     let listed = api(&gateway, "GET", "/sessions", Value::Null).await.body;
     let found = &listed["items"][0];
-    assert_eq!((&found["client"], &found["gateway"]), (&json!("test"), &json!("default")));
+    assert_eq!(
+        (&found["client"], &found["gateway"]),
+        (&json!("test"), &json!("default"))
+    );
     let id = found["id"].as_str().unwrap();
     assert!(!session.contains(id), "the key is not the identifier");
     let url = ["--url", &gateway.url, "--token", &gateway.token];
