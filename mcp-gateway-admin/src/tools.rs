@@ -121,8 +121,9 @@ impl PlatformTools {
 
     /// Calls a tool.
     async fn call_tool(&self, call: &Call<Prepared>) -> Result<Value, ErrorObject> {
-        let name = call.request().name().unwrap_or_default();
-        let tool = Tool::find(&name).ok_or_else(|| {
+        // The request has the name that the client sees.
+        let name = call.target().feature.name().unwrap_or_default();
+        let tool = Tool::find(name).ok_or_else(|| {
             ErrorObject::new(code::INVALID_PARAMS, format!("Unknown tool: {name}"))
         })?;
         let mut arguments = match Arguments::read(call.request().param("arguments"), tool) {

@@ -34,7 +34,13 @@ impl ApiRequest {
     /// Creates the request of `operation` with `arguments`: parameters of the path and the query, and
     /// all others in the body.
     pub(super) fn of(operation: &'static Operation, mut arguments: Arguments) -> Self {
-        let version = arguments.take("version").as_ref().map(scalar);
+        let body = operation.body();
+        // An entry of the registry has a version of its own.
+        let has_own = |body: &Value| !body["properties"]["version"].is_null();
+        let version = match body.as_ref().is_some_and(has_own) {
+            true => None,
+            false => arguments.take("version").as_ref().map(scalar),
+        };
         let path = operation.path(|name| {
             let value = arguments.0.get(name).map(scalar).unwrap_or_default();
             utf8_percent_encode(&value, NON_ALPHANUMERIC).to_string()
@@ -48,12 +54,11 @@ impl ApiRequest {
                 query.push((parameter.name.to_owned(), scalar(&value)));
             }
         }
-        let has_body = operation.body().is_some();
         Self {
             operation,
             path,
             query,
-            body: has_body.then_some(Value::Object(arguments.0)),
+            body: body.map(|_| Value::Object(arguments.0)),
             version,
         }
     }

@@ -47,7 +47,8 @@ async fn call(principal: Principal, capabilities: &str, params: &Value) -> Value
     let client = ClientInfo::new(ProtocolVersion::LATEST, capabilities);
     let caller = Arc::new(Caller::new(principal, "main", client));
     let request = Message::new(&Id::from(1), &Method::ToolsCall, &params.to_string());
-    let target = Target::new("platform", Feature::Tool("any".into()));
+    let name = params["name"].as_str().unwrap();
+    let target = Target::new("platform", Feature::Tool(name.into()));
     let prepared = Prepared::trusted(target, Credential::none());
     let call = Call::trusted(request, caller).prepared(prepared);
     serde_json::from_str(&EmbeddedServer::call(&tools, &call).await.unwrap()).unwrap()
@@ -171,6 +172,19 @@ async fn r19_changes_by_clients_that_cannot_ask_are_rejected() {
         let asks = asked["resultType"] == "input_required";
         assert_eq!(asks, tool.effect != table::Effect::Read, "{}", tool.name);
     }
+}
+
+#[test]
+fn the_version_of_an_entry_is_part_of_it() {
+    let arguments = json!({ "name": "com.example/a", "version": "1.2.3" });
+    let Value::Object(members) = arguments else {
+        panic!("an object");
+    };
+    let of = |id| request::ApiRequest::of(operation(id).unwrap(), Arguments(members.clone()));
+    let entry = format!("{:?}", of("createEntry"));
+    assert!(entry.contains("\"version\": String(\"1.2.3\")"), "{entry}");
+    let server = format!("{:?}", of("createServer"));
+    assert!(server.contains("version: Some(\"1.2.3\")"), "{server}");
 }
 
 #[tokio::test]

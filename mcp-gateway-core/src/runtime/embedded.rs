@@ -67,6 +67,9 @@ pub trait EmbeddedServer: fmt::Debug + Send + Sync + 'static {
     /// Answers a request: the list of a kind, or the call of a feature. Returns the JSON text of the
     /// result.
     ///
+    /// The request is as the client has sent it: the name that the server uses is in the
+    /// [target](Call::target).
+    ///
     /// # Errors
     ///
     /// [`ErrorObject`] of a request that has no result.
