@@ -4,6 +4,7 @@
 //! one after the other, so a call may see the new version of one and the old version of another:
 //! [`generations`] keeps such a call from servers.
 
+pub(crate) mod foreign;
 pub(crate) mod generations;
 pub(crate) mod grants;
 pub(crate) mod pins;

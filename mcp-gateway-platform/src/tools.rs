@@ -6,32 +6,15 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use mcp_gateway_admin::PlatformTools;
-use mcp_gateway_auth::token::{TokenVerifier, VerifiedToken};
-use mcp_gateway_core::auth::{AuthError, Principal};
+use mcp_gateway_core::auth::Principal;
 use mcp_gateway_core::runtime::Embedded;
 
 use crate::error::PlatformError;
+use crate::reload::foreign::Foreign;
 use crate::reload::generations::Admission;
 use crate::servers::Builtins;
 use crate::spec::PLATFORM_TOOLS;
-
-/// Mark of a caller whose token another issuer has issued.
-#[derive(Clone, Copy, Debug)]
-struct Foreign;
-
-/// Verifier of the tokens of other issuers, which marks their callers.
-#[derive(Debug)]
-pub(crate) struct ForeignVerifier<V>(pub(crate) V);
-
-#[async_trait]
-impl<V: TokenVerifier> TokenVerifier for ForeignVerifier<V> {
-    async fn verify_token(&self, token: &str) -> Result<Option<VerifiedToken>, AuthError> {
-        let verified = self.0.verify_token(token).await?;
-        Ok(verified.map(|verified| verified.with_extension(Foreign)))
-    }
-}
 
 /// Adds the server to `builtins`, and returns it.
 ///
@@ -69,9 +52,11 @@ const FOREIGN: &str = "The tools of this server accept users of the gateway only
 #[cfg(test)]
 mod tests {
     use mcp_gateway_auth::StaticTokens;
+    use mcp_gateway_auth::token::TokenVerifier as _;
     use mcp_gateway_core::auth::AllowAnonymous;
 
     use super::*;
+    use crate::reload::foreign::ForeignVerifier;
 
     #[tokio::test]
     async fn r19_callers_whom_the_api_rejects_are_rejected() {

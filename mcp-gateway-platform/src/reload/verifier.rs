@@ -21,11 +21,11 @@ use mcp_gateway_core::auth::{
 };
 use tokio::sync::watch;
 
+use super::foreign::ForeignVerifier;
 use super::generations::Admission;
 use super::token_verifiers::{external, introspection, static_tokens};
 use crate::auth::{AuthorizationServices, remote_keys};
 use crate::spec::{Anonymous, Auth};
-use crate::tools::ForeignVerifier;
 
 /// Verifier that is replaceable while calls are in flight.
 ///
