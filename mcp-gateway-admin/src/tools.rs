@@ -30,8 +30,7 @@ use mcp_gateway_core::auth::Principal;
 use mcp_gateway_core::call::Prepared;
 use mcp_gateway_core::jsonrpc::{ErrorObject, code};
 use mcp_gateway_core::protocol::Method;
-use mcp_gateway_core::runtime::EmbeddedServer;
-use mcp_gateway_core::upstream::DiscoverResult;
+use mcp_gateway_core::upstream::{DiscoverResult, EmbeddedServer};
 use serde_json::{Value, json};
 
 use self::answer::Answer;

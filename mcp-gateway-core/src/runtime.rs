@@ -16,7 +16,7 @@ mod process;
 #[cfg(feature = "client")]
 mod remote;
 
-pub use self::embedded::{Embedded, EmbeddedServer};
+pub use self::embedded::Embedded;
 pub use self::in_process::InProcess;
 #[cfg(feature = "process")]
 pub use self::process::{Process, ProcessExit};

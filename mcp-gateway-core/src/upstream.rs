@@ -36,6 +36,7 @@ mod connector;
 mod detection;
 mod discover_result;
 mod embedded;
+mod embedded_server;
 mod encode;
 mod handshake;
 mod http_endpoint;
@@ -63,6 +64,7 @@ use async_trait::async_trait;
 
 pub use self::backend::{Instance, InstanceKey, InstanceOwner, RuntimeBackend};
 pub use self::discover_result::DiscoverResult;
+pub use self::embedded_server::EmbeddedServer;
 pub use self::handshake::UpstreamProtocol;
 pub use self::lint_report::LintCounts;
 pub use self::pool::{PooledServer, ServerPool, Turns};

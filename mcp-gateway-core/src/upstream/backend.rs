@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::embedded_server::EmbeddedServer;
 use crate::credential::Credential;
 use crate::error::UpstreamError;
-use crate::runtime::EmbeddedServer;
 use crate::transport::Transport;
 
 /// Backend of one server: it makes the server reachable and starts it if necessary.

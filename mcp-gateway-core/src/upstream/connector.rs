@@ -15,6 +15,7 @@ pub(super) use self::state::ConnectFailure;
 use self::state::ConnectorState;
 use super::connection::UpstreamConnection;
 use super::embedded::EmbeddedConnection;
+use super::embedded_server::EmbeddedServer;
 use super::handshake::{Handshake, HandshakeError, UpstreamProtocol};
 use super::legacy_http::Attendance;
 use super::lint_report::LintReport;
@@ -25,7 +26,6 @@ use crate::catalog::lint::LintPolicy;
 use crate::credential::Credential;
 use crate::error::{UpstreamError, error_chain};
 use crate::protocol::Era;
-use crate::runtime::EmbeddedServer;
 use crate::task::BackgroundTask;
 use crate::transport::{ExitReport, ProgramOutput};
 

@@ -8,13 +8,13 @@ use tokio::sync::{broadcast, watch};
 
 use super::DiscoverResult;
 use super::connection::{SendError, UpstreamConnection};
+use super::embedded_server::EmbeddedServer;
 use crate::call::Prepared;
 use crate::error::UpstreamError;
 use crate::jsonrpc::{Notification, Response};
 use crate::problem::status_of;
 use crate::protocol::Method;
 use crate::reply::{self, ReplyEvent, ReplyStream};
-use crate::runtime::EmbeddedServer;
 use crate::{Call, Reply};
 
 /// Connection to an [`EmbeddedServer`]. It has no state besides that it is open.
