@@ -252,12 +252,18 @@ impl AdminApi {
     /// Returns the router of `/api/v1`, which answers all paths below with problem documents.
     pub fn router(self) -> Router {
         let (router, _) = resources().split_for_parts();
-        router
+        let router = router
             .merge(openapi::router(&document()))
             .fallback(async || ApiError::NotFound)
             .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
-            .layer(DefaultBodyLimit::max(MAX_BODY))
-            .layer(middleware::from_fn(conditional::compare))
+            .layer(DefaultBodyLimit::max(MAX_BODY));
+        // A layer wraps each handler by itself, and an object is read by another one.
+        let objects: Router = router.clone().with_state(self.clone());
+        router
+            .layer(middleware::from_fn_with_state(
+                objects,
+                conditional::compare,
+            ))
             .layer(middleware::from_fn_with_state(
                 self.clone(),
                 repeatable::repeat,

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Request, State};
-use axum::http::Method;
 use axum::http::request::Parts;
+use axum::http::{Extensions, Method};
 use axum::middleware::Next;
 use axum::response::Response;
 use mcp_gateway_audit::Actor;
@@ -150,6 +150,22 @@ pub(super) fn permits(principal: &Principal, method: &Method, path: &str) -> boo
 /// Returns `true` for administrators of the organization, or of teams.
 fn is_manager(principal: &Principal) -> bool {
     is_admin(principal) || !AdministeredTeams::of(principal).is_empty()
+}
+
+/// Returns those of `extensions` that say who has sent a request, for another one on behalf of the
+/// same principal.
+pub(super) fn identity(extensions: &Extensions) -> Extensions {
+    let mut identity = Extensions::new();
+    if let Some(admin) = extensions.get::<Admin>() {
+        identity.insert(admin.clone());
+    }
+    if let Some(manager) = extensions.get::<Manager>() {
+        identity.insert(manager.clone());
+    }
+    if let Some(member) = extensions.get::<Member>() {
+        identity.insert(member.clone());
+    }
+    identity
 }
 
 /// Returns `true` if administrators of teams may send a request: they manage the connections and

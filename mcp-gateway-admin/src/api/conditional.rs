@@ -7,20 +7,30 @@
 //! `If-Match` is compared immediately before the change.
 
 use aws_lc_rs::digest::{SHA256, digest};
+use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::header::{ETAG, IF_MATCH, IF_NONE_MATCH};
 use axum::http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use serde_json::Value;
+use tower::ServiceExt as _;
 
 use super::BASE;
-use super::access::segments;
+use super::access::{identity, segments};
 use super::problem::ApiError;
 
-/// Adds tags to objects, and compares those of conditional requests.
-pub(super) async fn compare(request: Request, next: Next) -> Result<Response, ApiError> {
+/// Adds tags to objects, and compares those of conditional requests before a handler changes
+/// anything.
+///
+/// The current state of an object is read from `objects`, the handlers of all requests. A sender who
+/// may not read it gets the answer of that instead of a failed precondition.
+pub(super) async fn compare(
+    State(objects): State<Router>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
     let path = request.uri().path();
     let object = object(path).map(str::to_owned);
     if request.method() == Method::GET {
@@ -36,12 +46,16 @@ pub(super) async fn compare(request: Request, next: Next) -> Result<Response, Ap
     let Some(object) = object.filter(|_| request.headers().contains_key(IF_MATCH)) else {
         return Ok(next.run(request).await);
     };
-    let sender = request.extensions().clone();
-    let current = current(sender, &object, next.clone()).await?;
-    match matches(request.headers(), current.as_ref()) {
-        true => Ok(next.run(request).await),
-        false => Err(ApiError::PreconditionFailed),
+    let sender = identity(request.extensions());
+    let current = current(objects, sender, &object).await?;
+    if current.status() != StatusCode::OK {
+        // There is nothing to compare with, and no difference between no object and a hidden one.
+        return Ok(current);
     }
+    if !matches(request.headers(), current.headers().get(ETAG)) {
+        return Err(ApiError::PreconditionFailed);
+    }
+    Ok(next.run(request).await)
 }
 
 /// Returns the path of the object without a version that a request for `path` concerns.
@@ -55,23 +69,14 @@ fn object(path: &str) -> Option<&str> {
     }
 }
 
-/// Returns the tag of `object` as the sender of a request with the extensions `sender` sees it; an
-/// object that does not exist has none.
-async fn current(
-    sender: Extensions,
-    object: &str,
-    next: Next,
-) -> Result<Option<HeaderValue>, ApiError> {
-    let mut read = Request::builder().uri(object).body(Body::empty());
-    if let Ok(read) = &mut read {
-        *read.extensions_mut() = sender;
-    }
-    let read = read.map_err(|_| ApiError::NotFound)?;
-    let response = next.run(read).await;
-    match response.status() {
-        StatusCode::OK => Ok(tagged(response).await.headers().get(ETAG).cloned()),
-        _ => Ok(None),
-    }
+/// Returns `object` with its tag, as `objects` answers the sender of a request with the extensions
+/// `sender`; the problem of reading it if the sender does not see it.
+async fn current(objects: Router, sender: Extensions, object: &str) -> Result<Response, ApiError> {
+    let read = Request::get(object).body(Body::empty());
+    let mut read = read.map_err(|_| ApiError::NotFound)?;
+    *read.extensions_mut() = sender;
+    let Ok(response) = objects.oneshot(read).await;
+    Ok(tagged(response).await)
 }
 
 /// Returns `true` if a tag in `If-Match` is the `current` one, or any is accepted.

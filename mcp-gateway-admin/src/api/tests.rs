@@ -199,19 +199,25 @@ async fn changes_are_made_to_the_version_that_was_read() {
         .send(("POST", "/tokens"), &[], json!({ "name": "ci" }))
         .await;
     let token = format!("/tokens/{}", made.body["token"]["id"].as_str().unwrap());
+    let rotation = format!("{token}/rotate");
     let read = stage.send(("GET", &token), &[], Value::Null).await;
     let of_token = read.headers[ETAG].to_str().unwrap().to_owned();
+    let any = "*".to_owned();
     for (method, path, name, tag, expected) in [
         ("PATCH", &user, IF_MATCH, &tag, 412),
         ("DELETE", &user, IF_MATCH, &tag, 412),
-        ("PATCH", &user, IF_MATCH, &"*".to_owned(), 200),
+        ("PATCH", &user, IF_MATCH, &any, 200),
         ("GET", &user, IF_NONE_MATCH, &newer, 304),
         ("GET", &token, IF_NONE_MATCH, &of_token, 304),
         ("GET", &token, IF_NONE_MATCH, &tag, 200),
         ("DELETE", &token, IF_MATCH, &tag, 412),
+        // It is still there.
+        ("GET", &token, IF_NONE_MATCH, &of_token, 304),
+        ("POST", &rotation, IF_MATCH, &tag, 412),
         ("DELETE", &token, IF_MATCH, &of_token, 204),
-        // There is no version any more.
-        ("DELETE", &token, IF_MATCH, &of_token, 412),
+        // There is nothing to compare with any more.
+        ("DELETE", &token, IF_MATCH, &of_token, 404),
+        ("POST", &rotation, IF_MATCH, &any, 404),
         ("DELETE", &user, IF_MATCH, &newer, 204),
     ] {
         let body = match method {
