@@ -59,9 +59,9 @@ pub(super) async fn unassign(
 async fn gateway(acting: &Acting<'_>, tool: &Tool, arguments: &Arguments) -> Step<ApiResponse> {
     let kind = Kind::find("gateway").ok_or_else(|| super::wrong_kind(tool, "gateway"))?;
     let gateway = fetched(acting, tool, (kind, arguments.text("gateway"))).await?;
-    let problem = if gateway.body["source"] == "file" {
-        "the gateway comes from the configuration file, and can be changed only there. Tell the user, \
-         or create another gateway with create_gateway"
+    let problem = if gateway.body["source"] != "store" {
+        "the gateway is defined in the configuration file or by an object of the cluster, and can be \
+         changed only there. Tell the user, or create another gateway with create_gateway"
     } else if gateway.body["allServers"] == true {
         "the gateway has all servers. To restrict it, use update_object with a complete list of servers \
          or assignments"
