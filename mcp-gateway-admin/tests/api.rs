@@ -16,18 +16,20 @@ use self::harness::{ADMIN, MEMBER, Site};
 
 /// Operations for every principal: calls about which they decide, entries that they see, and their own
 /// requests.
-const SHARED: [(&str, &str); 11] = [
+const SHARED: [(&str, &str); 13] = [
     ("get", "/approvals"),
     ("get", "/approvals/x"),
     ("post", "/approvals/x/decision"),
     ("get", "/entries"),
     ("get", "/entries/{name}"),
     ("get", "/entries/{name}/server.json"),
+    ("get", "/events"),
     ("get", "/requests"),
     ("post", "/requests"),
     ("get", "/requests/x"),
     ("get", "/usable-gateways"),
     ("get", "/usable-gateways/x"),
+    ("get", "/whoami"),
 ];
 
 #[tokio::test]

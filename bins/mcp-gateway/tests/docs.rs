@@ -266,7 +266,8 @@ impl Reader {
         let words: Vec<_> = command.split(' ').collect();
         let has = |word: &&str| words.contains(word);
         let words_of_clients = [
-            "approval", "call", "entry", "gateway", "policy", "request", "server", "tools", "usage",
+            "approval", "call", "entry", "gateway", "policy", "request", "server", "session",
+            "tools", "usage", "whoami",
         ];
         let reaches = words_of_clients.iter().any(has);
         if reaches && !["--config", "--mcp-config"].iter().any(has) {

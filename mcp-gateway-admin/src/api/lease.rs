@@ -146,7 +146,7 @@ mod tests {
         assert_eq!(guarded.next().await, None);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn r1_a_stream_ends_with_the_role() {
         let verifier = Arc::new(Revocable(watch::Sender::new(false)));
         let admin = Principal::new("alice").with_role("admin");

@@ -65,7 +65,7 @@ pub(super) async fn repeat(
     }
 }
 
-/// What a client has sent.
+/// Request of a client, of which a digest is kept.
 struct Sent {
     /// Path and query.
     target: String,

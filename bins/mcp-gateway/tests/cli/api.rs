@@ -24,6 +24,7 @@ const OWNER: &str = "the-token-of-the-owner-is-this";
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
+    /// Body; null if it is empty, or a stream of events.
     pub(crate) body: Value,
 }
 
@@ -33,6 +34,8 @@ impl Answer {
     }
 }
 
+/// Returns the response to a request. A stream of events, which does not end by itself, is closed
+/// unread.
 pub(crate) async fn request(
     gateway: &Gateway,
     (method, path): (&str, &str),
@@ -50,7 +53,12 @@ pub(crate) async fn request(
     let client = Client::builder(TokioExecutor::new()).build_http();
     let sent = timeout(SOON, client.request(request.body(body).unwrap())).await;
     let (parts, body) = sent.unwrap().unwrap().into_parts();
-    let body = body.collect().await.unwrap().to_bytes();
+    let kind = parts.headers.get(CONTENT_TYPE);
+    let is_stream = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+    let body = match is_stream {
+        true => Bytes::new(),
+        false => body.collect().await.unwrap().to_bytes(),
+    };
     Answer {
         status: parts.status.as_u16(),
         headers: parts.headers,

@@ -124,7 +124,8 @@ impl Callers {
         self.send(admin, "get", path, Value::Null).await.body
     }
 
-    /// Returns the lists of all resources among `paths`, without the times of uses.
+    /// Returns the lists of all resources among `paths`, without the times of uses. Streams of events
+    /// have none.
     async fn state(&self, paths: &[String]) -> Value {
         let lists = paths.iter().filter(|path| !path.contains('{'));
         let mut state = json!({});
@@ -170,14 +171,16 @@ fn filled(path: &str, id: &str) -> String {
 
 /// Operations for everybody who is authenticated: without an identifier, with that of a gateway which
 /// they may use, or with a body that is validated first.
-const SHARED: [(&str, &str); 7] = [
+const SHARED: [(&str, &str); 9] = [
     ("get", "/approvals"),
     ("post", "/approvals/{id}/decision"),
     ("get", "/entries"),
+    ("get", "/events"),
     ("get", "/requests"),
     ("post", "/requests"),
     ("get", "/usable-gateways"),
     ("get", "/usable-gateways/{id}"),
+    ("get", "/whoami"),
 ];
 
 /// Operations for everybody who is authenticated, with an identifier that does not exist for others.
@@ -188,8 +191,8 @@ const HIDDEN: [(&str, &str); 4] = [
     ("get", "/requests/{id}"),
 ];
 
-/// Resources that only calls create. Whoever may see one has tests of its own.
-const EMPTY: [&str; 3] = ["/approvals/", "/pins/", "/taints/"];
+/// Resources that only clients and their calls create. Whoever may see one has tests of its own.
+const EMPTY: [&str; 4] = ["/approvals/", "/pins/", "/sessions/", "/taints/"];
 
 /// Operations for administrators of teams, whose effects are tested with these.
 const MANAGED: [(&str, &str); 9] = [
