@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
-use mcp_gateway_platform::spec::Secret;
+use mcp_gateway_platform::spec::{PLATFORM_TOOLS, Secret};
 
 /// Environment of a file: variables and other files that it refers to.
 ///
@@ -82,7 +82,7 @@ pub enum Lookup {
 
 /// Environment without lookups, for checking a file by itself.
 ///
-/// All secrets are empty. It has the built-in server `demo`.
+/// All secrets are empty. It has the built-in servers `demo` and `platform`.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "it has no state")]
 pub struct NoEnvironment;
@@ -93,7 +93,7 @@ impl Environment for NoEnvironment {
     }
 
     fn builtins(&self) -> &[&str] {
-        &["demo"]
+        &["demo", PLATFORM_TOOLS]
     }
 
     fn file(&self, _: &Path) -> Result<Lookup, io::Error> {
