@@ -104,7 +104,7 @@ use std::sync::Arc;
 use http::Extensions;
 
 pub use self::attempts::Attempts;
-pub(crate) use self::derived::DerivedCall;
+pub(crate) use self::derived::{DerivedCall, StandsFor};
 pub(crate) use self::stage::ServerHandle;
 pub use self::stage::{HasTarget, Permitted, Prepared, Routed};
 use crate::auth::Principal;
@@ -112,6 +112,7 @@ use crate::caller::{Caller, ClientInfo};
 use crate::jsonrpc::{Id, Notification, Request};
 use crate::protocol::header::ParamHeaders;
 use crate::route::{Feature, Target};
+use crate::trace::{CallTrace, TraceContext};
 use crate::{Cancellation, Credential};
 
 /// One MCP request of an authenticated caller.
@@ -155,6 +156,8 @@ struct Context {
     extensions: Extensions,
     merged: bool,
     for_page: bool,
+    /// Spans of the call, if somebody observes them.
+    trace: Option<Arc<CallTrace>>,
 }
 
 /// A notification of a client, on its way to servers.
@@ -181,6 +184,7 @@ impl Call {
             extensions: Extensions::new(),
             merged: false,
             for_page: false,
+            trace: None,
         };
         Self {
             context: Arc::new(context),
@@ -314,6 +318,17 @@ impl<S> Call<S> {
         self.context.for_page
     }
 
+    /// Returns the spans of the call, if somebody observes them.
+    pub(crate) fn trace(&self) -> Option<&Arc<CallTrace>> {
+        self.context.trace.as_ref()
+    }
+
+    /// Sets the spans of the call.
+    pub(crate) fn with_trace(mut self, trace: Option<Arc<CallTrace>>) -> Self {
+        Arc::make_mut(&mut self.context).trace = trace;
+        self
+    }
+
     /// Advances the call to its next stage.
     pub(crate) fn advance<T>(self, next: impl FnOnce(S) -> T) -> Call<T> {
         Call {
@@ -332,6 +347,7 @@ impl<S> Call<S> {
             extensions: self.context.extensions.clone(),
             merged: self.context.merged,
             for_page: self.context.for_page,
+            trace: self.context.trace.clone(),
         };
         Call {
             context: Arc::new(context),
@@ -358,6 +374,18 @@ impl Call<Prepared> {
     /// Returns the headers that mirror arguments.
     pub(crate) fn param_headers(&self) -> &ParamHeaders {
         &self.stage.param_headers
+    }
+
+    /// Returns the context of the span that the server receives.
+    pub(crate) fn outgoing(&self) -> Option<&TraceContext> {
+        self.stage.outgoing.as_ref()
+    }
+
+    /// Returns the same call with the context of the span that the server receives.
+    pub(crate) fn with_outgoing(&self, context: TraceContext) -> Self {
+        let mut call = self.share();
+        call.stage.outgoing = Some(context);
+        call
     }
 
     /// Sets the headers that mirror arguments.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::HeaderMap;
+use http::request::Parts;
 
 use crate::auth::{AuthError, Authentication, AuthenticationWatch, Principal, VerifiedHead};
 use crate::json::{object_json, string_json};
@@ -114,6 +115,16 @@ impl Caller {
     #[must_use]
     pub fn principal(&self) -> &Principal {
         &self.principal
+    }
+
+    /// Returns the head of the request; `None` if there is none, or if the caller outlives it.
+    pub(crate) fn head(&self) -> Option<&Parts> {
+        self.verified.as_ref()?.of_request()
+    }
+
+    /// Returns the name of the gateway, to be shared.
+    pub(crate) fn shared_gateway(&self) -> &Arc<str> {
+        &self.gateway
     }
 
     /// Returns the name of the gateway that received the request.

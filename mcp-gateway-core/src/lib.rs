@@ -171,6 +171,7 @@ pub mod session;
 mod signal;
 pub mod sse;
 mod task;
+pub mod trace;
 pub mod transport;
 pub mod upstream;
 

@@ -64,6 +64,7 @@ use crate::auth::Principal;
 use crate::protocol::{Method, ProtocolVersion};
 use crate::reply::CallOutcome;
 use crate::route::Feature;
+use crate::trace::TraceContext;
 
 /// Receiver of a report of each call.
 ///
@@ -160,4 +161,6 @@ pub struct CallReport<'a> {
     pub request_bytes: u64,
     /// Size of the server's messages in bytes.
     pub response_bytes: u64,
+    /// Context of the server span of the call; `None` if calls are not traced.
+    pub trace: Option<&'a TraceContext>,
 }

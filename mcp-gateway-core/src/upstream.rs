@@ -31,6 +31,7 @@
 mod backend;
 mod backoff;
 mod cancel_policy;
+mod client_span;
 mod connection;
 mod connector;
 mod detection;

@@ -82,6 +82,11 @@ impl VerifiedHead {
         }
     }
 
+    /// Returns the head of the request; `None` if the caller outlives it.
+    pub(crate) fn of_request(&self) -> Option<&Parts> {
+        (!self.is_lasting).then_some(&*self.head)
+    }
+
     /// Returns the head for a caller that outlives the request.
     pub(crate) fn lasting(self) -> Self {
         Self {

@@ -8,6 +8,7 @@ use super::Attempts;
 use crate::Credential;
 use crate::protocol::header::ParamHeaders;
 use crate::route::Target;
+use crate::trace::TraceContext;
 
 /// Stage of a call whose target is known.
 #[derive(Clone, Debug)]
@@ -31,6 +32,8 @@ pub struct Prepared {
     pub(crate) param_headers: ParamHeaders,
     /// Server that the credential is for; found by its name if `None`.
     pub(crate) server: Option<ServerHandle>,
+    /// Context of the span that the server receives.
+    pub(crate) outgoing: Option<TraceContext>,
 }
 
 /// Server of a prepared call: the very one whose resolver has chosen the credential.
@@ -58,6 +61,7 @@ impl Prepared {
             credential,
             param_headers: ParamHeaders::new(),
             server: None,
+            outgoing: None,
         }
     }
 

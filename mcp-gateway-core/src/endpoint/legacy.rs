@@ -21,6 +21,7 @@ use super::modern::HeaderVersion;
 use super::reply_writer::{MessageSink, ReplyWriter};
 use super::{Body, CallService, response, stream};
 use crate::auth::{Authentication, Principal, VerifiedHead};
+use crate::call::StandsFor;
 use crate::error::{RequestError, RouteError};
 use crate::json::object_json;
 use crate::jsonrpc::{Id, Message, Request, Response as Rpc};
@@ -300,11 +301,9 @@ impl<S: CallService> LegacyHandler<S> {
         filter.resource_subscriptions = session.state().subscriptions.clone();
         let params = object_json(&[("notifications", filter.to_json().into())]);
         let request = Request::new(&Id::from("listen"), &Method::SubscriptionsListen, &params);
-        let reply = self
-            .inner
-            .clone()
-            .oneshot(self.call(session, request))
-            .await;
+        let mut call = self.call(session, request);
+        call.extensions_mut().insert(StandsFor::Nothing);
+        let reply = self.inner.clone().oneshot(call).await;
         let Ok(Reply::Events(mut events)) = reply else {
             tracing::warn!("subscription to servers failed");
             return;

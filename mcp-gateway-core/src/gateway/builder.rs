@@ -30,12 +30,12 @@ use crate::layer::elicit_connections::ElicitConnectionsLayer;
 use crate::layer::forward::Forward;
 use crate::layer::host_guard::HostGuardLayer;
 use crate::layer::observe::Observe;
-use crate::layer::trace::TraceLayer;
 use crate::observe::Observer;
 use crate::policy::Policy;
 use crate::route::{PrefixError, ToolRouter};
 use crate::seal::SealError;
 use crate::session::Sessions;
+use crate::trace::SpanObserver;
 use crate::upstream::{ServerPool, UpstreamServer};
 use crate::{Call, Drain, Error, Reply};
 
@@ -192,6 +192,12 @@ impl<C, R, P> GatewayBuilder<C, R, P> {
     /// Sets the observer that receives a report of each call. Default: none.
     pub fn with_observer(mut self, observer: impl Observer) -> Self {
         self.options.observer = Some(Arc::new(observer));
+        self
+    }
+
+    /// Sets the observer that receives the spans of each call. Default: none.
+    pub fn with_span_observer(mut self, observer: impl SpanObserver) -> Self {
+        self.options.spans = Some(Arc::new(observer));
         self
     }
 
@@ -375,7 +381,9 @@ impl<C, R, P> GatewayBuilder<C, R, P> {
         let dispatch = options.dispatch(&sessions)?;
         let dispatch = dispatch.layer(options.observe().layer(routed));
         let calls = option_layer(options.elicit_connections()).layer(self.calls.service(dispatch));
-        let calls = TraceLayer::new().layer(option_layer(options.approve()).layer(calls));
+        let calls = options
+            .trace()
+            .layer(option_layer(options.approve()).layer(calls));
         let calls = BoxCallService(Arc::new(move |call| Box::pin(calls.clone().oneshot(call))));
         let stack = ServiceBuilder::new()
             .layer(CorsLayer::new(Arc::clone(&options.host_policy)))

@@ -79,6 +79,7 @@ use crate::observe::{CallReport, Observer};
 use crate::protocol::Method;
 use crate::reply::{CallOutcome, Completion};
 use crate::route::Target;
+use crate::trace::CallTrace;
 use crate::upstream::ServerPool;
 use crate::{Call, Caller, Error, Problem, Reply};
 
@@ -153,6 +154,7 @@ where
             started: Instant::now(),
             request_bytes: call.request().text().len() as u64,
             attempts: Attempts::counted(),
+            trace: call.trace().cloned(),
             is_due: true,
         });
         let call = match &observed {
@@ -212,6 +214,7 @@ struct PendingReport {
     started: Instant,
     request_bytes: u64,
     attempts: Attempts,
+    trace: Option<Arc<CallTrace>>,
     /// `false` once there is nothing to report.
     is_due: bool,
 }
@@ -236,6 +239,10 @@ impl PendingReport {
         let Target { server, feature } = &self.target;
         let listed = self.pool.is_known_to_list(server, feature);
         let client = self.caller.client();
+        let trace = self.trace.as_deref();
+        if listed && let Some(trace) = trace {
+            trace.set_listed();
+        }
         self.observer.on_call_end(&CallReport {
             gateway: self.caller.gateway(),
             server,
@@ -254,6 +261,7 @@ impl PendingReport {
             duration: self.started.elapsed(),
             request_bytes: self.request_bytes,
             response_bytes: completion.bytes,
+            trace: trace.and_then(CallTrace::context),
         });
     }
 }

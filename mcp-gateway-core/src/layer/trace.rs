@@ -9,6 +9,10 @@
 //!
 //! Without a subscriber that wants the span, nothing is recorded and nothing is allocated.
 //!
+//! A [`SpanObserver`] receives the spans of calls without the detour over `tracing`, together with those
+//! of the requests to servers; see [`trace`](crate::trace). It costs calls less, and it decides about a
+//! span when its outcome is known.
+//!
 //! # Example
 //!
 //! ```
@@ -37,9 +41,13 @@
 //!
 //! [semconv]: https://github.com/open-telemetry/semantic-conventions-genai/blob/main/docs/gen-ai/mcp.md
 
+mod capture;
+mod pending;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
@@ -48,24 +56,36 @@ use tower_service::Service;
 use tracing::Span;
 use tracing::field::{Empty, display};
 
-use crate::jsonrpc::code;
+use self::capture::CapturedResult;
+use self::pending::PendingSpan;
+use crate::error::UpstreamError;
 use crate::protocol::Method;
 use crate::reply::{CallOutcome, Completion};
-use crate::{Call, Error, Problem, Reply, semconv};
+use crate::trace::{Entered, SpanKind, SpanObserver, SpanTransport};
+use crate::{BoxFuture, Call, Error, Problem, Reply, semconv};
 
 /// A [`Layer`] that applies [`Trace`].
 ///
 /// See the [module documentation](self) for an example.
-#[derive(Clone, Copy, Debug, Default)]
-#[non_exhaustive]
+#[derive(Clone, Debug, Default)]
 #[doc(alias("OpenTelemetry", "span"))]
-pub struct TraceLayer;
+pub struct TraceLayer {
+    observer: Option<Arc<dyn SpanObserver>>,
+}
 
 impl TraceLayer {
     /// Creates the layer.
     #[must_use]
     pub fn new() -> Self {
-        Self
+        Self::default()
+    }
+
+    /// Sets the observer of the spans of calls. Default: none.
+    #[must_use]
+    pub fn with_observer(self, observer: Arc<dyn SpanObserver>) -> Self {
+        Self {
+            observer: Some(observer),
+        }
     }
 }
 
@@ -73,7 +93,10 @@ impl<S> Layer<S> for TraceLayer {
     type Service = Trace<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Trace { inner }
+        Trace {
+            inner,
+            observer: self.observer.clone(),
+        }
     }
 }
 
@@ -83,6 +106,7 @@ impl<S> Layer<S> for TraceLayer {
 #[derive(Clone, Debug)]
 pub struct Trace<S> {
     inner: S,
+    observer: Option<Arc<dyn SpanObserver>>,
 }
 
 impl<S> Service<Call> for Trace<S>
@@ -99,8 +123,19 @@ where
 
     fn call(&mut self, call: Call) -> Self::Future {
         let span = span(&call);
+        let (call, pending) = match &self.observer {
+            Some(observer) => PendingSpan::begin(observer, call),
+            None => (call, None),
+        };
+        let entered = Entered::new(pending.as_ref().and_then(PendingSpan::context));
         let inner = span.in_scope(|| self.inner.call(call));
-        TraceFuture { inner, span }
+        drop(entered);
+        TraceFuture {
+            inner,
+            span,
+            pending,
+            capturing: None,
+        }
     }
 }
 
@@ -111,6 +146,9 @@ pin_project! {
         #[pin]
         inner: F,
         span: Span,
+        pending: Option<PendingSpan>,
+        // Reply whose result is being read for the span.
+        capturing: Option<(CapturedResult, BoxFuture<'static, Result<Reply, UpstreamError>>)>,
     }
 }
 
@@ -119,11 +157,33 @@ impl<F: Future<Output = Result<Reply, Error>>> Future for TraceFuture<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let mut result = ready!(this.span.in_scope(|| this.inner.poll(cx)));
-        if !this.span.is_disabled() {
-            record_result(this.span, &mut result);
+        let _entered = Entered::new(this.pending.as_ref().and_then(PendingSpan::context));
+        if this.capturing.is_none() {
+            let mut result = ready!(this.span.in_scope(|| this.inner.poll(cx)));
+            if !this.span.is_disabled() {
+                record_result(this.span, &mut result);
+            }
+            let Some(pending) = this.pending.take() else {
+                return Poll::Ready(result);
+            };
+            let (reply, limit) = match (result, pending.content_limit()) {
+                (Ok(reply), Some(limit)) => (reply, limit),
+                (result, _) => return Poll::Ready(capture::finish(pending, None, result)),
+            };
+            let captured = CapturedResult::default();
+            let reading = captured.read(reply, limit);
+            *this.pending = Some(pending);
+            *this.capturing = Some((captured, reading));
         }
-        Poll::Ready(result)
+        let Some((captured, reading)) = this.capturing else {
+            return Poll::Pending;
+        };
+        let result = ready!(reading.as_mut().poll(cx)).map_err(capture::unreadable);
+        let captured = captured.clone();
+        Poll::Ready(match this.pending.take() {
+            Some(pending) => capture::finish(pending, Some(captured), result),
+            None => result,
+        })
     }
 }
 
@@ -139,6 +199,13 @@ pub(crate) fn rename(call: &Call) {
     if !span.is_disabled() {
         span.record(semconv::OTEL_NAME, display(SpanName(call)));
         record_target(&span, call);
+    }
+}
+
+/// Names the server span of `call` after the tool that its own call has turned out to stand for.
+pub(crate) fn rename_observed(call: &Call) {
+    if let (Some(trace), Some(name)) = (call.trace(), call.request().name()) {
+        trace.rename(name.into());
     }
 }
 
@@ -218,14 +285,7 @@ fn record_completion(span: &Span, completion: &Completion) {
 /// server span as failed.
 fn record_code(span: &Span, code: i64) {
     span.record(semconv::RPC_RESPONSE_STATUS_CODE, display(code));
-    let by_client = [
-        code::PARSE_ERROR,
-        code::INVALID_REQUEST,
-        code::METHOD_NOT_FOUND,
-        code::INVALID_PARAMS,
-        code::RESOURCE_NOT_FOUND,
-    ];
-    if !by_client.contains(&code) {
+    if SpanKind::Server.counts(code) {
         record_failure(span, code);
     }
 }
@@ -237,8 +297,8 @@ fn record_failure(span: &Span, error_type: impl fmt::Display) {
 
 fn transport(call: &Call) -> &'static str {
     match call.caller().is_http() {
-        true => "tcp",
-        false => "stdio",
+        true => SpanTransport::Tcp.as_str(),
+        false => SpanTransport::Pipe.as_str(),
     }
 }
 
@@ -351,7 +411,7 @@ mod tests {
             ("mcp.method.name", "tools/call"),
             ("mcp.protocol.version", "2026-07-28"),
             ("mcp_gateway.name", "main"),
-            ("network.transport", "stdio"),
+            ("network.transport", "pipe"),
             ("otel.kind", "server"),
             ("otel.name", "tools/call add"),
         ];

@@ -3,6 +3,10 @@
 //! In the modern era they carry the context that sessions carried before. See [MCP 2026-07-28,
 //! `_meta`](https://modelcontextprotocol.io/specification/2026-07-28/basic#meta).
 
+/// Properties of a trace that whoever receives them may log. Only the gateway's own are sent on, and it
+/// has none.
+pub(crate) const BAGGAGE: &str = "baggage";
+
 /// Capabilities of the client; required in every request of the modern era.
 pub const CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 
@@ -42,6 +46,13 @@ pub const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 /// Subscription to which a notification belongs.
 pub const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";
 
+/// Context of the span of the sender. Without a prefix, by an exception of the protocol; also the name
+/// of a header.
+pub const TRACEPARENT: &str = "traceparent";
+
+/// State of vendors of the trace, to be passed on. Also the name of a header.
+pub const TRACESTATE: &str = "tracestate";
+
 /// Keys that carry the context of a request in the modern era and have no meaning in the legacy
 /// era.
 pub(crate) const REQUEST_CONTEXT: [&str; 4] = [
@@ -50,6 +61,9 @@ pub(crate) const REQUEST_CONTEXT: [&str; 4] = [
     LOG_LEVEL,
     PROTOCOL_VERSION,
 ];
+
+/// Keys of the trace, which the gateway replaces if it traces calls.
+pub(crate) const TRACE: [&str; 3] = [BAGGAGE, TRACEPARENT, TRACESTATE];
 
 /// JSON text of the name and version that servers receive for clients that sent none.
 pub(crate) const GATEWAY_INFO: &str = concat!(

@@ -11,6 +11,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use http::Uri;
 use tokio::sync::broadcast;
 
 use super::DiscoverResult;
@@ -66,6 +67,11 @@ pub(super) trait UpstreamConnection: fmt::Debug + Send + Sync + 'static {
 
     /// Returns the output of the program behind the connection, if the gateway has started one.
     fn program(&self) -> Option<&Arc<ProgramOutput>> {
+        None
+    }
+
+    /// Returns the URL of the server; `None` for a channel that is not HTTP.
+    fn peer(&self) -> Option<&Uri> {
         None
     }
 

@@ -8,12 +8,13 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
+use crate::Call;
 use crate::call::Prepared;
 use crate::json::{Edits, Fields, object_json, string_json};
 use crate::jsonrpc::{Notification, Params, Request};
 use crate::protocol::{Era, Method, ProtocolVersion, meta};
+use crate::trace::TraceContext;
 use crate::upstream::request_ids::IssuedId;
-use crate::{Call, ClientInfo};
 
 /// Returns the text of `call` for a server of protocol version `version`.
 ///
@@ -22,7 +23,8 @@ use crate::{Call, ClientInfo};
 /// - the name on the server replaces the one that the client used;
 /// - `issued`, an identifier that is unique within a shared connection, replaces the identifier of
 ///   the client and its progress token;
-/// - members of `_meta` that only one of the eras has are added or removed, if the eras differ.
+/// - members of `_meta` that only one of the eras has are added or removed, if the eras differ;
+/// - the context of the trace is set in `_meta`, if the call is traced.
 pub(super) fn encode(
     call: &Call<Prepared>,
     version: ProtocolVersion,
@@ -42,28 +44,75 @@ pub(super) fn encode(
         edits.replace(token, number.to_string());
     }
     rename_target(call, &mut edits);
-    if call.client().era() != version.era() {
-        let message = (request.text(), request.params());
-        translate_meta(call.client(), message, version, number, &mut edits);
-    }
+    let message = (request.text(), request.params());
+    edit_meta(call, message, version, number, &mut edits);
     edits.apply(&request.bytes())
 }
 
 /// Returns the text of `notification`, which `call` carries, for a server of protocol version
 /// `version`.
 ///
-/// Only `_meta` is edited, if the eras differ.
+/// Only `_meta` is edited, if the eras differ or the call is traced.
 pub(super) fn encode_notification(
     call: &Call<Prepared>,
     notification: &Notification,
     version: ProtocolVersion,
 ) -> Bytes {
     let mut edits = Edits::new();
-    if call.client().era() != version.era() {
-        let message = (notification.text(), notification.params());
-        translate_meta(call.client(), message, version, None, &mut edits);
-    }
+    let message = (notification.text(), notification.params());
+    edit_meta(call, message, version, None, &mut edits);
     edits.apply(&notification.bytes())
+}
+
+/// Edits `_meta` of a message, given as text and parameters: its members are translated for the era of
+/// the server, and the context of the trace is set.
+///
+/// Without a trace, nothing is edited within an era.
+fn edit_meta(
+    call: &Call<Prepared>,
+    message: (&str, &Params),
+    version: ProtocolVersion,
+    number: Option<i64>,
+    edits: &mut Edits<'_>,
+) {
+    let translated = call.client().era() != version.era();
+    let trace = call.outgoing();
+    let is_set = trace.is_some_and(|trace| !translated && set_traceparent(trace, message, edits));
+    if !is_set && (translated || trace.is_some()) {
+        let version = translated.then_some(version);
+        rewrite_meta(call, message, version, number, edits);
+    }
+}
+
+/// Sets `traceparent` in `_meta` and leaves everything else as it is. Returns `false` if that does not
+/// suffice.
+///
+/// This is the fast path: callers send no other member of a trace, or none at all.
+fn set_traceparent(
+    trace: &TraceContext,
+    (text, params): (&str, &Params),
+    edits: &mut Edits<'_>,
+) -> bool {
+    let meta = params.meta();
+    let has = |key| meta.span(text, key).is_some();
+    if trace.state().is_some() || has(meta::TRACESTATE) || has(meta::BAGGAGE) {
+        return false;
+    }
+    let value = trace.traceparent();
+    if let Some(span) = meta.span(text, meta::TRACEPARENT) {
+        edits.replace(span, format!("\"{value}\""));
+        return true;
+    }
+    let member = format!("\"traceparent\":\"{value}\"");
+    match params.span(text, "_meta") {
+        Some(span) => {
+            let is_empty = meta.iter(text).next().is_none();
+            let separator = if is_empty { "" } else { "," };
+            edits.insert(span.start + 1, format!("{member}{separator}"));
+        }
+        None => put_meta((text, params), &format!("{{{member}}}"), edits),
+    }
+    true
 }
 
 /// Replaces the name that the client used by the one on the server.
@@ -99,18 +148,20 @@ fn reference(request: &Request) -> Option<std::ops::Range<usize>> {
         .or_else(|| fields.span(text, "uri"))
 }
 
-/// Translates `_meta` of a message, given as text and parameters, for the era of the server.
+/// Writes `_meta` of a message anew, given as text and parameters.
 ///
-/// The members of the request context, such as the protocol version, are removed. For a modern
-/// server they are added again with the values of the client's session; a value that a legacy
-/// client sent itself would be forged.
-fn translate_meta(
-    client: &ClientInfo,
+/// For a server of the other era, `version`, the members of the request context, such as the protocol
+/// version, are removed. For a modern server they are added again with the values of the client's
+/// session; a value that a legacy client sent itself would be forged. In a traced call, those of the
+/// trace are replaced.
+fn rewrite_meta(
+    call: &Call<Prepared>,
     (text, params): (&str, &Params),
-    version: ProtocolVersion,
+    version: Option<ProtocolVersion>,
     number: Option<i64>,
     edits: &mut Edits<'_>,
 ) {
+    let (client, trace) = (call.client(), call.outgoing());
     let mut members: Vec<(&str, Cow<'_, str>)> = Vec::new();
     for (key, span) in params.meta().iter(text) {
         let value = match number {
@@ -118,11 +169,13 @@ fn translate_meta(
             Some(number) if key == meta::PROGRESS_TOKEN => Cow::Owned(number.to_string()),
             _ => Cow::Borrowed(&text[span]),
         };
-        if !meta::REQUEST_CONTEXT.contains(&key) {
+        let is_replaced = (version.is_some() && meta::REQUEST_CONTEXT.contains(&key))
+            || (trace.is_some() && meta::TRACE.contains(&key));
+        if !is_replaced {
             members.push((key, value));
         }
     }
-    if version.era() == Era::Modern {
+    if let Some(version) = version.filter(|version| version.era() == Era::Modern) {
         members.push((meta::PROTOCOL_VERSION, string_json(version.as_str()).into()));
         members.push((meta::CLIENT_INFO, client.implementation().into()));
         members.push((
@@ -131,6 +184,13 @@ fn translate_meta(
         ));
         if let Some(level) = client.session().and_then(|session| session.log_level()) {
             members.push((meta::LOG_LEVEL, level.to_string().into()));
+        }
+    }
+    if let Some(trace) = trace {
+        let parent = string_json(&trace.traceparent());
+        members.push((meta::TRACEPARENT, parent.into()));
+        if let Some(state) = trace.state() {
+            members.push((meta::TRACESTATE, string_json(state).into()));
         }
     }
     put_meta((text, params), &object_json(&members), edits);
@@ -162,6 +222,9 @@ fn put_meta((text, params): (&str, &Params), members: &str, edits: &mut Edits<'_
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+
+    use proptest::prelude::*;
+    use serde_json::Value;
 
     use super::*;
     use crate::auth::Principal;
@@ -217,6 +280,132 @@ mod tests {
             Some(7.into()),
         );
         assert_eq!(encoded, text.replace("\"c\"", "7").replace("\"p\"", "7"));
+    }
+
+    fn traced(call: &Call<Prepared>, state: Option<&str>) -> Call<Prepared> {
+        call.with_outgoing(TraceContext::parse(PARENT, state).unwrap())
+    }
+
+    const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+    #[test]
+    fn the_context_of_the_trace_is_inserted_where_it_belongs() {
+        let version = ProtocolVersion::V2026_07_28;
+        let request =
+            |params: &str| format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call"{params}}}"#);
+        let set = format!(r#""traceparent":"{PARENT}""#);
+        let table = [
+            ("", format!(r#","params":{{"_meta":{{{set}}}}}"#)),
+            (
+                r#","params":{}"#,
+                format!(r#","params":{{"_meta":{{{set}}}}}"#),
+            ),
+            (
+                r#","params":{"name":"echo"}"#,
+                format!(r#","params":{{"_meta":{{{set}}},"name":"echo"}}"#),
+            ),
+            (
+                r#","params":{"_meta":{ },"name":"echo"}"#,
+                format!(r#","params":{{"_meta":{{{set} }},"name":"echo"}}"#),
+            ),
+            (
+                r#","params":{"name":"echo","_meta":{"a":{"traceparent":"b"}}}"#,
+                format!(
+                    r#","params":{{"name":"echo","_meta":{{{set},"a":{{"traceparent":"b"}}}}}}"#
+                ),
+            ),
+            (
+                r#","params":{"_meta":{"traceparent" : "00", "a":1}}"#,
+                format!(r#","params":{{"_meta":{{"traceparent" : "{PARENT}", "a":1}}}}"#),
+            ),
+            (
+                r#","params":{"_meta":{"baggage":"user=1","a":1,"tracestate":"x=1"}}"#,
+                format!(r#","params":{{"_meta":{{"a":1,{set}}}}}"#),
+            ),
+        ];
+        for (params, expected) in table {
+            let call = traced(&tool(version, &request(params)), None);
+            let encoded = encode(&call, version, None);
+            assert_eq!(encoded, request(&expected), "{params}");
+        }
+    }
+
+    #[test]
+    fn a_translated_message_has_the_context_of_the_trace() {
+        let text = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","_meta":{"progressToken":"p","traceparent":"00","baggage":"x=1"}}}"#;
+        let call = traced(&tool(ProtocolVersion::V2026_07_28, text), Some("v=1"));
+        let encoded = encode(&call, ProtocolVersion::V2025_11_25, Some(7.into()));
+        let meta = format!(r#"{{"progressToken":7,"traceparent":"{PARENT}","tracestate":"v=1"}}"#);
+        let expected = format!(
+            r#"{{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{{"name":"echo","_meta":{meta}}}}}"#
+        );
+        assert_eq!(encoded, expected);
+    }
+
+    /// JSON values, mostly small ones.
+    fn json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i32>().prop_map(Value::from),
+            ".{0,6}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 16, 4, |inner| {
+            let key = prop_oneof![key(), ".{0,4}".prop_map(String::from)];
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+                proptest::collection::hash_map(key, inner, 0..4)
+                    .prop_map(|members| Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    fn key() -> impl Strategy<Value = String> {
+        let keys = [
+            "traceparent",
+            "tracestate",
+            "baggage",
+            "_meta",
+            "progressToken",
+            "a\"b",
+        ];
+        proptest::sample::select(&keys[..]).prop_map(String::from)
+    }
+
+    proptest! {
+        #[test]
+        fn the_context_is_set_as_a_parser_would(
+            meta in proptest::option::of(proptest::collection::hash_map(key(), json(), 0..5)),
+            others in proptest::collection::hash_map("[a-z]{1,4}", json(), 0..3),
+            state in proptest::option::of(Just("v=1,w=2")),
+            pretty: bool,
+        ) {
+            let version = ProtocolVersion::V2026_07_28;
+            let mut params: serde_json::Map<_, _> = others.into_iter().collect();
+            if let Some(meta) = meta {
+                params.insert("_meta".to_owned(), Value::Object(meta.into_iter().collect()));
+            }
+            let mut expected = serde_json::json!({
+                "jsonrpc": "2.0", "id": 1, "method": "x/y", "params": params,
+            });
+            let text = match pretty {
+                true => serde_json::to_string_pretty(&expected).unwrap(),
+                false => expected.to_string(),
+            };
+            let call = call(version, Feature::Server, &text);
+            let encoded = encode(&traced(&call, state), version, None);
+            let members = expected["params"].as_object_mut().unwrap();
+            let meta = members.entry("_meta").or_insert_with(|| serde_json::json!({}));
+            let meta = meta.as_object_mut().unwrap();
+            for key in meta::TRACE {
+                meta.remove(key);
+            }
+            meta.insert("traceparent".to_owned(), PARENT.into());
+            if let Some(state) = state {
+                meta.insert("tracestate".to_owned(), state.into());
+            }
+            prop_assert_eq!(serde_json::from_slice::<Value>(&encoded).unwrap(), expected);
+        }
     }
 
     #[test]

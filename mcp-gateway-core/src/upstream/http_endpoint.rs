@@ -100,6 +100,11 @@ impl HttpEndpoint {
         self
     }
 
+    /// Returns the URL of the endpoint.
+    pub(super) fn uri(&self) -> &Uri {
+        self.transport.uri()
+    }
+
     /// Returns `true` if requests carry a session ID.
     pub(super) fn has_session(&self) -> bool {
         self.headers.contains_key(MCP_SESSION_ID)

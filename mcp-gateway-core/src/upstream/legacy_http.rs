@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::StatusCode;
+use http::{StatusCode, Uri};
 use tokio::sync::broadcast;
 
 use self::in_flight::InFlightRequest;
@@ -29,7 +29,7 @@ use self::standalone::Opening;
 use self::stream::messages;
 use super::connection::{SendError, UpstreamConnection};
 use super::http_endpoint::HttpEndpoint;
-use super::modern_http::add;
+use super::modern_http::{add, trace_headers};
 use super::post_response::{self, PostResponse};
 use super::request_ids::RequestIds;
 use super::roots::Askable;
@@ -106,6 +106,7 @@ impl UpstreamConnection for LegacyHttpConnection {
         let headers = || {
             let mut headers = self.session.server.headers();
             add(&mut headers, call.caller().headers());
+            trace_headers(&mut headers, call);
             for (name, value) in call.credential().headers() {
                 headers.insert(name, value.clone());
             }
@@ -161,6 +162,10 @@ impl UpstreamConnection for LegacyHttpConnection {
 
     async fn ready(&self) {
         self.session.opening.wait().await;
+    }
+
+    fn peer(&self) -> Option<&Uri> {
+        Some(self.session.server.uri())
     }
 
     fn is_open(&self) -> bool {

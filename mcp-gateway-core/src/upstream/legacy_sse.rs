@@ -66,7 +66,7 @@ impl SseStream {
             mut events,
             endpoint,
         } = self;
-        let end = incoming.clone();
+        let (end, peer) = (incoming.clone(), endpoint.uri().clone());
         let input = BackgroundTask::spawn(async move {
             while let Some(event) = events.next().await {
                 let wanted = match event {
@@ -86,7 +86,7 @@ impl SseStream {
             post_all(endpoint, messages).await;
             end.put(Err(UpstreamError::Closed)).await;
         });
-        (Channel::new(input, output, None), outgoing)
+        (Channel::new(input, output, None).with_peer(peer), outgoing)
     }
 }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use tokio::sync::broadcast;
 
 use super::connection::{SendError, UpstreamConnection};
@@ -23,7 +23,7 @@ use super::{DiscoverResult, encode};
 use crate::call::Prepared;
 use crate::error::UpstreamError;
 use crate::jsonrpc::{ErrorObject, Id, Message, Notification};
-use crate::protocol::{ProtocolVersion, header::MCP_PARAM_PREFIX};
+use crate::protocol::{ProtocolVersion, header::MCP_PARAM_PREFIX, meta};
 use crate::reply::{self, ReplyEvent, ReplyStream};
 use crate::signal::Signal;
 use crate::transport::{EventStream, HttpBody};
@@ -73,6 +73,7 @@ impl ModernHttpConnection {
             .name_param()
             .and_then(|_| call.target().feature.name());
         http_endpoint::mirror_headers(&mut headers, method.as_str(), name)?;
+        trace_headers(&mut headers, call);
         for (name, value) in call.param_headers() {
             headers.insert(name, value.clone());
         }
@@ -128,6 +129,22 @@ pub(super) fn add(headers: &mut HeaderMap, forwarded: &HeaderMap) {
     }
 }
 
+/// Sets the headers of the trace of `call`, if it is traced; those of the client are replaced.
+pub(super) fn trace_headers(headers: &mut HeaderMap, call: &Call<Prepared>) {
+    let Some(context) = call.outgoing() else {
+        return;
+    };
+    for name in [meta::TRACEPARENT, meta::TRACESTATE, meta::BAGGAGE] {
+        headers.remove(name);
+    }
+    if let Ok(value) = HeaderValue::try_from(context.traceparent()) {
+        headers.insert(meta::TRACEPARENT, value);
+    }
+    if let Some(Ok(value)) = context.state().map(HeaderValue::from_str) {
+        headers.insert(meta::TRACESTATE, value);
+    }
+}
+
 #[async_trait]
 impl UpstreamConnection for ModernHttpConnection {
     fn server_info(&self) -> &DiscoverResult {
@@ -175,6 +192,10 @@ impl UpstreamConnection for ModernHttpConnection {
 
     fn subscribe(&self) -> broadcast::Receiver<Arc<ReplyEvent>> {
         self.events.subscribe()
+    }
+
+    fn peer(&self) -> Option<&Uri> {
+        Some(self.server.uri())
     }
 
     fn is_open(&self) -> bool {

@@ -26,6 +26,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use http::Uri;
 use tokio::sync::{broadcast, mpsc};
 
 pub(super) use self::channel::{Channel, Incoming};
@@ -132,6 +133,10 @@ impl UpstreamConnection for MultiplexedConnection {
 
     async fn closed(&self) {
         self.shared.closed.wait().await;
+    }
+
+    fn peer(&self) -> Option<&Uri> {
+        self.channel.peer.as_ref()
     }
 
     fn program(&self) -> Option<&Arc<ProgramOutput>> {

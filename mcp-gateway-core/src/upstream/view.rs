@@ -45,6 +45,7 @@ use self::notification_hub::{CONNECT_WAIT, NotificationHub};
 use self::shared_connection::SharedConnection;
 use self::sole_user::SoleUser;
 use self::use_guard::UseGuard;
+use super::client_span;
 use super::connection::UpstreamConnection;
 use super::connector::Connector;
 use super::view_key::ViewKey;
@@ -312,7 +313,7 @@ impl View {
                 || matches!(notification.method(), Method::Other(_))
         };
         if let Some(connection) = connection.filter(is_known)
-            && let Err(error) = connection.notify(call, notification).await
+            && let Err(error) = client_span::notify(&*connection, call, notification).await
         {
             tracing::debug!(%error, "upstream rejected a notification");
         }

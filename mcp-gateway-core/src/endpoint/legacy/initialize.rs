@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use tower::ServiceExt;
 
 use super::LegacyHandler;
+use crate::call::StandsFor;
 use crate::endpoint::CallService;
 use crate::error::RequestError;
 use crate::json::{object_json, string_json};
@@ -22,7 +23,7 @@ impl<S: CallService> LegacyHandler<S> {
         request: &Request,
     ) -> Result<(String, Bytes), Error> {
         let (id, session) = self.sessions.create(self.record(request)?)?;
-        let text = self.discovered(&session).await?;
+        let text = self.discovered(&session, request.id()).await?;
         let version = string_json(session.version().as_str());
         let mut discovered: Value =
             serde_json::from_str(&text).map_err(|e| Error::Other(e.into()))?;
@@ -75,13 +76,12 @@ impl<S: CallService> LegacyHandler<S> {
     }
 
     /// Returns the result of `server/discover`, from which that of `initialize` is made.
-    async fn discovered(&self, session: &Arc<Session>) -> Result<String, Error> {
+    async fn discovered(&self, session: &Arc<Session>, id: &Id) -> Result<String, Error> {
         let request = Request::new(&Id::from("discover"), &Method::ServerDiscover, "{}");
-        let reply = self
-            .inner
-            .clone()
-            .oneshot(self.call(session, request))
-            .await?;
+        let mut call = self.call(session, request);
+        let asked = StandsFor::Request(Method::Initialize, id.clone());
+        call.extensions_mut().insert(asked);
+        let reply = self.inner.clone().oneshot(call).await?;
         let text = reply::into_response_text(reply, MAX_DISCOVERED)
             .await
             .map_err(|error| Error::Other(error.into()))?;

@@ -15,10 +15,12 @@ use crate::layer::dispatch::{DispatchLayer, Implementation, ToolSearch};
 use crate::layer::elicit_connections::ElicitConnectionsLayer;
 use crate::layer::observe::ObserveLayer;
 use crate::layer::respond_errors::RespondErrorsLayer;
+use crate::layer::trace::TraceLayer;
 use crate::observe::Observer;
 use crate::policy::{AllowAll, Policy};
 use crate::route::{PrefixError, PrefixRouter, ToolRouter};
 use crate::session::Sessions;
+use crate::trace::SpanObserver;
 use crate::upstream::ServerPool;
 
 /// Options of a gateway.
@@ -31,6 +33,7 @@ pub(super) struct Options {
     pub(super) approve: Option<ApproveLayer>,
     pub(super) elicit_connections: Option<ElicitConnectionsLayer>,
     pub(super) observer: Option<Arc<dyn Observer>>,
+    pub(super) spans: Option<Arc<dyn SpanObserver>>,
     pub(super) pool: ServerPool,
     pub(super) sessions: Option<Sessions>,
     pub(super) host_policy: Arc<HostPolicy>,
@@ -57,6 +60,7 @@ impl Options {
             approve: None,
             elicit_connections: None,
             observer: None,
+            spans: None,
             pool: ServerPool::new(),
             sessions: None,
             host_policy: Arc::new(HostPolicy::new()),
@@ -125,6 +129,15 @@ impl Options {
         };
         match self.max_body {
             Some(bytes) => layer.with_max_body(bytes),
+            None => layer,
+        }
+    }
+
+    /// Returns the layer that records the spans of calls.
+    pub(super) fn trace(&self) -> TraceLayer {
+        let layer = TraceLayer::new();
+        match &self.spans {
+            Some(observer) => layer.with_observer(Arc::clone(observer)),
             None => layer,
         }
     }

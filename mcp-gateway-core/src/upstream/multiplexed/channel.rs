@@ -9,6 +9,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use http::Uri;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 
@@ -25,6 +26,8 @@ pub(in crate::upstream) struct Channel {
     ends: Mutex<Option<ChannelTasks>>,
     /// Output of the program behind the channel.
     pub(super) program: Option<Arc<ProgramOutput>>,
+    /// URL of the server, if the channel is one over HTTP.
+    pub(super) peer: Option<Uri>,
 }
 
 /// Parts of an open channel, which end in this order when it is closed: writer and handler, server,
@@ -116,6 +119,15 @@ impl Channel {
         Self {
             ends: Mutex::new(Some(ends)),
             program: None,
+            peer: None,
+        }
+    }
+
+    /// Sets the URL of the server.
+    pub(in crate::upstream) fn with_peer(self, peer: Uri) -> Self {
+        Self {
+            peer: Some(peer),
+            ..self
         }
     }
 

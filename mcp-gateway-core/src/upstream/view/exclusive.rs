@@ -172,7 +172,10 @@ impl ExclusiveConnection {
     /// to it.
     fn send(self, call: Arc<Call<Prepared>>) -> ReplyStream {
         let stage = match &self.idle {
-            Some(spare) => ExchangeStage::sending(Arc::clone(&spare.connection), call),
+            Some(spare) => {
+                let (connection, view) = (Arc::clone(&spare.connection), Arc::clone(&self.using.0));
+                ExchangeStage::sending(connection, call, view)
+            }
             None => ExchangeStage::Ended,
         };
         ReplyStream::new(stream::unfold(

@@ -12,6 +12,7 @@ use crate::error::UpstreamError;
 use crate::json::{object_json, string_json};
 use crate::jsonrpc::{ErrorObject, Id, Request, Response, code};
 use crate::protocol::Era;
+use crate::upstream::client_span;
 use crate::upstream::connection::{SendError, UpstreamConnection};
 use crate::{Call, Credential, reply};
 
@@ -144,7 +145,7 @@ async fn read_page(
         &object_json(&members),
     );
     let request = call.derive_for_server(request);
-    let reply = connection.send(&request).await?;
+    let reply = client_span::send(connection, &request, |_| true).await?;
     let status = reply.status();
     let response = reply::into_response(reply, MAX_BYTES).await?;
     match response.result() {

@@ -7,6 +7,8 @@ use super::{UseGuard, View};
 use crate::call::Prepared;
 use crate::credential::Credential;
 use crate::error::UpstreamError;
+use crate::route::Feature;
+use crate::upstream::client_span;
 use crate::upstream::connection::{SendError, UpstreamConnection};
 use crate::{Call, Reply};
 
@@ -42,7 +44,8 @@ impl View {
                 Some(connection) => connection,
                 None => self.connection(call).await?,
             };
-            match connection.send(call).await {
+            let listed = |feature: &Feature| self.lists(feature);
+            match client_span::send(&*connection, call, listed).await {
                 Ok(reply) => return Ok(reply),
                 Err(SendError::Closed(error)) => ended = error,
                 Err(SendError::Failed(error)) => {

@@ -30,6 +30,7 @@ impl Shared {
         };
         let call = call.for_request(request, ());
         trace::rename(&call);
+        trace::rename_observed(&call);
         self.call_listed(inner, call).await
     }
 

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 
+use super::super::View;
 use crate::call::Prepared;
 use crate::error::UpstreamError;
 use crate::reply::{ReplyEvent, ReplyStream};
+use crate::route::Feature;
+use crate::upstream::client_span;
 use crate::upstream::connection::{SendError, UpstreamConnection};
 use crate::{Call, Reply};
 
@@ -40,8 +43,13 @@ impl ExchangeStage {
     pub(super) fn sending(
         connection: Arc<dyn UpstreamConnection>,
         call: Arc<Call<Prepared>>,
+        view: Arc<View>,
     ) -> Self {
-        Self::Sending(async move { connection.send(&call).await }.boxed())
+        let sent = async move {
+            let listed = |feature: &Feature| view.lists(feature);
+            client_span::send(&*connection, &call, listed).await
+        };
+        Self::Sending(sent.boxed())
     }
 
     /// Waits for the next step.
