@@ -44,10 +44,12 @@ use std::sync::Arc;
 
 pub(crate) use self::call_trace::CallTrace;
 pub use self::context::{SpanId, TraceContext, TraceId};
-pub use self::current::current;
 pub(crate) use self::current::Entered;
+pub use self::current::current;
 pub use self::random::random;
-pub use self::span::{Span, SpanContent, SpanFailure, SpanKind, SpanPeer, SpanTransport};
+pub use self::span::{
+    Span, SpanContent, SpanCounts, SpanFailure, SpanKind, SpanPeer, SpanTransport,
+};
 
 /// Receiver of the spans of calls.
 ///
@@ -76,6 +78,11 @@ pub trait SpanObserver: fmt::Debug + Send + Sync + 'static {
     fn content_limit(&self) -> Option<usize> {
         None
     }
+
+    /// Returns the numbers of spans that have left the process. The default is zero.
+    fn counts(&self) -> SpanCounts {
+        SpanCounts::default()
+    }
 }
 
 impl<O: SpanObserver + ?Sized> SpanObserver for Arc<O> {
@@ -93,5 +100,9 @@ impl<O: SpanObserver + ?Sized> SpanObserver for Arc<O> {
 
     fn content_limit(&self) -> Option<usize> {
         (**self).content_limit()
+    }
+
+    fn counts(&self) -> SpanCounts {
+        (**self).counts()
     }
 }

@@ -72,7 +72,7 @@ impl CallTrace {
         match state.is_recorded {
             Some(true) => {
                 drop(state);
-                self.observer.record(vec![span]);
+                self.record(vec![span]);
             }
             Some(false) => {}
             None => {
@@ -99,8 +99,13 @@ impl CallTrace {
         self.observer.on_end(&span);
         if is_recorded {
             spans.push(span);
-            self.observer.record(spans);
+            self.record(spans);
         }
+    }
+
+    fn record(&self, mut spans: Vec<Span>) {
+        spans.iter_mut().for_each(Span::bound);
+        self.observer.record(spans);
     }
 
     /// Locks the state.
@@ -140,8 +145,7 @@ mod tests {
         trace.end_child(span(SpanKind::Client, outcomes[0]));
         trace.end(span(SpanKind::Server, outcomes[1]));
         trace.end_child(span(SpanKind::Client, outcomes[2]));
-        let seen = seen.0.lock().unwrap();
-        seen.clone()
+        seen.0.lock().unwrap().clone()
     }
 
     #[test]

@@ -113,6 +113,24 @@ pub struct SpanContent {
     pub result: Option<String>,
 }
 
+/// Numbers of recorded spans since the start.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct SpanCounts {
+    /// Spans that a collector has accepted.
+    pub exported: u64,
+    /// Spans that have been dropped: the queue was full, or the collector has rejected them.
+    pub dropped: u64,
+}
+
+impl SpanCounts {
+    /// Creates the numbers.
+    #[must_use]
+    pub fn new(exported: u64, dropped: u64) -> Self {
+        Self { exported, dropped }
+    }
+}
+
 impl SpanPeer {
     /// Returns the address or name of the host.
     #[must_use]
@@ -176,6 +194,25 @@ impl SpanKind {
 }
 
 impl Span {
+    /// Shortens what a client or a server can choose, so that waiting spans have a bounded size.
+    pub(super) fn bound(&mut self) {
+        if let Method::Other(name) = &self.method
+            && name.len() > MAX_NAME
+        {
+            self.method = Method::from(shortened(name, MAX_NAME));
+        }
+        for (text, max) in [(&mut self.name, MAX_NAME), (&mut self.uri, MAX_URI)] {
+            if let Some(long) = text
+                && long.len() > max
+            {
+                *long = shortened(long, max).into();
+            }
+        }
+        if let Some(long) = self.request_id.as_str().filter(|id| id.len() > MAX_NAME) {
+            self.request_id = Id::from(shortened(long, MAX_NAME));
+        }
+    }
+
     /// Returns the name of the span: the method, and the name of the tool or prompt.
     #[must_use]
     pub fn title(&self) -> String {
@@ -220,6 +257,17 @@ impl Span {
         }
     }
 }
+
+/// Returns the beginning of `text`, of up to `max` bytes.
+fn shortened(text: &str, max: usize) -> &str {
+    &text[..text.floor_char_boundary(max)]
+}
+
+/// Maximum length of names and identifiers in bytes.
+const MAX_NAME: usize = 256;
+
+/// Maximum length of URIs in bytes.
+const MAX_URI: usize = 1024;
 
 /// Codes that denote a mistake of the sender of a request.
 const BY_SENDER: [i64; 5] = [
@@ -276,6 +324,20 @@ pub(super) mod tests {
         }
         let outcome = CallOutcome::Error { code: -32603 };
         assert!(span(SpanKind::Server, outcome).is_error());
+    }
+
+    #[test]
+    fn long_names_are_shortened() {
+        let mut span = span(SpanKind::Server, CallOutcome::Success);
+        let long = "é".repeat(10_000);
+        span.method = Method::from(&*long);
+        span.request_id = Id::from(&*long);
+        (span.name, span.uri) = (Some((&*long).into()), Some((&*long).into()));
+        span.bound();
+        assert_eq!(span.method.as_str().len(), MAX_NAME);
+        assert_eq!(span.request_id.as_str().map(str::len), Some(MAX_NAME));
+        assert_eq!(span.name.as_deref().map(str::len), Some(MAX_NAME));
+        assert_eq!(span.uri.as_deref().map(str::len), Some(MAX_URI));
     }
 
     #[test]

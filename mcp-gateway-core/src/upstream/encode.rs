@@ -369,7 +369,7 @@ mod tests {
             "progressToken",
             "a\"b",
         ];
-        proptest::sample::select(&keys[..]).prop_map(String::from)
+        proptest::sample::select(keys.to_vec()).prop_map(String::from)
     }
 
     proptest! {
