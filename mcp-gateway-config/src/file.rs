@@ -21,6 +21,7 @@
 //! | `kubernetes` | `cluster` |
 //! | `metrics` | `metrics` |
 //! | `log` | `log` |
+//! | `traces` | `traces` |
 //! | `shutdownTimeout` | `serving` |
 
 mod assignment;
@@ -54,6 +55,7 @@ mod server;
 mod serving;
 mod storage;
 mod token_exchange;
+mod traces;
 mod workload;
 
 use std::collections::HashMap;
@@ -81,6 +83,7 @@ pub use self::pins::LockSource;
 pub use self::remote::header_value;
 pub(crate) use self::server::is_name_char;
 pub use self::serving::Serving;
+pub use self::traces::{TraceProtocol, Traces};
 pub use crate::document::{Diagnostic, Diagnostics, Position, Severity};
 
 /// Content of a configuration file.
@@ -233,6 +236,7 @@ impl FromField for Config {
         fixed.cluster = table.get("kubernetes");
         let metrics: MetricsSection = table.get("metrics").unwrap_or_default();
         serving.log = table.get("log").unwrap_or_default();
+        serving.traces = table.get("traces");
         serving.shutdown_timeout = table
             .get("shutdownTimeout")
             .unwrap_or(DEFAULT_SHUTDOWN_TIMEOUT);

@@ -79,6 +79,14 @@ pub trait SpanObserver: fmt::Debug + Send + Sync + 'static {
         None
     }
 
+    /// Returns what a span may contain of `arguments`, the JSON text of the arguments of a request. `None`
+    /// leaves them out. The default is all of it.
+    ///
+    /// It is called only if there is a [limit](Self::content_limit).
+    fn redact(&self, arguments: &str) -> Option<String> {
+        Some(arguments.to_owned())
+    }
+
     /// Returns the numbers of spans that have left the process. The default is zero.
     fn counts(&self) -> SpanCounts {
         SpanCounts::default()
@@ -100,6 +108,10 @@ impl<O: SpanObserver + ?Sized> SpanObserver for Arc<O> {
 
     fn content_limit(&self) -> Option<usize> {
         (**self).content_limit()
+    }
+
+    fn redact(&self, arguments: &str) -> Option<String> {
+        (**self).redact(arguments)
     }
 
     fn counts(&self) -> SpanCounts {

@@ -8,11 +8,12 @@ use mcp_gateway_auth::Keyring;
 use mcp_gateway_auth::accounts::{AccountChange, AccountId};
 use mcp_gateway_core::observe::{CallReport, Observer};
 
+use crate::auth::Services;
 use crate::error::PlatformError;
 use crate::rollout::Rollout;
 use crate::spec::Audit;
 use crate::state::StateStore;
-use crate::telemetry::Metrics;
+use crate::telemetry::{CallSpans, Metrics};
 
 /// Opens the audit log in `state`.
 ///
@@ -69,11 +70,35 @@ pub fn key(state: &StateStore) -> Result<AuditKey, PlatformError> {
 #[derive(Clone, Debug)]
 pub(crate) struct CallObserver {
     /// Metrics of all calls.
-    pub(crate) metrics: Arc<Metrics>,
+    metrics: Arc<Metrics>,
     /// Audit log, if the spec has one.
-    pub(crate) audit: Option<AuditLog>,
+    audit: Option<AuditLog>,
     /// Calls for those who watch them.
-    pub(crate) feed: CallFeed,
+    feed: CallFeed,
+    /// Spans of all calls.
+    spans: Arc<CallSpans>,
+}
+
+impl CallObserver {
+    /// Creates the observer of a platform with the services `foundation`.
+    pub(crate) fn new(metrics: &Arc<Metrics>, foundation: &Services) -> Self {
+        Self {
+            metrics: Arc::clone(metrics),
+            audit: foundation.audit.clone(),
+            feed: CallFeed::new(),
+            spans: CallSpans::new(Arc::clone(metrics), foundation.spans.clone()),
+        }
+    }
+
+    /// Returns the calls for those who watch them.
+    pub(crate) fn feed(&self) -> &CallFeed {
+        &self.feed
+    }
+
+    /// Returns the observer of spans.
+    pub(crate) fn spans(&self) -> &Arc<CallSpans> {
+        &self.spans
+    }
 }
 
 impl Observer for CallObserver {

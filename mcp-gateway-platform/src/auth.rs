@@ -22,6 +22,7 @@ use mcp_gateway_auth::server::{AssertionIssuer, AuthorizationServer, ProtectedRe
 use mcp_gateway_auth::users::{NewUser, Role, UserError, Users};
 use mcp_gateway_auth::{Clock, Keyring, Secret, TrustedProxies};
 use mcp_gateway_core::script::ScriptRunner;
+use mcp_gateway_core::trace::SpanObserver;
 use mcp_gateway_store::Store;
 use url::Url;
 
@@ -64,6 +65,8 @@ pub(crate) struct Services {
     pub(crate) scripts: Option<Arc<dyn ScriptRunner>>,
     /// Program that runs servers on a cluster, if there is one.
     pub(crate) orchestrator: Option<Arc<dyn Orchestrator>>,
+    /// Recorder of the spans of calls, if they are traced.
+    pub(crate) spans: Option<Arc<dyn SpanObserver>>,
     /// Account that was created in an empty state store.
     pub(crate) first_account: Option<InitialAccount>,
     /// Description of the state store for operators.
@@ -85,6 +88,7 @@ impl Services {
             protocols: None,
             scripts: None,
             orchestrator: None,
+            spans: None,
             first_account: None,
             location: None,
         }

@@ -154,11 +154,7 @@ impl Controller {
         let metrics = approvals::counted(foundation.approvals.as_ref());
         let mut controller = Self {
             approvals: approvals::of_calls(foundation.approvals.as_ref()),
-            observer: CallObserver {
-                metrics: Arc::clone(&metrics),
-                audit: foundation.audit.clone(),
-                feed: CallFeed::new(),
-            },
+            observer: CallObserver::new(&metrics, foundation),
             operations: Arc::new(ManagementEndpoints {
                 access: Arc::clone(&access),
                 admin_access: Arc::clone(&admin_access),
@@ -225,6 +221,7 @@ impl Controller {
             .with_name(Arc::clone(&traits.id))
             .with_implementation(identity)
             .with_observer(self.observer.clone())
+            .with_span_observer(Arc::clone(self.observer.spans()))
             .with_host_policy(traits.host_policy())
             .with_drain(drain.clone())
             .with_absolute_endpoint()

@@ -13,17 +13,17 @@ use std::sync::Arc;
 use axum::Router;
 use mcp_gateway_audit::AuditLog;
 use mcp_gateway_core::script::ScriptRunner;
+use mcp_gateway_core::trace::SpanObserver;
 use mcp_gateway_core::{Drain, Serve};
 use mcp_gateway_registry::EntryDocument;
 use mcp_gateway_store::Store;
 use tokio::task::JoinSet;
 use url::Url;
 
-use self::following::follow;
+use self::following::{background, follow};
 use crate::admin;
 use crate::approvals;
-use crate::audit;
-use crate::auth::{AuthorizationServices, InitialAccount, Services, client_policy};
+use crate::auth::{InitialAccount, Services, client_policy};
 #[cfg(feature = "console")]
 use crate::console;
 use crate::controller::Controller;
@@ -101,6 +101,7 @@ pub struct PlatformBuilder {
     orchestrator: Option<Arc<dyn Orchestrator>>,
     #[cfg(feature = "console")]
     guides: Option<Arc<dyn mcp_gateway_console::ClientGuides>>,
+    spans: Option<Arc<dyn SpanObserver>>,
 }
 
 impl PlatformBuilder {
@@ -130,6 +131,7 @@ impl PlatformBuilder {
             orchestrator,
             #[cfg(feature = "console")]
             guides,
+            spans,
         } = self;
         check(&spec, address)?;
         let tools = tools::add(&mut builtins)?;
@@ -137,6 +139,7 @@ impl PlatformBuilder {
             .map_err(|error| PlatformError::BaseUrl(error.into()))?;
         let mut foundation = Services::lay(&spec, base).await?;
         (foundation.scripts, foundation.orchestrator) = (scripts, orchestrator);
+        foundation.spans = spans;
         let registry = servers_of_store(&foundation, entries).await?;
         let merged = running::merge(&spec.dynamic, registry.as_ref());
         let whole = PlatformSpec::new(spec.fixed.clone(), merged.spec.clone());
@@ -199,6 +202,7 @@ impl Platform {
             orchestrator: None,
             #[cfg(feature = "console")]
             guides: None,
+            spans: None,
         }
     }
 
@@ -353,26 +357,6 @@ async fn servers_of_store(
     let registry = registry.with_cluster(services.orchestrator.is_some());
     registry.load().await.map_err(StateError::read)?;
     Ok(Some(registry))
-}
-
-/// Starts the work of the authorization server and of the audit log.
-fn background(
-    authority: Option<Arc<AuthorizationServices>>,
-    audit: Option<AuditLog>,
-) -> JoinSet<()> {
-    let mut background = JoinSet::new();
-    if let Some(authority) = authority {
-        let accounts = Arc::clone(&authority.accounts.credentials);
-        background.spawn(async move { accounts.follow().await });
-        let revocations = authority.accounts.revocations.clone();
-        background.spawn(async move { revocations.run().await });
-        background.spawn(async move { authority.server.maintain().await });
-    }
-    if let Some(audit) = audit {
-        audit.append(&audit::started());
-        background.spawn(async move { audit.run().await });
-    }
-    background
 }
 
 /// Rejects a spec with [`Anonymous::Local`](crate::spec::Anonymous::Local) that other machines

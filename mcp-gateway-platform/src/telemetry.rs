@@ -1,4 +1,4 @@
-//! Metrics in the OpenMetrics format.
+//! Metrics in the format that a scraper accepts.
 //!
 //! Label values are bounded: the names in the spec, and the names of tools that servers list. Names
 //! that only a client has chosen do not become label values.
@@ -8,11 +8,15 @@
 
 mod approvals;
 mod deployments;
+mod format;
 mod limits;
+mod operations;
+mod spans;
 mod state;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::time::SystemTime;
 
 use hashbrown::{Equivalent, HashMap};
 use mcp_gateway_approval::ApprovalObserver;
@@ -20,20 +24,22 @@ use mcp_gateway_core::observe::{CallReport, Observer};
 use mcp_gateway_core::protocol::Method;
 use mcp_gateway_core::reply::CallOutcome;
 use mcp_gateway_core::route::Feature;
-use prometheus_client::encoding::{EncodeLabelSet, text};
+use mcp_gateway_core::trace::{Span, SpanObserver, TraceContext};
+use prometheus_client::encoding::{EncodeLabelSet, prometheus_text, text};
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::exemplar::HistogramWithExemplars;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use self::approvals::ApprovalMetrics;
+pub(crate) use self::format::Format;
 use self::limits::LimitMetrics;
+use self::operations::OperationMetrics;
+pub(crate) use self::spans::CallSpans;
 use self::state::StateMetrics;
 use crate::status::ServerStatus;
-
-/// Media type of [`Metrics::render`].
-pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Observer that counts calls.
 #[derive(Debug)]
@@ -44,6 +50,10 @@ pub(crate) struct Metrics {
     calls: CallMetrics,
     /// Families of approvals.
     approvals: Arc<ApprovalMetrics>,
+    /// Families of requests.
+    operations: OperationMetrics,
+    /// Recorder whose spans are counted, if calls are traced.
+    recorder: OnceLock<Arc<dyn SpanObserver>>,
     /// Families that each rendering sets.
     state: StateMetrics,
     /// Series of each tool, so that a call requires a single lookup.
@@ -58,7 +68,7 @@ struct CallMetrics {
     /// Number of calls, by outcome.
     total: Family<CallLabels, Counter>,
     /// Durations in seconds.
-    duration: Family<ToolLabels, Histogram, Buckets>,
+    duration: Family<ToolLabels, Durations, fn() -> Durations>,
     /// Sizes of requests in bytes.
     request: Family<ToolLabels, Histogram, Buckets>,
     /// Sizes of responses in bytes.
@@ -82,6 +92,16 @@ struct ToolLabels {
     gateway: String,
     mcp_server_name: String,
     tool_name: String,
+}
+
+/// Histogram of durations, with traces of examples.
+type Durations = HistogramWithExemplars<TraceLabels>;
+
+/// Labels of an example.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct TraceLabels {
+    trace_id: String,
+    span_id: String,
 }
 
 /// Constructor of a histogram with the buckets of its family.
@@ -110,7 +130,7 @@ struct Series {
     success: Counter,
     /// Calls with any other outcome.
     error: Counter,
-    duration: Histogram,
+    duration: Durations,
     request: Histogram,
     response: Histogram,
 }
@@ -122,11 +142,14 @@ impl Metrics {
         registry.register("mcp_gateway", "The gateway", version);
         let calls = CallMetrics::new(&mut registry);
         let approvals = Arc::new(ApprovalMetrics::new(&mut registry));
+        let operations = OperationMetrics::new(&mut registry);
         let state = StateMetrics::new(&mut registry);
         Arc::new(Self {
             registry,
             calls,
             approvals,
+            operations,
+            recorder: OnceLock::new(),
             state,
             known: RwLock::default(),
             rendering: Mutex::default(),
@@ -138,17 +161,40 @@ impl Metrics {
         Arc::clone(&self.approvals) as _
     }
 
-    /// Formats the metrics with the observed state of `servers` and `sessions`.
+    /// Counts the spans of `recorder` from now on.
+    fn set_recorder(&self, recorder: Arc<dyn SpanObserver>) {
+        // There is one for the life of the process.
+        let _ = self.recorder.set(recorder);
+    }
+
+    /// Counts the request of a span.
+    fn observe(&self, span: &Span) {
+        self.operations.observe(span);
+    }
+
+    /// Formats the metrics in `format` with the observed state of `servers` and `sessions`.
     ///
     /// Renderings are serialized: a concurrent one would see gauges that are cleared but not set.
-    pub(crate) fn render(&self, servers: &[ServerStatus], sessions: usize) -> String {
+    pub(crate) fn render(
+        &self,
+        format: Format,
+        servers: &[ServerStatus],
+        sessions: usize,
+    ) -> String {
         let _rendering = self
             .rendering
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         self.state.set(servers, sessions);
+        if let Some(recorder) = self.recorder.get() {
+            self.state.set_spans(recorder.counts());
+        }
         let mut text = String::new();
-        match text::encode(&mut text, &self.registry) {
+        let written = match format {
+            Format::OpenMetrics => text::encode(&mut text, &self.registry),
+            Format::Text => prometheus_text::encode(&mut text, &self.registry),
+        };
+        match written {
             Ok(()) => text,
             // Formatting to a string does not fail.
             Err(fmt::Error) => String::new(),
@@ -202,9 +248,27 @@ impl Observer for Metrics {
             CallOutcome::Success => series.success.inc(),
             _ => series.error.inc(),
         };
-        series.duration.observe(call.duration.as_secs_f64());
+        let trace = call.trace.filter(|trace| {
+            // Those of failed calls are exported in any case.
+            trace.is_sampled() || call.outcome != CallOutcome::Success
+        });
+        let (example, now) = (
+            trace.map(TraceLabels::new),
+            trace.map(|_| SystemTime::now()),
+        );
+        let seconds = call.duration.as_secs_f64();
+        series.duration.observe(seconds, example, now);
         series.request.observe(to_f64(call.request_bytes));
         series.response.observe(to_f64(call.response_bytes));
+    }
+}
+
+impl TraceLabels {
+    fn new(trace: &TraceContext) -> Self {
+        Self {
+            trace_id: trace.trace_id().to_string(),
+            span_id: trace.span_id().to_string(),
+        }
     }
 }
 
@@ -216,7 +280,7 @@ fn to_f64(bytes: u64) -> f64 {
 impl CallMetrics {
     /// Registers the metrics of calls. Their names are those of the documentation, and stay.
     fn new(registry: &mut Registry) -> Self {
-        let durations: Buckets = || Histogram::new(SECONDS);
+        let durations: fn() -> Durations = || Durations::new(SECONDS.into_iter());
         let sizes: Buckets = || Histogram::new(BYTES);
         let calls = Self {
             total: Family::default(),
@@ -332,9 +396,9 @@ mod tests {
             })
         };
         series("echo").success.inc();
-        series("echo").duration.observe(0.02);
+        series("echo").duration.observe(0.02, None, None);
         series(UNLISTED).error.inc_by(2);
-        let text = metrics.render(&[], 3);
+        let text = metrics.render(Format::OpenMetrics, &[], 3);
         for line in [
             "# TYPE mcp_tool_calls counter",
             "mcp_tool_calls_total{gateway=\"g\",mcp_server_name=\"s\",tool_name=\"echo\",status=\"success\"} 1",
@@ -354,7 +418,7 @@ mod tests {
         let calls = reports
             .iter()
             .filter(|(method, _)| *method == Method::ToolsCall);
-        let text = metrics.render(&[], 0);
+        let text = metrics.render(Format::OpenMetrics, &[], 0);
         let totals = text
             .lines()
             .filter(|line| line.starts_with("mcp_tool_calls_total"))

@@ -31,4 +31,6 @@ mod serve;
 mod signals;
 mod source;
 mod system;
+#[cfg_attr(not(feature = "traces"), path = "no_traces.rs")]
+mod traces;
 mod watch;

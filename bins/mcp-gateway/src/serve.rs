@@ -28,6 +28,7 @@ use crate::objects::Objects;
 use crate::output::eprint_line;
 use crate::signals::{SignalAction, Signals};
 use crate::source::{ConfigSource, ResolvedConfig};
+use crate::traces::{self, TraceRecorder};
 use crate::watch::{FileStamp, FileWatcher};
 use mcp_gateway_config::file::{Config, Serving};
 use mcp_gateway_config::library::Entry;
@@ -58,6 +59,11 @@ pub(crate) async fn run(
     let builder = builder.with_script_runner(Arc::new(Sandbox::of_this_program(["run-script"])?));
     #[cfg(feature = "console")]
     let builder = builder.with_client_guides(Arc::new(ConnectGuides { base: base.clone() }));
+    let recorder = traces::start(ready.config.serving.traces.as_ref())?;
+    let builder = match &recorder {
+        Some(recorder) => builder.with_span_recorder(Arc::clone(recorder) as _),
+        None => builder,
+    };
     let builder = match orchestrator {
         Some(orchestrator) => builder.with_orchestrator(orchestrator),
         None => builder,
@@ -94,13 +100,21 @@ pub(crate) async fn run(
         // Child processes are killed when the runtime is dropped.
         ShutdownOutcome::Forced => tracing::warn!("forced shutdown"),
         ShutdownOutcome::Drained => tokio::select! {
-            () = platform.close() => tracing::info!("shutdown complete"),
+            () = close(&platform, recorder.as_deref()) => tracing::info!("shutdown complete"),
             () = signals.stop() => tracing::warn!("forced shutdown"),
         },
     }
     // Tasks on worker threads live as long as the workers.
     drop(workers);
     Ok(())
+}
+
+/// Closes the platform, and then sends the last spans.
+async fn close(platform: &Platform, recorder: Option<&TraceRecorder>) {
+    platform.close().await;
+    if let Some(recorder) = recorder {
+        recorder.close().await;
+    }
 }
 
 /// Connects to the cluster of `spec`, if it has one, and adds the servers and gateways that its objects

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use crate::files::{ConfigFiles, FileDiagnostics};
 use crate::model::ModelCache;
 use crate::system::SystemEnvironment;
+use crate::traces;
 use crate::watch::FileStamp;
 use mcp_gateway_config::file::{Config, Log, open_to_all};
 use mcp_gateway_platform::spec::{OAuth, OAuthClients, Secret, Token};
@@ -84,6 +85,7 @@ impl ConfigSource {
         let hidden = &mut config.platform.dynamic.hidden_variables;
         *hidden = system.secrets();
         hidden.push(TOKEN_VARIABLE.to_owned());
+        hidden.extend(traces::SECRETS.map(str::to_owned));
         Ok(ResolvedConfig {
             config,
             warnings: loaded.warnings,

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use super::Log;
 use super::network::DEFAULT_LISTEN;
+use super::{Log, Traces};
 
 /// Settings of the process that serves a platform. A change requires a restart.
 ///
@@ -36,6 +36,8 @@ pub struct Serving {
     pub shutdown_timeout: Duration,
     /// Log level and format.
     pub log: Log,
+    /// Export of spans, if it is configured.
+    pub traces: Option<Traces>,
 }
 
 impl Default for Serving {
@@ -48,6 +50,7 @@ impl Default for Serving {
             workers: None,
             shutdown_timeout: DEFAULT_SHUTDOWN_TIMEOUT,
             log: Log::default(),
+            traces: None,
         }
     }
 }
@@ -64,6 +67,7 @@ impl Serving {
             workers,
             shutdown_timeout,
             log,
+            traces,
         } = self;
         let changes = [
             ("listen", *listen != after.listen),
@@ -76,6 +80,7 @@ impl Serving {
                 "shutdownTimeout",
                 *shutdown_timeout != after.shutdown_timeout,
             ),
+            ("traces", *traces != after.traces),
         ];
         let changes = changes.into_iter().filter(|(_, changed)| *changed);
         changes.map(|(key, _)| key)

@@ -324,6 +324,7 @@ impl Controller {
             self.rules = rules;
         }
         if are_other_results {
+            self.observer.spans().set_results(results.clone());
             self.results = results;
         }
         are_other_rules || are_other_results

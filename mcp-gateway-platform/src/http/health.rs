@@ -18,7 +18,7 @@ use super::path::{Health, ManagementPath};
 use super::router::RouteTable;
 use crate::reload::verifier::ReloadableVerifier;
 use crate::status::ServerStatus;
-use crate::telemetry::{MEDIA_TYPE, Metrics};
+use crate::telemetry::{Format, Metrics};
 
 /// Answers what is asked about the gateway itself.
 #[derive(Debug)]
@@ -92,13 +92,14 @@ impl ManagementEndpoints {
                 return Ok(not_found(request));
             }
         }
-        Ok(self.rendered(site))
+        Ok(self.rendered(&request.headers, site))
     }
 
-    /// Renders the metrics without authentication.
-    pub(super) fn rendered(&self, site: &RouteTable) -> Response<Body> {
-        let text = self.metrics.render(&site.status(), self.sessions.count());
-        respond(StatusCode::OK, MEDIA_TYPE, text)
+    /// Renders the metrics without authentication, in the format that the scraper prefers.
+    pub(super) fn rendered(&self, headers: &HeaderMap, site: &RouteTable) -> Response<Body> {
+        let (format, sessions) = (Format::accepted(headers), self.sessions.count());
+        let text = self.metrics.render(format, &site.status(), sessions);
+        respond(StatusCode::OK, format.media_type(), text)
     }
 
     /// Returns 404 for an unknown path.

@@ -349,7 +349,7 @@ impl<B> Service<Request<B>> for MetricsService {
             ..
         }) = self;
         ready(Ok(match request.uri().path() {
-            "/metrics" => operations.rendered(&site.load()),
+            "/metrics" => operations.rendered(request.headers(), &site.load()),
             _ => health::not_found(&request.into_parts().0),
         }))
     }

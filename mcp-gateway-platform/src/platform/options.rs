@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use mcp_gateway_core::script::ScriptRunner;
+use mcp_gateway_core::trace::SpanObserver;
 use mcp_gateway_core::upstream::RuntimeBackend;
 use mcp_gateway_registry::EntryDocument;
 
@@ -53,6 +54,15 @@ impl PlatformBuilder {
         guides: Arc<dyn mcp_gateway_console::ClientGuides>,
     ) -> Self {
         self.guides = Some(guides);
+        self
+    }
+
+    /// Sets the recorder of the spans of calls. Default: calls are not traced.
+    ///
+    /// It receives those that are sampled or have failed, and decides what is sampled. Arguments in spans
+    /// are masked by the rules about results.
+    pub fn with_span_recorder(mut self, recorder: Arc<dyn SpanObserver>) -> Self {
+        self.spans = Some(recorder);
         self
     }
 

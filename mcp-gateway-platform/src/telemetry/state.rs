@@ -1,6 +1,10 @@
 //! Metrics of the observed state, which each rendering sets.
 
+use std::sync::atomic::Ordering;
+
+use mcp_gateway_core::trace::SpanCounts;
 use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
@@ -19,6 +23,10 @@ pub(super) struct StateMetrics {
     conversations: Family<ServerLabels, Gauge>,
     /// States of the deployments of servers.
     deployments: DeploymentMetrics,
+    /// Spans that a collector has accepted.
+    exported: Counter,
+    /// Spans that have been dropped.
+    dropped: Counter,
 }
 
 /// Labels of the gauges of a server.
@@ -36,7 +44,19 @@ impl StateMetrics {
             up,
             conversations,
             deployments,
+            exported,
+            dropped,
         } = state.clone();
+        registry.register(
+            "mcp_trace_spans_exported",
+            "Spans that the collector of traces has accepted",
+            exported,
+        );
+        registry.register(
+            "mcp_trace_spans_dropped",
+            "Spans that were dropped: the queue was full, or the collector did not accept them",
+            dropped,
+        );
         deployments.register(registry);
         registry.register("mcp_sessions", "Client sessions in use", sessions);
         registry.register(
@@ -50,6 +70,17 @@ impl StateMetrics {
             conversations,
         );
         state
+    }
+
+    /// Sets the numbers of spans.
+    pub(super) fn set_spans(&self, counts: SpanCounts) {
+        let numbers = [
+            (&self.exported, counts.exported),
+            (&self.dropped, counts.dropped),
+        ];
+        for (counter, number) in numbers {
+            counter.inner().store(number, Ordering::Relaxed);
+        }
     }
 
     /// Sets all gauges. The caller must hold the lock of the rendering.

@@ -13,8 +13,9 @@ use mcp_gateway_core::route::{Feature, Target};
 use mcp_gateway_core::upstream::ServerPool;
 
 use super::filter::{RuleFilter, SchemaFilter};
+use super::masker::mask;
 use super::subscription::SubscriptionFilter;
-use super::{ResultRule, TaintRecorder};
+use super::{ResultEffect, ResultRule, TaintRecorder};
 use crate::attributes::Attributes;
 use crate::candidates::Candidates;
 
@@ -54,6 +55,39 @@ impl ResultRules {
     /// Returns the rules in their order.
     pub fn rules(&self) -> &[ResultRule] {
         &self.rules
+    }
+
+    /// Returns `arguments`, a JSON text, as the masks of all rules leave them; `None` if they cannot be
+    /// masked.
+    ///
+    /// For copies of arguments, which rules do not change otherwise. Scopes and conditions have no
+    /// influence, because they concern results.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use mcp_gateway_policy::result::{ResultEffect, ResultMask, ResultRule, ResultRules};
+    ///
+    /// let mask = ResultMask::new(&["$.card"], &["[0-9]{4}"])?;
+    /// let rules = ResultRules::new([ResultRule::new("cards", ResultEffect::Mask(mask))]);
+    /// let masked = rules.mask_arguments(r#"{"card":"x","pin":1234,"a":1}"#);
+    /// assert_eq!(masked.as_deref(), Some(r#"{"card":"***","pin":"***","a":1}"#));
+    /// # Ok::<_, mcp_gateway_policy::result::MaskError>(())
+    /// ```
+    #[must_use]
+    pub fn mask_arguments(&self, arguments: &str) -> Option<String> {
+        let masks = self.rules.iter().filter_map(|rule| match rule.effect() {
+            ResultEffect::Mask(mask) => Some(mask),
+            _ => None,
+        });
+        let masks: Vec<_> = masks.collect();
+        if masks.is_empty() {
+            return Some(arguments.to_owned());
+        }
+        const HEAD: &str = "{\"structuredContent\":";
+        let masked = mask(&format!("{HEAD}{arguments}}}"), &masks).ok()?;
+        let inner = masked.strip_prefix(HEAD)?.strip_suffix('}')?;
+        Some(inner.to_owned())
     }
 
     /// Returns the filter of the reply to `call` at the gateway `gateway`, the name by which rules

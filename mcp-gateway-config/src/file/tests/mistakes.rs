@@ -90,7 +90,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ("[]", "1:1: expected a map, not a list"),
     (
         "x: 1",
-        "1:1: unknown key \"x\"; available: listen, publicUrl, hosts, origins, replicaUrl, servers, gateways, defaultGateway, auth, limits, sessionKey, store, audit, kubernetes, metrics, log, shutdownTimeout, policy, registry, pins, search",
+        "1:1: unknown key \"x\"; available: listen, publicUrl, hosts, origins, replicaUrl, servers, gateways, defaultGateway, auth, limits, sessionKey, store, audit, kubernetes, metrics, log, traces, shutdownTimeout, policy, registry, pins, search",
     ),
     (
         "auth: { oauth: { clients: [{ id: a, jwks: { env: A } }] } }",

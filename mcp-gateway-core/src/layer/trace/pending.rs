@@ -69,7 +69,9 @@ impl PendingSpan {
             peer: peer.map(|PeerAddr(address)| SpanPeer::Client(*address)),
             outcome: CallOutcome::Cancelled,
             failure: None,
-            content: trace.content_limit().map(|limit| arguments(request, limit)),
+            content: observer
+                .content_limit()
+                .map(|limit| arguments(&**observer, request, limit)),
         };
         let pending = Self {
             trace: Arc::clone(&trace),
@@ -189,10 +191,11 @@ fn names_resource(method: &Method) -> bool {
 }
 
 /// Returns the arguments of `request`, of up to `limit` bytes.
-fn arguments(request: &Request, limit: usize) -> Box<SpanContent> {
+fn arguments(observer: &dyn SpanObserver, request: &Request, limit: usize) -> Box<SpanContent> {
     let text = request.param("arguments");
+    let text = text.and_then(|text| observer.redact(text));
     Box::new(SpanContent {
-        arguments: text.map(|text| shortened(text, limit)),
+        arguments: text.map(|text| shortened(&text, limit)),
         result: None,
     })
 }
