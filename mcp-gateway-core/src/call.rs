@@ -98,6 +98,7 @@ mod attempts;
 mod derived;
 mod permitted;
 mod stage;
+mod traced;
 
 use std::sync::Arc;
 
@@ -112,7 +113,7 @@ use crate::caller::{Caller, ClientInfo};
 use crate::jsonrpc::{Id, Notification, Request};
 use crate::protocol::header::ParamHeaders;
 use crate::route::{Feature, Target};
-use crate::trace::{CallTrace, TraceContext};
+use crate::trace::CallTrace;
 use crate::{Cancellation, Credential};
 
 /// One MCP request of an authenticated caller.
@@ -318,17 +319,6 @@ impl<S> Call<S> {
         self.context.for_page
     }
 
-    /// Returns the spans of the call, if somebody observes them.
-    pub(crate) fn trace(&self) -> Option<&Arc<CallTrace>> {
-        self.context.trace.as_ref()
-    }
-
-    /// Sets the spans of the call.
-    pub(crate) fn with_trace(mut self, trace: Option<Arc<CallTrace>>) -> Self {
-        Arc::make_mut(&mut self.context).trace = trace;
-        self
-    }
-
     /// Advances the call to its next stage.
     pub(crate) fn advance<T>(self, next: impl FnOnce(S) -> T) -> Call<T> {
         Call {
@@ -374,18 +364,6 @@ impl Call<Prepared> {
     /// Returns the headers that mirror arguments.
     pub(crate) fn param_headers(&self) -> &ParamHeaders {
         &self.stage.param_headers
-    }
-
-    /// Returns the context of the span that the server receives.
-    pub(crate) fn outgoing(&self) -> Option<&TraceContext> {
-        self.stage.outgoing.as_ref()
-    }
-
-    /// Returns the same call with the context of the span that the server receives.
-    pub(crate) fn with_outgoing(&self, context: TraceContext) -> Self {
-        let mut call = self.share();
-        call.stage.outgoing = Some(context);
-        call
     }
 
     /// Sets the headers that mirror arguments.

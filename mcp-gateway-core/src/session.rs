@@ -44,6 +44,7 @@ use crate::list_changes::ListChanges;
 use crate::protocol::{Capabilities, ProtocolVersion};
 use crate::replica::Replica;
 use crate::reply::ServerRequest;
+use crate::trace::SessionTimer;
 
 /// A session of a client of the legacy era.
 ///
@@ -66,6 +67,8 @@ pub struct Session {
     list_changes: OnceLock<Arc<ListChanges>>,
     /// End of the credential to which the session is bound.
     lease_term: LeaseTerm,
+    /// Reports the end of the session, if somebody observes sessions.
+    timer: Mutex<Option<SessionTimer>>,
 }
 
 /// Session as an administrator sees it.
@@ -133,6 +136,7 @@ impl Session {
             subscribing: tokio::sync::Mutex::new(()),
             list_changes: OnceLock::new(),
             lease_term: LeaseTerm::default(),
+            timer: Mutex::default(),
         })
     }
 
@@ -236,12 +240,18 @@ impl Session {
         }
     }
 
+    /// Sets what reports the end of the session.
+    fn set_timer(&self, timer: Option<SessionTimer>) {
+        *self.timer.lock().unwrap_or_else(PoisonError::into_inner) = timer;
+    }
+
     /// Ends the session: closes its streams, cancels its calls and releases its resources.
     pub(crate) fn end(&self) {
         let mut state = self.state();
         state.ended = true;
         let ended = state.take();
         drop(state);
+        self.set_timer(None);
         for log in ended.logs {
             log.close();
         }

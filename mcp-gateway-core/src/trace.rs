@@ -36,6 +36,7 @@ mod call_trace;
 mod context;
 mod current;
 mod random;
+mod session_end;
 mod span;
 mod trace_state;
 
@@ -47,6 +48,8 @@ pub use self::context::{SpanId, TraceContext, TraceId};
 pub(crate) use self::current::Entered;
 pub use self::current::current;
 pub use self::random::random;
+pub use self::session_end::SessionEnd;
+pub(crate) use self::session_end::SessionTimer;
 pub use self::span::{
     Span, SpanContent, SpanCounts, SpanFailure, SpanKind, SpanPeer, SpanTransport,
 };
@@ -65,6 +68,11 @@ pub trait SpanObserver: fmt::Debug + Send + Sync + 'static {
 
     /// Receives each span at its end, sampled or not. For metrics.
     fn on_end(&self, span: &Span);
+
+    /// Receives the end of each session of the legacy era, of callers and with servers. For metrics.
+    fn on_session_end(&self, session: &SessionEnd) {
+        let _ = session;
+    }
 
     /// Receives the spans of a call that is sampled, or of which one has failed.
     ///
@@ -100,6 +108,10 @@ impl<O: SpanObserver + ?Sized> SpanObserver for Arc<O> {
 
     fn on_end(&self, span: &Span) {
         (**self).on_end(span);
+    }
+
+    fn on_session_end(&self, session: &SessionEnd) {
+        (**self).on_session_end(session);
     }
 
     fn record(&self, spans: Vec<Span>) {

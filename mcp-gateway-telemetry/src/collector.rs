@@ -19,9 +19,8 @@ use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time;
 
-pub(crate) use self::grpc::PATH as GRPC_PATH;
-use crate::recorder::StartError;
 use crate::settings::{Protocol, Settings};
+use crate::start_error::StartError;
 
 /// Client of a collector of traces.
 pub(crate) struct Collector {

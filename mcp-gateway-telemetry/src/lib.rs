@@ -38,6 +38,8 @@ mod queue;
 mod recorder;
 mod sampler;
 mod settings;
+mod start_error;
 
-pub use self::recorder::{StartError, TraceRecorder};
+pub use self::recorder::TraceRecorder;
 pub use self::settings::{Configured, Protocol, Settings, SettingsError};
+pub use self::start_error::StartError;

@@ -1,7 +1,6 @@
 //! Recorder of the spans of calls.
 
 use std::fmt;
-use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use crate::exporter::Exporter;
 use crate::queue::Queue;
 use crate::sampler::Sampler;
 use crate::settings::Settings;
+use crate::start_error::StartError;
 
 /// Observer that samples calls and sends their spans to a collector.
 ///
@@ -23,18 +23,6 @@ pub struct TraceRecorder {
     queue: Arc<Queue>,
     content_limit: Option<usize>,
     sending: Mutex<Option<JoinHandle<()>>>,
-}
-
-/// Failure to start the export.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// A certificate, a key, or the certificate authorities of the system cannot be read.
-    #[error("cannot read the certificates for the collector of traces")]
-    Certificates(#[source] io::Error),
-    /// Certificate and key of the gateway do not belong together, or are invalid.
-    #[error("invalid certificate or key for the collector of traces")]
-    Identity(#[source] io::Error),
 }
 
 impl TraceRecorder {
@@ -53,11 +41,13 @@ impl TraceRecorder {
         let sampler = Sampler::new(settings.ratio, settings.caller_rate);
         let content_limit = settings.content_limit;
         let exporter = Exporter::new(Arc::clone(&queue), collector, settings);
+        #[expect(clippy::disallowed_methods, reason = "the recorder owns the task")]
+        let sending = tokio::spawn(exporter.run());
         Ok(Self {
             sampler,
             queue,
             content_limit,
-            sending: Mutex::new(Some(tokio::spawn(exporter.run()))),
+            sending: Mutex::new(Some(sending)),
         })
     }
 

@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_can_neither_prevent_nor_force_sampling() {
+    fn category_trace_a_caller_can_neither_prevent_nor_force_sampling() {
         let sampler = Sampler::new(0.1, 10);
         for parent in [None, Some(parent("00"))] {
             let share = share(&sampler, parent.as_ref());

@@ -1,5 +1,6 @@
 //! Builder of a gateway.
 
+mod observers;
 mod options;
 
 use std::sync::Arc;
@@ -30,12 +31,10 @@ use crate::layer::elicit_connections::ElicitConnectionsLayer;
 use crate::layer::forward::Forward;
 use crate::layer::host_guard::HostGuardLayer;
 use crate::layer::observe::Observe;
-use crate::observe::Observer;
 use crate::policy::Policy;
 use crate::route::{PrefixError, ToolRouter};
 use crate::seal::SealError;
 use crate::session::Sessions;
-use crate::trace::SpanObserver;
 use crate::upstream::{ServerPool, UpstreamServer};
 use crate::{Call, Drain, Error, Reply};
 
@@ -186,18 +185,6 @@ impl<C, R, P> GatewayBuilder<C, R, P> {
     /// [`AllowAll`](crate::policy::AllowAll).
     pub fn with_policy(mut self, policy: impl Policy) -> Self {
         self.options.policy = Arc::new(policy);
-        self
-    }
-
-    /// Sets the observer that receives a report of each call. Default: none.
-    pub fn with_observer(mut self, observer: impl Observer) -> Self {
-        self.options.observer = Some(Arc::new(observer));
-        self
-    }
-
-    /// Sets the observer that receives the spans of each call. Default: none.
-    pub fn with_span_observer(mut self, observer: impl SpanObserver) -> Self {
-        self.options.spans = Some(Arc::new(observer));
         self
     }
 

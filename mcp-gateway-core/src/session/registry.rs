@@ -10,9 +10,11 @@ use tokio::time;
 use super::{Channels, Session, SessionLimits, SessionRecord, SessionSummary};
 use crate::auth::Principal;
 use crate::error::SessionError;
+use crate::protocol::ProtocolVersion;
 use crate::replica::Replica;
 use crate::seal::{SealError, Sealer, fill_random};
 use crate::task::BackgroundTask;
+use crate::trace::{SessionTimer, SpanKind, SpanObserver, SpanTransport};
 
 /// Registry of the sessions of clients of the legacy era.
 ///
@@ -45,6 +47,8 @@ pub(super) struct Inner {
     sealer: Arc<Sealer>,
     /// This replica, once it is set.
     replica: OnceLock<Replica>,
+    /// Observer of the ends of sessions, once it is set.
+    observer: OnceLock<Arc<dyn SpanObserver>>,
     /// Lifetime, idle timeout and number of sessions.
     limits: SessionLimits,
     /// Sessions in use by their ID.
@@ -91,6 +95,7 @@ impl Sessions {
         Self(Arc::new(Inner {
             sealer,
             replica: OnceLock::new(),
+            observer: OnceLock::new(),
             limits,
             live: RwLock::default(),
             tombstones: Mutex::default(),
@@ -107,6 +112,16 @@ impl Sessions {
     pub fn with_replica(self, replica: Replica) -> Self {
         // Only the first call takes effect.
         let _ = self.0.replica.set(replica);
+        self
+    }
+
+    /// Sets the observer of the ends of sessions.
+    ///
+    /// Only the first call takes effect.
+    #[must_use]
+    pub fn with_span_observer(self, observer: Arc<dyn SpanObserver>) -> Self {
+        // Only the first call takes effect.
+        let _ = self.0.observer.set(observer);
         self
     }
 
@@ -239,6 +254,15 @@ impl Sessions {
         Session::new(key, record, self.0.replica.get().cloned())
     }
 
+    /// Returns what reports the end of a session of `version`, if somebody observes sessions.
+    fn timer(&self, version: ProtocolVersion) -> Option<SessionTimer> {
+        let observer = self.0.observer.get()?;
+        // The sessions of the registry are those of HTTP, but for a few on standard input.
+        let transport = SpanTransport::Tcp;
+        let timer = SessionTimer::start(observer, SpanKind::Server, version, transport);
+        Some(timer)
+    }
+
     /// Inserts a session unless one with its ID exists; starts the sweeper on first use.
     fn insert(&self, id: &str, session: Arc<Session>) -> Result<Arc<Session>, SessionError> {
         self.0
@@ -248,7 +272,12 @@ impl Sessions {
         if live.len() >= self.0.limits.max() && !live.contains_key(id) {
             return Err(SessionError::TooMany);
         }
-        Ok(Arc::clone(live.entry(id.into()).or_insert(session)))
+        // One that is not inserted has not begun.
+        let inserted = live.entry(id.into()).or_insert_with(|| {
+            session.set_timer(self.timer(session.version()));
+            session
+        });
+        Ok(Arc::clone(inserted))
     }
 }
 

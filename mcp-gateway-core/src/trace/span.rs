@@ -41,8 +41,8 @@ pub struct Span {
     pub is_listed: bool,
     /// URI of the resource.
     pub uri: Option<Arc<str>>,
-    /// Identifier of the request, as the client has chosen it.
-    pub request_id: Id,
+    /// Identifier of the request, as the client has chosen it; `None` for a notification.
+    pub request_id: Option<Id>,
     /// Name of the gateway.
     pub gateway: Arc<str>,
     /// Name of the server, in a client span.
@@ -208,8 +208,9 @@ impl Span {
                 *long = shortened(long, max).into();
             }
         }
-        if let Some(long) = self.request_id.as_str().filter(|id| id.len() > MAX_NAME) {
-            self.request_id = Id::from(shortened(long, MAX_NAME));
+        let id = self.request_id.as_ref().and_then(Id::as_str);
+        if let Some(long) = id.filter(|id| id.len() > MAX_NAME) {
+            self.request_id = Some(Id::from(shortened(long, MAX_NAME)));
         }
     }
 
@@ -295,7 +296,7 @@ pub(super) mod tests {
             name: Some("add".into()),
             is_listed: true,
             uri: None,
-            request_id: Id::from(1),
+            request_id: Some(Id::from(1)),
             gateway: "main".into(),
             server: None,
             session: None,
@@ -327,15 +328,16 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn long_names_are_shortened() {
+    fn category_trace_long_names_are_shortened() {
         let mut span = span(SpanKind::Server, CallOutcome::Success);
         let long = "é".repeat(10_000);
         span.method = Method::from(&*long);
-        span.request_id = Id::from(&*long);
+        span.request_id = Some(Id::from(&*long));
         (span.name, span.uri) = (Some((&*long).into()), Some((&*long).into()));
         span.bound();
         assert_eq!(span.method.as_str().len(), MAX_NAME);
-        assert_eq!(span.request_id.as_str().map(str::len), Some(MAX_NAME));
+        let id = span.request_id.as_ref().and_then(Id::as_str);
+        assert_eq!(id.map(str::len), Some(MAX_NAME));
         assert_eq!(span.name.as_deref().map(str::len), Some(MAX_NAME));
         assert_eq!(span.uri.as_deref().map(str::len), Some(MAX_URI));
     }

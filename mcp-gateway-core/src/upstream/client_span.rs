@@ -156,7 +156,7 @@ fn span(
         name: name.cloned(),
         is_listed,
         uri: uri.cloned(),
-        request_id: request.id().clone(),
+        request_id: Some(request.id().clone()),
         gateway: Arc::clone(call.caller().shared_gateway()),
         server: Some(Arc::clone(&target.server)),
         session: None,

@@ -19,6 +19,7 @@ use crate::call::Prepared;
 use crate::error::UpstreamError;
 use crate::jsonrpc::Notification;
 use crate::reply::ReplyEvent;
+use crate::trace::SessionTimer;
 use crate::transport::ProgramOutput;
 use crate::{Call, Reply};
 
@@ -73,6 +74,11 @@ pub(super) trait UpstreamConnection: fmt::Debug + Send + Sync + 'static {
     /// Returns the URL of the server; `None` for a channel that is not HTTP.
     fn peer(&self) -> Option<&Uri> {
         None
+    }
+
+    /// Keeps what reports the end of the session, as long as there is one.
+    fn set_timer(&self, timer: SessionTimer) {
+        drop(timer);
     }
 
     /// Closes the connection gracefully: sessions are deleted, and processes get the time to exit.

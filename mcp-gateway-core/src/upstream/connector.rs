@@ -27,6 +27,7 @@ use crate::credential::Credential;
 use crate::error::{UpstreamError, error_chain};
 use crate::protocol::Era;
 use crate::task::BackgroundTask;
+use crate::trace::{SessionTimer, SpanKind, SpanObserver, SpanTransport};
 use crate::transport::{ExitReport, ProgramOutput};
 
 /// Connector of one server, which remembers the detected protocol.
@@ -50,6 +51,8 @@ pub(super) struct Connector {
     lint: LintReport,
     /// Time that the server takes to open a standalone stream.
     attendance: Arc<Attendance>,
+    /// Observer of the ends of sessions.
+    observer: Option<Arc<dyn SpanObserver>>,
     /// Results of earlier processes and of other replicas.
     stored: Option<StoredProtocols>,
     /// Results of earlier attempts.
@@ -74,6 +77,7 @@ impl Connector {
             roots: Arc::default(),
             lint: LintReport::default(),
             attendance: Arc::default(),
+            observer: None,
             stored: None,
             state: Mutex::default(),
             detection: tokio::sync::Mutex::new(()),
@@ -101,6 +105,12 @@ impl Connector {
     /// Sets the treatment of tools that model interfaces reject. Default: they are reported.
     pub(super) fn with_lint(mut self, policy: LintPolicy) -> Self {
         self.lint = LintReport::new(policy);
+        self
+    }
+
+    /// Sets the observer of the ends of sessions.
+    pub(super) fn with_observer(mut self, observer: Option<Arc<dyn SpanObserver>>) -> Self {
+        self.observer = observer;
         self
     }
 
@@ -251,6 +261,9 @@ impl Connector {
             tracing::info!(server = %self.name, ?protocol, %answers, "protocol version detected");
         }
         let connection = negotiated.connection;
+        if let Some(observer) = &self.observer {
+            time_session(&*connection, observer);
+        }
         let mut state = self.state();
         state.remember(key.era, protocol);
         state.is_stdio = Some(is_stdio);
@@ -313,6 +326,19 @@ impl Connector {
     /// Locks the results of earlier attempts.
     fn state(&self) -> MutexGuard<'_, ConnectorState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Reports the end of the session that `connection` is, if it is one.
+fn time_session(connection: &dyn UpstreamConnection, observer: &Arc<dyn SpanObserver>) {
+    let version = connection.server_info().version;
+    if version.era() == Era::Legacy {
+        let transport = match connection.peer() {
+            Some(_) => SpanTransport::Tcp,
+            None => SpanTransport::Pipe,
+        };
+        let kind = SpanKind::Client;
+        connection.set_timer(SessionTimer::start(observer, kind, version, transport));
     }
 }
 

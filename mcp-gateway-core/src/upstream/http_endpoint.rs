@@ -30,7 +30,7 @@ use crate::upstream::post_response::{EVENT_STREAM, JSON};
 #[derive(Clone, Debug)]
 pub(super) struct HttpEndpoint {
     /// URL of the endpoint and HTTP client.
-    transport: HttpTransport,
+    pub(super) transport: HttpTransport,
     /// Headers of every request.
     headers: HeaderMap,
     /// Signer of every request.
@@ -98,11 +98,6 @@ impl HttpEndpoint {
     pub(super) fn with_uri(mut self, uri: Uri) -> Self {
         self.transport = HttpTransport::new(uri, Arc::clone(self.transport.client()));
         self
-    }
-
-    /// Returns the URL of the endpoint.
-    pub(super) fn uri(&self) -> &Uri {
-        self.transport.uri()
     }
 
     /// Returns `true` if requests carry a session ID.

@@ -14,7 +14,7 @@ mod standalone;
 mod stream;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -42,6 +42,7 @@ use crate::protocol::{ListKind, Method};
 use crate::reply::{self, ReplyEvent, Responder, ServerRequest};
 use crate::signal::Signal;
 use crate::task::BackgroundTask;
+use crate::trace::SessionTimer;
 use crate::transport::HttpBody;
 use crate::{Call, Reply};
 
@@ -59,6 +60,8 @@ pub(super) struct LegacyHttpConnection {
     ids: RequestIds,
     /// Task that reads the standalone stream.
     _standalone: BackgroundTask,
+    /// Reports the end of the session.
+    timer: OnceLock<SessionTimer>,
 }
 
 /// The session on the server, shared with the tasks that read its streams.
@@ -88,6 +91,7 @@ impl LegacyHttpConnection {
             // 0 was that of `initialize`.
             ids: RequestIds::from(1),
             _standalone: BackgroundTask::spawn(standalone),
+            timer: OnceLock::new(),
         }
     }
 }
@@ -164,8 +168,13 @@ impl UpstreamConnection for LegacyHttpConnection {
         self.session.opening.wait().await;
     }
 
+    fn set_timer(&self, timer: SessionTimer) {
+        // There is one.
+        let _ = self.timer.set(timer);
+    }
+
     fn peer(&self) -> Option<&Uri> {
-        Some(self.session.server.uri())
+        Some(self.session.server.transport.uri())
     }
 
     fn is_open(&self) -> bool {

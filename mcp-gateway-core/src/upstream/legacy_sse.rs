@@ -66,7 +66,7 @@ impl SseStream {
             mut events,
             endpoint,
         } = self;
-        let (end, peer) = (incoming.clone(), endpoint.uri().clone());
+        let (end, peer) = (incoming.clone(), endpoint.transport.uri().clone());
         let input = BackgroundTask::spawn(async move {
             while let Some(event) = events.next().await {
                 let wanted = match event {

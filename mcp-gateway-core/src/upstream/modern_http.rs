@@ -195,7 +195,7 @@ impl UpstreamConnection for ModernHttpConnection {
     }
 
     fn peer(&self) -> Option<&Uri> {
-        Some(self.server.uri())
+        Some(self.server.transport.uri())
     }
 
     fn is_open(&self) -> bool {

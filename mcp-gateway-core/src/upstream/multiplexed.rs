@@ -22,7 +22,7 @@ mod replies;
 mod unnegotiated;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -46,6 +46,7 @@ use crate::jsonrpc::{Id, Message, MessageError, Notification, Request, Response}
 use crate::protocol::{Method, meta};
 use crate::reply::{self, ReplyEvent, Responder};
 use crate::signal::Signal;
+use crate::trace::SessionTimer;
 use crate::transport::ProgramOutput;
 use crate::{Call, Reply, problem};
 
@@ -64,6 +65,8 @@ pub(super) struct MultiplexedConnection {
     shared: Arc<Shared>,
     /// Tasks and server behind the channel.
     channel: Channel,
+    /// Reports the end of the session.
+    timer: OnceLock<SessionTimer>,
 }
 
 /// State of a connection that its reader shares.
@@ -133,6 +136,11 @@ impl UpstreamConnection for MultiplexedConnection {
 
     async fn closed(&self) {
         self.shared.closed.wait().await;
+    }
+
+    fn set_timer(&self, timer: SessionTimer) {
+        // There is one.
+        let _ = self.timer.set(timer);
     }
 
     fn peer(&self) -> Option<&Uri> {

@@ -8,9 +8,6 @@ use http::{HeaderMap, HeaderValue};
 
 use super::ExportError;
 
-/// Path of the method that receives spans.
-pub(crate) const PATH: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
-
 /// Returns the frame of an uncompressed message.
 pub(super) fn framed(message: &[u8]) -> Bytes {
     let mut frame = BytesMut::with_capacity(HEAD + message.len());

@@ -8,8 +8,8 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
-use crate::recorder::StartError;
 use crate::settings::Certificates;
+use crate::start_error::StartError;
 
 /// Returns the configuration of connections: with the certificate authorities of the system, or the
 /// configured ones.

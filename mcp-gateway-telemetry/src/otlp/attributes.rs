@@ -15,11 +15,10 @@ pub(super) fn attributes(span: &Span) -> Vec<KeyValue> {
     if span.transport == SpanTransport::Tcp {
         add("network.protocol.name", "http".to_owned());
     }
-    let id = span.request_id.as_str().map(ToOwned::to_owned);
-    add(
-        "jsonrpc.request.id",
-        id.unwrap_or_else(|| span.request_id.to_string()),
-    );
+    if let Some(id) = &span.request_id {
+        let text = id.as_str().map(ToOwned::to_owned);
+        add("jsonrpc.request.id", text.unwrap_or_else(|| id.to_string()));
+    }
     if span.method == Method::ToolsCall {
         add("gen_ai.operation.name", "execute_tool".to_owned());
     }

@@ -5,7 +5,6 @@ use http::uri::{PathAndQuery, Scheme};
 
 use super::variables::Variables;
 use super::{Protocol, SettingsError};
-use crate::collector::GRPC_PATH;
 
 /// Returns the URL to which messages are sent.
 ///
@@ -65,3 +64,6 @@ fn scheme(variables: &Variables<'_>) -> &'static str {
         false => "https",
     }
 }
+
+/// Path of the method of gRPC that receives spans.
+const GRPC_PATH: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";

@@ -31,8 +31,11 @@ impl PendingSpan {
     pub(super) fn begin(observer: &Arc<dyn SpanObserver>, call: Call) -> (Call, Option<Self>) {
         let (method, request_id) = match call.extensions().get() {
             Some(StandsFor::Nothing) => return (call, None),
-            Some(StandsFor::Request(method, id)) => (method.clone(), id.clone()),
-            None => (call.request().method().clone(), call.request().id().clone()),
+            Some(StandsFor::Request(method, id)) => (method.clone(), Some(id.clone())),
+            None => {
+                let id = call.notification().is_none().then(|| call.request().id());
+                (call.request().method().clone(), id.cloned())
+            }
         };
         let Received { parent, link } = Received::of(&call);
         let context = observer.begin(parent.as_ref());

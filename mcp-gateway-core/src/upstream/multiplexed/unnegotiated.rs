@@ -1,6 +1,6 @@
 //! Channel during the handshake.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
@@ -94,6 +94,7 @@ impl UnnegotiatedConnection {
             info,
             shared: self.shared,
             channel: self.channel,
+            timer: OnceLock::new(),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{SessionPolicy, UpstreamServer};
 use crate::catalog::lint::LintPolicy;
 use crate::era::ParkedCalls;
+use crate::trace::SpanObserver;
 use crate::upstream::connector::Connector;
 use crate::upstream::handshake::UpstreamProtocol;
 use crate::upstream::{ProtocolStore, RootsPolicy, RuntimeBackend};
@@ -25,6 +26,7 @@ pub struct UpstreamServerBuilder<B = Arc<dyn RuntimeBackend>> {
     roots: Option<RootsPolicy>,
     lint: LintPolicy,
     protocols: Option<Arc<dyn ProtocolStore>>,
+    observer: Option<Arc<dyn SpanObserver>>,
 }
 
 impl<B: RuntimeBackend> UpstreamServerBuilder<B> {
@@ -42,6 +44,7 @@ impl<B: RuntimeBackend> UpstreamServerBuilder<B> {
             roots: None,
             lint: LintPolicy::default(),
             protocols: None,
+            observer: None,
         }
     }
 
@@ -59,6 +62,7 @@ impl<B: RuntimeBackend> UpstreamServerBuilder<B> {
             roots: self.roots,
             lint: self.lint,
             protocols: self.protocols,
+            observer: self.observer,
         }
     }
 
@@ -135,6 +139,13 @@ impl<B: RuntimeBackend> UpstreamServerBuilder<B> {
         self
     }
 
+    /// Sets the observer of the ends of sessions with the server. Default: none. The spans of calls are
+    /// those of the gateway.
+    pub fn with_span_observer(mut self, observer: Arc<dyn SpanObserver>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
     /// Builds the server. Nothing is connected or started.
     ///
     /// It is shared, because its background tasks refer to it. Methods that take a server accept
@@ -152,6 +163,7 @@ impl<B: RuntimeBackend> UpstreamServerBuilder<B> {
             Connector::new(name, Arc::new(self.backend), self.protocol)
                 .with_roots(roots)
                 .with_lint(self.lint)
+                .with_observer(self.observer)
         };
         if let Some(store) = self.protocols {
             connector = connector.with_store(store);
