@@ -47,6 +47,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/performance.md",
     "docs/kubernetes.md",
     "docs/limits.md",
+    "docs/observability.md",
     "docs/pins.md",
     "docs/platform-tools.md",
     "docs/policy.md",
