@@ -7,8 +7,8 @@ use mcp_gateway_audit::{Actor, AuditEvent, AuditKey, AuditLog, AuditRecord, Chan
 use mcp_gateway_auth::Keyring;
 use mcp_gateway_auth::accounts::{AccountChange, AccountId};
 use mcp_gateway_core::observe::{CallReport, Observer};
+use mcp_gateway_core::trace::SpanObserver;
 
-use crate::auth::Services;
 use crate::error::PlatformError;
 use crate::rollout::Rollout;
 use crate::spec::Audit;
@@ -80,13 +80,17 @@ pub(crate) struct CallObserver {
 }
 
 impl CallObserver {
-    /// Creates the observer of a platform with the services `foundation`.
-    pub(crate) fn new(metrics: &Arc<Metrics>, foundation: &Services) -> Self {
+    /// Creates the observer of a platform with these parts.
+    pub(crate) fn new(
+        metrics: &Arc<Metrics>,
+        audit: Option<AuditLog>,
+        recorder: Option<Arc<dyn SpanObserver>>,
+    ) -> Self {
         Self {
             metrics: Arc::clone(metrics),
-            audit: foundation.audit.clone(),
+            audit,
             feed: CallFeed::new(),
-            spans: CallSpans::new(Arc::clone(metrics), foundation.spans.clone()),
+            spans: CallSpans::new(Arc::clone(metrics), recorder),
         }
     }
 

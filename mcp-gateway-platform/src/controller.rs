@@ -13,7 +13,6 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use axum::Router;
 use hashbrown::HashMap;
-use mcp_gateway_admin::CallFeed;
 use mcp_gateway_auth::StaticTokens;
 use mcp_gateway_auth::accounts::AccountCredentials;
 use mcp_gateway_auth::forward::{ForwardAuth, ProtectedUpstream};
@@ -26,6 +25,7 @@ use mcp_gateway_core::host_policy::HostPolicy;
 use mcp_gateway_core::layer::dispatch::Implementation;
 use mcp_gateway_core::script::ScriptRunner;
 use mcp_gateway_core::session::Sessions;
+use mcp_gateway_core::trace::SpanObserver;
 use mcp_gateway_core::{Drain, Gateway};
 use mcp_gateway_policy::{Rules, result::ResultRules};
 use url::Url;
@@ -142,7 +142,12 @@ impl Controller {
             .with_proofs(foundation.proofs(fixed));
         let access = ReloadableVerifier::new(issuers.rules(&dynamic.auth, None, &[]));
         let admin_access = ReloadableVerifier::new(issuers.admin_rules(&dynamic.auth));
+        let metrics = approvals::counted(foundation.approvals.as_ref());
+        let observer =
+            CallObserver::new(&metrics, foundation.audit.clone(), foundation.spans.clone());
+        let spans = Arc::clone(observer.spans()) as Arc<dyn SpanObserver>;
         let factory = ServerFactory::new(builtins, Vec::new())
+            .with_spans(Arc::clone(&spans))
             .with_web(web)
             .with_egress(client_policy(networks))
             .with_parked_calls(clients.parked_calls.clone())
@@ -151,16 +156,15 @@ impl Controller {
             .with_audit(foundation.audit.clone())
             .with_orchestrator(foundation.orchestrator.clone())
             .with_data_folder(StateStore::folder_of(&fixed.store));
-        let metrics = approvals::counted(foundation.approvals.as_ref());
         let mut controller = Self {
             approvals: approvals::of_calls(foundation.approvals.as_ref()),
-            observer: CallObserver::new(&metrics, foundation),
+            observer,
             operations: Arc::new(ManagementEndpoints {
                 access: Arc::clone(&access),
                 admin_access: Arc::clone(&admin_access),
                 drain: Drain::new(),
                 metrics,
-                sessions: clients.sessions,
+                sessions: clients.sessions.with_span_observer(spans),
             }),
             replica_service: clients.replica_service,
             access,

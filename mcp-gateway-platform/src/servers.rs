@@ -4,6 +4,7 @@ mod client_credentials;
 mod credentials;
 mod http_clients;
 mod managed;
+mod options;
 mod secret_use;
 mod service_client;
 mod staged;
@@ -20,6 +21,7 @@ use mcp_gateway_auth::egress::EgressPolicy;
 use mcp_gateway_core::era::ParkedCalls;
 use mcp_gateway_core::results::KeptResults;
 use mcp_gateway_core::runtime::Remote;
+use mcp_gateway_core::trace::SpanObserver;
 use mcp_gateway_core::upstream::{PooledServer, RuntimeBackend, ServerPool, UpstreamServer};
 
 pub(crate) use self::credentials::CredentialFactory;
@@ -87,6 +89,8 @@ pub struct ServerFactory {
     audit: Option<AuditLog>,
     /// Program that runs servers on a cluster.
     orchestrator: Option<Arc<dyn Orchestrator>>,
+    /// Observer of the ends of sessions.
+    spans: Option<Arc<dyn SpanObserver>>,
 }
 
 impl ServerSet {
@@ -217,30 +221,6 @@ impl ServerFactory {
         }
     }
 
-    /// Sets the common store of parked calls.
-    pub(crate) fn with_parked_calls(mut self, parked_calls: ParkedCalls) -> Self {
-        self.parked_calls = Some(parked_calls);
-        self
-    }
-
-    /// Sets the store of detected protocols.
-    pub(crate) fn with_protocols(mut self, protocols: Option<ProtocolDocuments>) -> Self {
-        self.protocols = protocols;
-        self
-    }
-
-    /// Sets the common store of kept results.
-    pub(crate) fn with_kept_results(mut self, kept_results: KeptResults) -> Self {
-        self.kept_results = kept_results;
-        self
-    }
-
-    /// Sets the log of the use of secrets.
-    pub(crate) fn with_audit(mut self, audit: Option<AuditLog>) -> Self {
-        self.audit = audit;
-        self
-    }
-
     /// Sets the data folder, in which programs keep state. Default: a temporary folder.
     ///
     /// The state folders of programs are in the folder `programs` below it; see
@@ -289,6 +269,9 @@ impl ServerFactory {
         }
         if let Some(parked_calls) = &self.parked_calls {
             builder = builder.with_parked_calls(parked_calls.clone());
+        }
+        if let Some(spans) = &self.spans {
+            builder = builder.with_span_observer(Arc::clone(spans));
         }
         let protocols = self.protocols.as_ref();
         if let Some(store) = protocols.and_then(|all| all.of_server(&definition.transport)) {

@@ -11,6 +11,7 @@ mod deployments;
 mod format;
 mod limits;
 mod operations;
+mod sessions;
 mod spans;
 mod state;
 
@@ -24,7 +25,7 @@ use mcp_gateway_core::observe::{CallReport, Observer};
 use mcp_gateway_core::protocol::Method;
 use mcp_gateway_core::reply::CallOutcome;
 use mcp_gateway_core::route::Feature;
-use mcp_gateway_core::trace::{Span, SpanObserver, TraceContext};
+use mcp_gateway_core::trace::{SessionEnd, Span, SpanObserver, TraceContext};
 use prometheus_client::encoding::{EncodeLabelSet, prometheus_text, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::exemplar::HistogramWithExemplars;
@@ -37,6 +38,7 @@ use self::approvals::ApprovalMetrics;
 pub(crate) use self::format::Format;
 use self::limits::LimitMetrics;
 use self::operations::OperationMetrics;
+use self::sessions::SessionMetrics;
 pub(crate) use self::spans::CallSpans;
 use self::state::StateMetrics;
 use crate::status::ServerStatus;
@@ -52,6 +54,8 @@ pub(crate) struct Metrics {
     approvals: Arc<ApprovalMetrics>,
     /// Families of requests.
     operations: OperationMetrics,
+    /// Families of sessions.
+    sessions: SessionMetrics,
     /// Recorder whose spans are counted, if calls are traced.
     recorder: OnceLock<Arc<dyn SpanObserver>>,
     /// Families that each rendering sets.
@@ -143,12 +147,14 @@ impl Metrics {
         let calls = CallMetrics::new(&mut registry);
         let approvals = Arc::new(ApprovalMetrics::new(&mut registry));
         let operations = OperationMetrics::new(&mut registry);
+        let sessions = SessionMetrics::new(&mut registry);
         let state = StateMetrics::new(&mut registry);
         Arc::new(Self {
             registry,
             calls,
             approvals,
             operations,
+            sessions,
             recorder: OnceLock::new(),
             state,
             known: RwLock::default(),
@@ -170,6 +176,11 @@ impl Metrics {
     /// Counts the request of a span.
     fn observe(&self, span: &Span) {
         self.operations.observe(span);
+    }
+
+    /// Counts the end of a session.
+    fn observe_session(&self, session: &SessionEnd) {
+        self.sessions.observe(session);
     }
 
     /// Formats the metrics in `format` with the observed state of `servers` and `sessions`.

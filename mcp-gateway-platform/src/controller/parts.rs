@@ -33,7 +33,7 @@ impl Controller {
 
     /// Returns the calls for those who watch them.
     pub(crate) fn feed(&self) -> &CallFeed {
-        &self.observer.feed()
+        self.observer.feed()
     }
 
     /// Returns the taints of callers.

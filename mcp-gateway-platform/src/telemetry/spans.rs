@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
-use mcp_gateway_core::trace::{Span, SpanCounts, SpanObserver, TraceContext};
+use mcp_gateway_core::trace::{SessionEnd, Span, SpanCounts, SpanObserver, TraceContext};
 use mcp_gateway_policy::result::ResultRules;
 
 use super::Metrics;
@@ -44,6 +44,10 @@ impl SpanObserver for CallSpans {
 
     fn on_end(&self, span: &Span) {
         self.metrics.observe(span);
+    }
+
+    fn on_session_end(&self, session: &SessionEnd) {
+        self.metrics.observe_session(session);
     }
 
     fn record(&self, spans: Vec<Span>) {
