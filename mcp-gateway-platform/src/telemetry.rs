@@ -14,12 +14,13 @@ mod operations;
 mod sessions;
 mod spans;
 mod state;
+mod tool_key;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::SystemTime;
 
-use hashbrown::{Equivalent, HashMap};
+use hashbrown::HashMap;
 use mcp_gateway_approval::ApprovalObserver;
 use mcp_gateway_core::observe::{CallReport, Observer};
 use mcp_gateway_core::protocol::Method;
@@ -41,6 +42,7 @@ use self::operations::OperationMetrics;
 use self::sessions::SessionMetrics;
 pub(crate) use self::spans::CallSpans;
 use self::state::StateMetrics;
+use self::tool_key::{Tool, ToolRef};
 use crate::status::ServerStatus;
 
 /// Observer that counts calls.
@@ -84,48 +86,42 @@ struct CallMetrics {
 /// Labels of the number of calls, with the outcome in `status`.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct CallLabels {
+    /// Name of the gateway.
     gateway: String,
+    /// Name of the server.
     mcp_server_name: String,
+    /// Name of the tool on its server, [`UNLISTED`] or [`OTHER`].
     tool_name: String,
+    /// `success` or `error`.
     status: &'static str,
 }
 
 /// Labels of the histograms of a tool.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct ToolLabels {
+    /// Name of the gateway.
     gateway: String,
+    /// Name of the server.
     mcp_server_name: String,
+    /// Name of the tool on its server, [`UNLISTED`] or [`OTHER`].
     tool_name: String,
 }
 
 /// Histogram of durations, with traces of examples.
 type Durations = HistogramWithExemplars<TraceLabels>;
 
-/// Labels of an example.
+/// Labels of an example, which Grafana turns into a link to the trace. A histogram keeps one example for
+/// each bucket.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct TraceLabels {
+    /// Trace of the call.
     trace_id: String,
+    /// Server span of the call.
     span_id: String,
 }
 
 /// Constructor of a histogram with the buckets of its family.
 type Buckets = fn() -> Histogram;
-
-/// Key of a tool.
-#[derive(Debug, Eq, Hash, PartialEq)]
-struct Tool {
-    gateway: Box<str>,
-    server: Box<str>,
-    name: Box<str>,
-}
-
-/// Borrowed key of a tool, with the same hash as [`Tool`].
-#[derive(Clone, Copy, Debug, Hash)]
-struct ToolRef<'a> {
-    gateway: &'a str,
-    server: &'a str,
-    name: &'a str,
-}
 
 /// Series of one tool.
 #[derive(Debug)]
@@ -134,12 +130,16 @@ struct Series {
     success: Counter,
     /// Calls with any other outcome.
     error: Counter,
+    /// Durations in seconds.
     duration: Durations,
+    /// Sizes of requests in bytes.
     request: Histogram,
+    /// Sizes of responses in bytes.
     response: Histogram,
 }
 
 impl Metrics {
+    /// Creates the metrics, without series of calls.
     pub(crate) fn new() -> Arc<Self> {
         let mut registry = Registry::default();
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
@@ -167,7 +167,7 @@ impl Metrics {
         Arc::clone(&self.approvals) as _
     }
 
-    /// Counts the spans of `recorder` from now on.
+    /// Counts the spans of `recorder` from now on: each rendering reads its numbers.
     fn set_recorder(&self, recorder: Arc<dyn SpanObserver>) {
         // There is one for the life of the process.
         let _ = self.recorder.set(recorder);
@@ -239,6 +239,8 @@ impl Metrics {
 
 impl Observer for Metrics {
     /// Counts a tool call. Other methods are ignored, except for rejections by limits.
+    ///
+    /// The trace of a call whose spans are exported becomes an example of its duration.
     fn on_call_end(&self, call: &CallReport<'_>) {
         self.calls.limits.count(call);
         if call.method != &Method::ToolsCall {
@@ -275,6 +277,7 @@ impl Observer for Metrics {
 }
 
 impl TraceLabels {
+    /// Returns the labels of the call with the context `trace`.
     fn new(trace: &TraceContext) -> Self {
         Self {
             trace_id: trace.trace_id().to_string(),
@@ -283,6 +286,7 @@ impl TraceLabels {
     }
 }
 
+/// Returns a number of bytes as a value of a histogram.
 #[expect(clippy::cast_precision_loss, reason = "no message has 2^53 bytes")]
 fn to_f64(bytes: u64) -> f64 {
     bytes as f64
@@ -349,22 +353,6 @@ impl CallMetrics {
             duration: self.duration.get_or_create_owned(&labels),
             request: self.request.get_or_create_owned(&labels),
             response: self.response.get_or_create_owned(&labels),
-        }
-    }
-}
-
-impl Equivalent<Tool> for ToolRef<'_> {
-    fn equivalent(&self, tool: &Tool) -> bool {
-        *self.name == *tool.name && *self.server == *tool.server && *self.gateway == *tool.gateway
-    }
-}
-
-impl ToolRef<'_> {
-    fn to_owned(self) -> Tool {
-        Tool {
-            gateway: self.gateway.into(),
-            server: self.server.into(),
-            name: self.name.into(),
         }
     }
 }

@@ -4,6 +4,9 @@ use http::header::ACCEPT;
 use http::{HeaderMap, HeaderValue};
 
 /// Format of metrics.
+///
+/// Only OpenMetrics has exemplars. The formats write the bounds of buckets differently, so that a change of
+/// the format begins other series.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Format {
     /// OpenMetrics 1.0.0, with exemplars.

@@ -17,54 +17,86 @@ use prometheus_client::registry::{Registry, Unit};
 use super::{OTHER, UNLISTED};
 
 /// Metric families of requests.
+///
+/// They count notifications as well, as the conventions demand.
 #[derive(Debug)]
 pub(super) struct OperationMetrics {
+    /// Requests of callers, by the time until the end of the response.
     server: Family<ServerLabels, Histogram, fn() -> Histogram>,
+    /// Requests to servers, by the time until the end of the response.
     client: Family<ClientLabels, Histogram, fn() -> Histogram>,
     /// Series by what they count, so that a request requires a single lookup.
     known: RwLock<HashMap<Operation, Histogram>>,
 }
 
-/// Labels on the side of callers.
+/// Labels on the side of callers. An empty one is absent for Prometheus.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct ServerLabels {
+    /// Name of the gateway.
     gateway: String,
+    /// Method; `_OTHER` if the protocol does not define it.
     mcp_method_name: String,
+    /// `execute_tool` for calls of tools, otherwise empty.
     gen_ai_operation_name: &'static str,
+    /// Name of the tool; `_unlisted` or `_other` for those without a series of their own.
     gen_ai_tool_name: String,
+    /// Name of the prompt, with the same exceptions.
     gen_ai_prompt_name: String,
+    /// Protocol version between sender and receiver.
     mcp_protocol_version: &'static str,
+    /// `tcp` or `pipe`.
     network_transport: &'static str,
+    /// Reason of the failure; empty if there is none.
     error_type: String,
+    /// JSON-RPC code of the response; empty without an error.
     rpc_response_status_code: String,
 }
 
-/// Labels on the side of servers.
+/// Labels on the side of servers: those on the side of callers, and the server.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct ClientLabels {
+    /// Name of the gateway.
     gateway: String,
+    /// Name of the server.
     mcp_server_name: String,
+    /// Method; `_OTHER` if the protocol does not define it.
     mcp_method_name: String,
+    /// `execute_tool` for calls of tools, otherwise empty.
     gen_ai_operation_name: &'static str,
+    /// Name of the tool; `_unlisted` or `_other` for those without a series of their own.
     gen_ai_tool_name: String,
+    /// Name of the prompt, with the same exceptions.
     gen_ai_prompt_name: String,
+    /// Protocol version between sender and receiver.
     mcp_protocol_version: &'static str,
+    /// `tcp` or `pipe`.
     network_transport: &'static str,
+    /// Reason of the failure; empty if there is none.
     error_type: String,
+    /// JSON-RPC code of the response; empty without an error.
     rpc_response_status_code: String,
 }
 
-/// Key of a series.
+/// Key of a series: what its labels are made of.
 #[derive(Debug, Eq, Hash, PartialEq)]
 struct Operation {
+    /// Side of the request, which decides about the family.
     kind: SpanKind,
+    /// Name of the gateway.
     gateway: Box<str>,
+    /// Name of the server; empty on the side of callers.
     server: Box<str>,
+    /// Method, if the protocol defines it.
     method: Box<str>,
+    /// Name of the tool or prompt; empty for other methods.
     name: Box<str>,
+    /// Protocol version.
     version: ProtocolVersion,
+    /// Transport.
     transport: SpanTransport,
+    /// Reason of the failure; empty if there is none.
     error: Box<str>,
+    /// JSON-RPC code of the response; 0 for one that the specification does not reserve.
     code: Option<i64>,
 }
 
@@ -107,6 +139,9 @@ impl OperationMetrics {
     }
 
     /// Counts the request of `span`.
+    ///
+    /// A name becomes a label if a server lists it, or if the request has succeeded, which proves that it
+    /// exists: clients can invent others.
     pub(super) fn observe(&self, span: &Span) {
         let error = span.error_type().unwrap_or_default();
         let code = span.status_code().map(bounded);
@@ -133,6 +168,8 @@ impl OperationMetrics {
     }
 
     /// Returns the series of `operation`. Beyond [`MAX_SERIES`], names share one series.
+    ///
+    /// A known one needs the read lock only, and no allocation.
     fn series(&self, operation: OperationRef<'_>) -> Histogram {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(series) = known.get(&operation) {
@@ -152,6 +189,7 @@ impl OperationMetrics {
         series.or_insert_with(|| self.create(operation)).clone()
     }
 
+    /// Creates the series of `operation` in its family.
     fn create(&self, operation: OperationRef<'_>) -> Histogram {
         let named = |method: &str| match operation.method == method {
             true => operation.name.to_owned(),

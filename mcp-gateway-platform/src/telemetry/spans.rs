@@ -9,8 +9,12 @@ use mcp_gateway_policy::result::ResultRules;
 use super::Metrics;
 
 /// Observer of the spans of calls.
+///
+/// It counts all of them. The recorder decides about sampling and about the content of spans; without one,
+/// spans have no identifiers, and are counted only.
 #[derive(Debug)]
 pub(crate) struct CallSpans {
+    /// Metrics, which count spans and sessions.
     metrics: Arc<Metrics>,
     /// Recorder of spans, if calls are traced.
     recorder: Option<Arc<dyn SpanObserver>>,
@@ -19,7 +23,8 @@ pub(crate) struct CallSpans {
 }
 
 impl CallSpans {
-    /// Creates the observer. Each rendering of `metrics` counts the spans of `recorder`.
+    /// Creates the observer. Each rendering of `metrics` counts the spans that `recorder` has exported and
+    /// dropped.
     pub(crate) fn new(metrics: Arc<Metrics>, recorder: Option<Arc<dyn SpanObserver>>) -> Arc<Self> {
         if let Some(recorder) = &recorder {
             metrics.set_recorder(Arc::clone(recorder));
@@ -31,7 +36,7 @@ impl CallSpans {
         })
     }
 
-    /// Sets the rules whose masks apply to arguments.
+    /// Sets the rules whose masks apply to arguments. Results pass the rules before they reach a span.
     pub(crate) fn set_results(&self, rules: Option<Arc<ResultRules>>) {
         self.results.store(rules);
     }
@@ -60,6 +65,7 @@ impl SpanObserver for CallSpans {
         self.recorder.as_ref()?.content_limit()
     }
 
+    /// Masks the arguments; leaves out those that cannot be masked.
     fn redact(&self, arguments: &str) -> Option<String> {
         match &*self.results.load() {
             Some(rules) => rules.mask_arguments(arguments),

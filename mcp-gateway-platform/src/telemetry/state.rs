@@ -32,6 +32,7 @@ pub(super) struct StateMetrics {
 /// Labels of the gauges of a server.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct ServerLabels {
+    /// Name of the server.
     mcp_server_name: String,
 }
 
@@ -72,7 +73,8 @@ impl StateMetrics {
         state
     }
 
-    /// Sets the numbers of spans.
+    /// Sets the numbers of spans, which the recorder counts. The caller must hold the lock of the
+    /// rendering.
     pub(super) fn set_spans(&self, counts: SpanCounts) {
         let numbers = [
             (&self.exported, counts.exported),
@@ -104,6 +106,7 @@ impl StateMetrics {
     }
 }
 
+/// Returns a number as a value of a gauge.
 fn to_i64(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
