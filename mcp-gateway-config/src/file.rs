@@ -226,7 +226,6 @@ impl FromField for Config {
         let limits_field = table.field("limits");
         let limits = LimitsSection::of(limits_field.as_ref());
         let session_key = table.field("sessionKey");
-        let has_key = session_key.is_some();
         let (mut fixed, mut dynamic) = (StaticSpec::default(), DynamicSpec::default());
         let mut serving = Serving::default();
         dynamic.servers = servers.as_ref().and_then(Field::read).unwrap_or_default();
@@ -256,7 +255,7 @@ impl FromField for Config {
             lock,
             search_model: search.model,
         };
-        config.check_replicas(field, has_key);
+        config.check_replicas(field, session_key.is_some());
         config.check_address(table.whole());
         config.read_gateways(gateways.as_ref(), &names);
         call_limits::check(&config.platform, limits_field.as_ref());

@@ -50,6 +50,7 @@ pub use self::current::current;
 pub use self::random::random;
 pub use self::session_end::SessionEnd;
 pub(crate) use self::session_end::SessionTimer;
+pub(crate) use self::span::beginning;
 pub use self::span::{
     Span, SpanContent, SpanCounts, SpanFailure, SpanKind, SpanPeer, SpanTransport,
 };

@@ -127,7 +127,7 @@ impl Collector {
         match self.protocol {
             Protocol::Grpc => {
                 let trailers = body.trailers().cloned();
-                grpc::message(&head.headers, trailers.as_ref(), body.to_bytes())
+                grpc::message(&head.headers, trailers.as_ref(), &body.to_bytes())
             }
             Protocol::HttpProtobuf => Ok(body.to_bytes()),
         }

@@ -38,7 +38,7 @@ impl Exporter {
     pub(crate) async fn run(mut self) {
         while let Some(spans) = self.queue.next(self.delay).await {
             let count = spans.len();
-            let message = self.encoder.encode(spans);
+            let message = self.encoder.encode(&spans);
             match self.send(message).await {
                 Ok(rejected) => self.succeeded(count, rejected),
                 Err(error) => self.failed(count, &error),

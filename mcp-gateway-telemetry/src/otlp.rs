@@ -37,13 +37,13 @@ impl Encoder {
     }
 
     /// Returns the message with `spans`.
-    pub(crate) fn encode(&self, spans: Vec<Span>) -> Bytes {
+    pub(crate) fn encode(&self, spans: &[Span]) -> Bytes {
         let scope = InstrumentationScope {
             name: "mcp-gateway".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             ..InstrumentationScope::default()
         };
-        let spans = spans.into_iter().filter_map(span).collect();
+        let spans = spans.iter().filter_map(span).collect();
         let message = ExportTraceServiceRequest {
             resource_spans: vec![ResourceSpans {
                 resource: Some(self.0.clone()),
@@ -68,7 +68,7 @@ pub(crate) fn rejected(response: &[u8]) -> usize {
 }
 
 /// Returns `span` in the form of the protocol; `None` without identifiers.
-fn span(span: Span) -> Option<OtlpSpan> {
+fn span(span: &Span) -> Option<OtlpSpan> {
     let context = span.context.as_ref()?;
     let parent = span.parent.map(|parent| parent.bytes().to_vec());
     let status = span.is_error().then(|| Status {
@@ -88,7 +88,7 @@ fn span(span: Span) -> Option<OtlpSpan> {
         },
         start_time_unix_nano: nanoseconds(span.started),
         end_time_unix_nano: nanoseconds(span.started + span.duration),
-        attributes: attributes(&span),
+        attributes: attributes(span),
         links: span.link.iter().map(link).collect(),
         status,
         ..OtlpSpan::default()

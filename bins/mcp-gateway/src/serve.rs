@@ -70,10 +70,7 @@ pub(crate) async fn run(
     };
     let platform = builder.start().await?;
     let serving = &ready.config.serving;
-    let metrics = match serving.metrics {
-        Some(address) => Some(bind(address, "metrics.listen").await?),
-        None => None,
-    };
+    let metrics = bind_metrics(serving.metrics).await?;
     banner::show(&ready, &base, address, &source, &platform)?;
 
     let workers = workers(serving)?;
@@ -107,6 +104,14 @@ pub(crate) async fn run(
     // Tasks on worker threads live as long as the workers.
     drop(workers);
     Ok(())
+}
+
+/// Binds the address of the metrics, if they have one of their own.
+async fn bind_metrics(address: Option<SocketAddr>) -> anyhow::Result<Option<TcpListener>> {
+    match address {
+        Some(address) => bind(address, "metrics.listen").await.map(Some),
+        None => Ok(None),
+    }
 }
 
 /// Closes the platform, and then sends the last spans.

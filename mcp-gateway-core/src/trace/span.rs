@@ -199,18 +199,18 @@ impl Span {
         if let Method::Other(name) = &self.method
             && name.len() > MAX_NAME
         {
-            self.method = Method::from(shortened(name, MAX_NAME));
+            self.method = Method::from(beginning(name, MAX_NAME));
         }
         for (text, max) in [(&mut self.name, MAX_NAME), (&mut self.uri, MAX_URI)] {
             if let Some(long) = text
                 && long.len() > max
             {
-                *long = shortened(long, max).into();
+                *long = beginning(long, max).into();
             }
         }
         let id = self.request_id.as_ref().and_then(Id::as_str);
         if let Some(long) = id.filter(|id| id.len() > MAX_NAME) {
-            self.request_id = Some(Id::from(shortened(long, MAX_NAME)));
+            self.request_id = Some(Id::from(beginning(long, MAX_NAME)));
         }
     }
 
@@ -260,8 +260,12 @@ impl Span {
 }
 
 /// Returns the beginning of `text`, of up to `max` bytes.
-fn shortened(text: &str, max: usize) -> &str {
-    &text[..text.floor_char_boundary(max)]
+pub(crate) fn beginning(text: &str, max: usize) -> &str {
+    let mut end = text.len().min(max);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 /// Maximum length of names and identifiers in bytes.
@@ -328,7 +332,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn category_trace_long_names_are_shortened() {
+    fn category_trace_long_names_are_beginning() {
         let mut span = span(SpanKind::Server, CallOutcome::Success);
         let long = "é".repeat(10_000);
         span.method = Method::from(&*long);

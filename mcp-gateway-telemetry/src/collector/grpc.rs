@@ -32,7 +32,7 @@ pub(super) fn set_headers(headers: &mut HeaderMap) {
 pub(super) fn message(
     headers: &HeaderMap,
     trailers: Option<&HeaderMap>,
-    body: Bytes,
+    body: &Bytes,
 ) -> Result<Bytes, ExportError> {
     let status = |headers: &HeaderMap| {
         let status = headers.get("grpc-status")?;
@@ -66,9 +66,8 @@ mod tests {
             headers
         };
         let (none, body) = (HeaderMap::new(), framed(b"abc"));
-        let read = |headers: &HeaderMap, trailers: Option<&HeaderMap>| {
-            message(headers, trailers, body.clone())
-        };
+        let read =
+            |headers: &HeaderMap, trailers: Option<&HeaderMap>| message(headers, trailers, &body);
         assert_eq!(read(&none, Some(&with("0"))).unwrap(), "abc");
         assert!(matches!(
             read(&none, Some(&with("14"))),
@@ -76,6 +75,6 @@ mod tests {
         ));
         assert!(matches!(read(&with("7"), None), Err(ExportError::Grpc(7))));
         assert!(matches!(read(&none, None), Err(ExportError::Response(_))));
-        assert_eq!(message(&with("0"), None, Bytes::new()).unwrap(), "");
+        assert_eq!(message(&with("0"), None, &Bytes::new()).unwrap(), "");
     }
 }

@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// Variables with their values.
+type Variables<'a> = &'a [(&'a str, &'a str)];
+
 fn read(
     configured: &Configured,
     variables: &[(&str, &str)],
@@ -34,7 +37,7 @@ const PROTOCOL: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";
 
 #[test]
 fn spans_are_exported_if_something_asks_for_it() {
-    let table: [(bool, &[(&str, &str)], bool); 10] = [
+    let table: [(bool, Variables<'_>, bool); 10] = [
         (false, &[], false),
         (true, &[], true),
         (false, &[(ALL, "http://c:4318")], true),
@@ -60,7 +63,7 @@ fn spans_are_exported_if_something_asks_for_it() {
 #[test]
 fn the_path_depends_on_the_source_of_the_url() {
     let grpc = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
-    let table: [(&[(&str, &str)], String); 11] = [
+    let table: [(Variables<'_>, String); 11] = [
         (&[], "http://localhost:4318/v1/traces".into()),
         (
             &[(PROTOCOL, "grpc")],
@@ -107,6 +110,10 @@ fn the_path_depends_on_the_source_of_the_url() {
     for (variables, expected) in table {
         assert_eq!(settings(variables).endpoint(), expected, "{variables:?}");
     }
+}
+
+#[test]
+fn an_invalid_url_is_named_by_its_variable() {
     for invalid in [
         "c:4318",
         "ftp://c",
@@ -181,7 +188,7 @@ fn the_name_of_the_service_has_an_order_of_precedence() {
 #[test]
 fn samplers_are_those_of_the_specification() {
     let (name, ratio) = ("OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG");
-    let table: [(&[(&str, &str)], (f64, u32)); 6] = [
+    let table: [(Variables<'_>, (f64, u32)); 6] = [
         (&[], (1.0, 10)),
         (&[(name, "always_on")], (1.0, 0)),
         (&[(name, "traceidratio"), (ratio, "0.5")], (0.5, 0)),

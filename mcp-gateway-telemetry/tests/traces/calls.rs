@@ -257,10 +257,10 @@ async fn a_collector_that_is_gone_costs_no_call() {
     let stage = Stage::over(Era::Modern).await;
     let gone = super::stage::recorder("http://127.0.0.1:1", &[("OTEL_BSP_MAX_QUEUE_SIZE", "4")]);
     let stage = Stage {
-        recorder: std::sync::Arc::new(gone),
+        recorder: Arc::new(gone),
         ..stage
     };
-    let observer = std::sync::Arc::clone(&stage.recorder);
+    let observer = Arc::clone(&stage.recorder);
     let server = stage.server.as_ref().unwrap();
     let gateway = mcp_gateway_tests::gateway::Backends::only(&server.url)
         .start_with(|builder| builder.with_span_observer(observer))

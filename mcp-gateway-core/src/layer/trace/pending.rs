@@ -9,6 +9,7 @@ use crate::call::StandsFor;
 use crate::jsonrpc::Request;
 use crate::protocol::{Era, Method, meta};
 use crate::reply::{CallOutcome, Completion};
+use crate::trace::beginning;
 use crate::trace::{
     CallTrace, Span, SpanContent, SpanFailure, SpanKind, SpanObserver, SpanPeer, SpanTransport,
     TraceContext,
@@ -206,7 +207,7 @@ fn arguments(observer: &dyn SpanObserver, request: &Request, limit: usize) -> Bo
 /// Returns the beginning of `text`, of up to `limit` bytes.
 pub(super) fn shortened(text: &str, limit: usize) -> String {
     match text.len() > limit {
-        true => format!("{}…", &text[..text.floor_char_boundary(limit)]),
+        true => format!("{}…", beginning(text, limit)),
         false => text.to_owned(),
     }
 }
