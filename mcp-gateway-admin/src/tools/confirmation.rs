@@ -22,8 +22,8 @@ use super::table::{Effect, Tool};
 /// Consent that a call requires.
 #[derive(Debug)]
 pub(super) struct Confirmation {
-    /// Tool and arguments, for the user.
-    summary: String,
+    /// Tool and arguments, for the user; `None` if they are too long to be shown.
+    summary: Option<String>,
     /// Name of the tool.
     tool: &'static str,
     /// Short digest of the tool and its arguments.
@@ -59,20 +59,24 @@ impl Confirmation {
 
     /// Returns the consent of the user of `call`.
     pub(super) fn consent(&self, call: &Call<Prepared>) -> Consent {
+        // Nobody agrees to what they have not seen.
+        let Some(summary) = &self.summary else {
+            return Consent::Missing(Answer::error(self.excess()).into_result());
+        };
         if call.client().capabilities().elicitation_form() {
-            return self.answer(call);
+            return self.answer(call, summary);
         }
         if call.principal().client().is_some() && !self.is_harmless {
             return Consent::Missing(Answer::error(self.refusal()).into_result());
         }
         match self.given.as_deref() {
             Some(given) if given == self.code => Consent::Given,
-            _ => Consent::Missing(Answer::error(self.request()).into_result()),
+            _ => Consent::Missing(Answer::error(self.request(summary)).into_result()),
         }
     }
 
     /// Returns the consent in the answer of the user, or the question.
-    fn answer(&self, call: &Call<Prepared>) -> Consent {
+    fn answer(&self, call: &Call<Prepared>, summary: &str) -> Consent {
         let request = call.request();
         let parsed = |name: &str| -> Value {
             let text = request.param(name).unwrap_or("null");
@@ -80,11 +84,11 @@ impl Confirmation {
         };
         // An answer is about the arguments that were shown.
         if parsed("requestState") != self.state() {
-            return Consent::Missing(self.question());
+            return Consent::Missing(self.question(summary));
         }
         let answers = parsed("inputResponses");
         match answers.get(KEY) {
-            None => Consent::Missing(self.question()),
+            None => Consent::Missing(self.question(summary)),
             Some(answer) if answer["action"] == "accept" && answer["content"][FIELD] == true => {
                 Consent::Given
             }
@@ -105,14 +109,14 @@ impl Confirmation {
     }
 
     /// Returns the question to the user.
-    fn question(&self) -> Value {
+    fn question(&self, summary: &str) -> Value {
         json!({
             "resultType": "input_required",
             "inputRequests": { KEY: {
                 "method": "elicitation/create",
                 "params": {
                     "mode": "form",
-                    "message": self.summary,
+                    "message": summary,
                     "requestedSchema": {
                         "type": "object",
                         "properties": { FIELD: {
@@ -129,11 +133,21 @@ impl Confirmation {
     }
 
     /// Returns the request for a code.
-    fn request(&self) -> String {
+    fn request(&self, summary: &str) -> String {
         format!(
-            "{}\n\nNothing was changed yet. Show this to the user, and ask for their consent. If they \
-             agree, call {} again with the same arguments and confirm: \"{}\".",
-            self.summary, self.tool, self.code
+            "{summary}\n\nNothing was changed yet. Show this to the user, and ask for their consent. If \
+             they agree, call {} again with the same arguments and confirm: \"{}\".",
+            self.tool, self.code
+        )
+    }
+
+    /// Returns the reason for which arguments that cannot be shown change nothing.
+    fn excess(&self) -> String {
+        format!(
+            "{}: nothing was changed. The arguments have more than {MAX_SUMMARY} characters, which is more \
+             than a user is asked about at once. Make smaller changes, or tell the user to make this one on \
+             the console, with the command line of the gateway or with its API.",
+            self.tool
         )
     }
 
@@ -148,15 +162,12 @@ impl Confirmation {
     }
 }
 
-/// Returns the text of the question, without secrets.
-fn summary(tool: &Tool, arguments: &Map<String, Value>) -> String {
+/// Returns the text of the question, without secrets; `None` if the arguments are too long to be shown.
+fn summary(tool: &Tool, arguments: &Map<String, Value>) -> Option<String> {
     let shown = masked(&Value::Object(arguments.clone()), false);
-    let mut text = serde_json::to_string_pretty(&shown).unwrap_or_default();
-    if text.chars().count() > MAX_SUMMARY {
-        text = text.chars().take(MAX_SUMMARY).collect();
-        text.push_str("\n… (cut)");
-    }
-    format!("{} ({})?\n\n{text}", tool.title, tool.name)
+    let text = serde_json::to_string_pretty(&shown).unwrap_or_default();
+    (text.chars().count() <= MAX_SUMMARY)
+        .then(|| format!("{} ({})?\n\n{text}", tool.title, tool.name))
 }
 
 /// Returns `value` with masked secrets: those of entries, supplied values and passwords.
@@ -200,7 +211,7 @@ const STATE: &str = "platform-";
 const MAX_SUMMARY: usize = 4000;
 
 /// Length of a code in bytes.
-const CODE: usize = 4;
+const CODE: usize = 8;
 
 #[cfg(test)]
 mod tests {
@@ -218,9 +229,11 @@ mod tests {
         }) else {
             panic!("an object");
         };
-        let text = summary(tool, &arguments);
+        let text = summary(tool, &arguments).unwrap();
         assert!(!text.contains("s3cret"), "{text}");
         assert!(text.contains("https://a"), "{text}");
+        let long = json!({ "description": "a".repeat(MAX_SUMMARY) });
+        assert_eq!(summary(tool, long.as_object().unwrap()), None);
         let code_of = |name: &str| {
             let mut changed = arguments.clone();
             changed.insert("name".to_owned(), name.into());
