@@ -10,10 +10,12 @@
 //! | `definition` | schemas, of the document of the API where it has them |
 //! | `run` | requests of a tool |
 //! | `confirmation` | consent of the user to a change |
+//! | `codes` | codes of changes, for clients that cannot ask |
 //! | `answer` | results and errors, written for models |
 
 mod answer;
 mod arguments;
+mod codes;
 mod confirmation;
 mod definition;
 mod kind;
@@ -30,11 +32,12 @@ use mcp_gateway_core::auth::Principal;
 use mcp_gateway_core::call::Prepared;
 use mcp_gateway_core::jsonrpc::{ErrorObject, code};
 use mcp_gateway_core::protocol::Method;
-use mcp_gateway_core::upstream::{DiscoverResult, EmbeddedServer};
+use mcp_gateway_core::upstream::{DiscoverResult, EmbeddedServer, UpstreamError};
 use serde_json::{Value, json};
 
 use self::answer::Answer;
 use self::arguments::Arguments;
+use self::codes::Codes;
 use self::confirmation::{Confirmation, Consent};
 use self::run::Acting;
 use self::table::Tool;
@@ -71,6 +74,8 @@ pub struct PlatformTools(Arc<Shared>);
 struct Shared {
     info: DiscoverResult,
     api: OnceLock<LocalApi>,
+    /// Codes with which callers confirm changes.
+    codes: Codes,
     /// Rule by which callers are rejected, besides that of the API.
     admission: Admission,
 }
@@ -83,9 +88,8 @@ impl PlatformTools {
     ///
     /// # Errors
     ///
-    /// [`UpstreamError`](mcp_gateway_core::upstream::UpstreamError) if its self-description is
-    /// invalid.
-    pub fn new() -> Result<Self, mcp_gateway_core::upstream::UpstreamError> {
+    /// [`UpstreamError`] if its self-description is invalid, or the system has no randomness.
+    pub fn new() -> Result<Self, UpstreamError> {
         Self::with_admission(|_| None)
     }
 
@@ -99,12 +103,19 @@ impl PlatformTools {
     /// That of [`new`](Self::new).
     pub fn with_admission(
         admission: impl Fn(&Principal) -> Option<&'static str> + Send + Sync + 'static,
-    ) -> Result<Self, mcp_gateway_core::upstream::UpstreamError> {
+    ) -> Result<Self, UpstreamError> {
         Ok(Self(Arc::new(Shared {
             info: DiscoverResult::from_discover(&info().to_string())?,
+            codes: Codes::new().map_err(|_| UpstreamError::connect("no random numbers"))?,
             api: OnceLock::new(),
             admission: Box::new(admission),
         })))
+    }
+
+    /// Sets the key of the codes with which callers confirm changes. Replicas share it, so that a code of one
+    /// is accepted by another; without it, each has a random one. Only the first one counts.
+    pub fn set_key(&self, key: &[u8; 32]) {
+        self.0.codes.set_key(key);
     }
 
     /// Sets the API. Only the first one counts.
@@ -130,8 +141,10 @@ impl PlatformTools {
             Err(answer) => return Ok(answer.into_result()),
         };
         let mut principal = call.principal().clone();
-        if let Some(confirmation) = Confirmation::required(tool, &mut arguments) {
-            match confirmation.consent(call) {
+        if let Some(confirmation) =
+            Confirmation::required(tool, &mut arguments, principal.subject())
+        {
+            match confirmation.consent(call, &self.0.codes) {
                 Consent::Given => {}
                 Consent::Missing(result) => return Ok(result),
             }

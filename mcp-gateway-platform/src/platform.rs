@@ -152,7 +152,7 @@ impl PlatformBuilder {
         let running = Arc::new(Running::new(controller, spec, (merged, registry), audit));
         let entries = assembly::entry_registry(&foundation, &running, library, policy);
         let admin = admin::api(Arc::clone(&access), &running, &foundation, entries);
-        tools.set_api(admin.clone().local());
+        tools::link(&tools, &admin, foundation.keyring.as_ref());
         #[cfg(feature = "console")]
         let front =
             console::Parts::new(&whole, access, guides).mount(front, &foundation, &admin)?;

@@ -6,7 +6,8 @@
 
 use std::sync::Arc;
 
-use mcp_gateway_admin::PlatformTools;
+use mcp_gateway_admin::{AdminApi, PlatformTools};
+use mcp_gateway_auth::Keyring;
 use mcp_gateway_core::auth::Principal;
 use mcp_gateway_core::runtime::Embedded;
 
@@ -27,6 +28,15 @@ pub(crate) fn add(builtins: &mut Builtins) -> Result<PlatformTools, PlatformErro
     let backend = Arc::new(Embedded::new(Arc::new(tools.clone())));
     builtins.insert(PLATFORM_TOOLS.into(), backend);
     Ok(tools)
+}
+
+/// Links `tools` to the API that they call, and to the keys that replicas share.
+pub(crate) fn link(tools: &PlatformTools, api: &AdminApi, keyring: Option<&Keyring>) {
+    let keys = keyring.map(|keyring| keyring.derive("confirmations", |key| *key));
+    if let Some(key) = keys.and_then(|keys| keys.into_iter().next()) {
+        tools.set_key(&key);
+    }
+    tools.set_api(api.clone().local());
 }
 
 /// Returns the reason for which `principal` is rejected: the API accepts neither callers without

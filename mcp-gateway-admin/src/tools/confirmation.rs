@@ -6,17 +6,18 @@
 //! | another client with an API token or a static token | a second call with the code of the first answer |
 //! | another OAuth client | none: changes are rejected, except for a request to administrators |
 //!
-//! A program that holds an API token could call the API itself, so that a code protects from mistakes
-//! and from nothing else. An OAuth client cannot call the API, and a model that it runs may follow
+//! A program that holds an API token could call the API itself, so that a code protects from mistakes,
+//! and from texts that make a model repeat a code which they bring along: it is known to whoever was shown
+//! the change, and to nobody else. An OAuth client cannot call the API, and a model that it runs may follow
 //! instructions of untrusted texts: only an answer of its user counts.
 
-use aws_lc_rs::digest::{SHA256, digest};
 use mcp_gateway_core::Call;
 use mcp_gateway_core::call::Prepared;
 use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
 use super::arguments::Arguments;
+use super::codes::Codes;
 use super::table::{Effect, Tool};
 
 /// Consent that a call requires.
@@ -26,8 +27,8 @@ pub(super) struct Confirmation {
     summary: Option<String>,
     /// Name of the tool.
     tool: &'static str,
-    /// Short digest of the tool and its arguments.
-    code: String,
+    /// Caller, tool and arguments.
+    change: String,
     /// Code in the call.
     given: Option<String>,
     /// `true` if a code suffices for every caller.
@@ -46,49 +47,59 @@ pub(super) enum Consent {
 impl Confirmation {
     /// Returns the consent that a call of `tool` requires; `None` if it changes nothing. The code is
     /// removed from `arguments`.
-    pub(super) fn required(tool: &'static Tool, arguments: &mut Arguments) -> Option<Self> {
+    pub(super) fn required(
+        tool: &'static Tool,
+        arguments: &mut Arguments,
+        subject: &str,
+    ) -> Option<Self> {
         let given = arguments.take("confirm");
         (tool.effect != Effect::Read).then(|| Self {
             summary: summary(tool, &arguments.0),
             tool: tool.name,
-            code: code(tool.name, &arguments.0),
+            change: json!([subject, tool.name, arguments.0]).to_string(),
             given: given.and_then(|code| code.as_str().map(str::to_owned)),
             is_harmless: tool.effect == Effect::Request,
         })
     }
 
-    /// Returns the consent of the user of `call`.
-    pub(super) fn consent(&self, call: &Call<Prepared>) -> Consent {
+    /// Returns the consent of the user of `call`, which `codes` confirm.
+    pub(super) fn consent(&self, call: &Call<Prepared>, codes: &Codes) -> Consent {
         // Nobody agrees to what they have not seen.
         let Some(summary) = &self.summary else {
             return Consent::Missing(Answer::error(self.excess()).into_result());
         };
         if call.client().capabilities().elicitation_form() {
-            return self.answer(call, summary);
+            return self.answer(call, summary, &codes.state(&self.change));
         }
         if call.principal().client().is_some() && !self.is_harmless {
             return Consent::Missing(Answer::error(self.refusal()).into_result());
         }
         match self.given.as_deref() {
-            Some(given) if given == self.code => Consent::Given,
-            _ => Consent::Missing(Answer::error(self.request(summary)).into_result()),
+            Some(given) if codes.redeem(given, &self.change) => Consent::Given,
+            _ => {
+                let code = codes.issue(&self.change);
+                let text =
+                    code.map_or_else(|_| RANDOM.to_owned(), |code| self.request(summary, &code));
+                Consent::Missing(Answer::error(text).into_result())
+            }
         }
     }
 
     /// Returns the consent in the answer of the user, or the question.
-    fn answer(&self, call: &Call<Prepared>, summary: &str) -> Consent {
+    fn answer(&self, call: &Call<Prepared>, summary: &str, code: &str) -> Consent {
         let request = call.request();
         let parsed = |name: &str| -> Value {
             let text = request.param(name).unwrap_or("null");
             serde_json::from_str(text).unwrap_or_default()
         };
+        let state = format!("{STATE}{code}");
         // An answer is about the arguments that were shown.
-        if parsed("requestState") != self.state() {
-            return Consent::Missing(self.question(summary));
+        if parsed("requestState") != *state {
+            return Consent::Missing(question(summary, &state));
         }
         let answers = parsed("inputResponses");
         match answers.get(KEY) {
-            None => Consent::Missing(self.question(summary)),
+            None => Consent::Missing(question(summary, &state)),
             Some(answer) if answer["action"] == "accept" && answer["content"][FIELD] == true => {
                 Consent::Given
             }
@@ -103,41 +114,12 @@ impl Confirmation {
         }
     }
 
-    /// Returns the state of a question.
-    fn state(&self) -> Value {
-        format!("{STATE}{}", self.code).into()
-    }
-
-    /// Returns the question to the user.
-    fn question(&self, summary: &str) -> Value {
-        json!({
-            "resultType": "input_required",
-            "inputRequests": { KEY: {
-                "method": "elicitation/create",
-                "params": {
-                    "mode": "form",
-                    "message": summary,
-                    "requestedSchema": {
-                        "type": "object",
-                        "properties": { FIELD: {
-                            "type": "boolean",
-                            "title": "Make this change",
-                            "description": "The change is made once, exactly as shown",
-                        } },
-                        "required": [FIELD],
-                    },
-                },
-            } },
-            "requestState": self.state(),
-        })
-    }
-
     /// Returns the request for a code.
-    fn request(&self, summary: &str) -> String {
+    fn request(&self, summary: &str, code: &str) -> String {
         format!(
             "{summary}\n\nNothing was changed yet. Show this to the user, and ask for their consent. If \
-             they agree, call {} again with the same arguments and confirm: \"{}\".",
-            self.tool, self.code
+             they agree, call {} again with the same arguments and confirm: \"{code}\".",
+            self.tool
         )
     }
 
@@ -160,6 +142,30 @@ impl Confirmation {
             self.tool
         )
     }
+}
+
+/// Returns the question to the user about a change.
+fn question(summary: &str, state: &str) -> Value {
+    json!({
+        "resultType": "input_required",
+        "inputRequests": { KEY: {
+            "method": "elicitation/create",
+            "params": {
+                "mode": "form",
+                "message": summary,
+                "requestedSchema": {
+                    "type": "object",
+                    "properties": { FIELD: {
+                        "type": "boolean",
+                        "title": "Make this change",
+                        "description": "The change is made once, exactly as shown",
+                    } },
+                    "required": [FIELD],
+                },
+            },
+        } },
+        "requestState": state,
+    })
 }
 
 /// Returns the text of the question, without secrets; `None` if the arguments are too long to be shown.
@@ -187,14 +193,6 @@ fn masked(value: &Value, is_secret: bool) -> Value {
     }
 }
 
-/// Returns the code of a call.
-fn code(tool: &str, arguments: &Map<String, Value>) -> String {
-    let text = json!([tool, arguments]).to_string();
-    let digest = digest(&SHA256, text.as_bytes());
-    let bytes = digest.as_ref().iter().take(CODE);
-    bytes.map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// Names of members with secrets.
 const SECRETS: [&str; 3] = ["password", "secret", "values"];
 
@@ -210,8 +208,8 @@ const STATE: &str = "platform-";
 /// Maximum length of the arguments in a question, in characters.
 const MAX_SUMMARY: usize = 4000;
 
-/// Length of a code in bytes.
-const CODE: usize = 8;
+/// Answer without randomness, which codes need.
+const RANDOM: &str = "Nothing was changed: the gateway has no random numbers for a code at the moment. Try again later.";
 
 #[cfg(test)]
 mod tests {
@@ -234,12 +232,5 @@ mod tests {
         assert!(text.contains("https://a"), "{text}");
         let long = json!({ "description": "a".repeat(MAX_SUMMARY) });
         assert_eq!(summary(tool, long.as_object().unwrap()), None);
-        let code_of = |name: &str| {
-            let mut changed = arguments.clone();
-            changed.insert("name".to_owned(), name.into());
-            code(tool.name, &changed)
-        };
-        assert_eq!(code_of("notes"), code(tool.name, &arguments));
-        assert_ne!(code_of("other"), code(tool.name, &arguments));
     }
 }
