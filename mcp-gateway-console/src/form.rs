@@ -3,6 +3,7 @@
 use axum::extract::{Form, FromRequest, FromRequestParts as _, Request};
 
 use crate::failure::Failure;
+use crate::names;
 use crate::site::Site;
 use crate::visit::Visit;
 
@@ -39,18 +40,14 @@ impl Fields {
         self.raw(name) == "on"
     }
 
-    /// Returns the parts of the value of `name` between commas, lines and white space.
+    /// Returns the [names] in the value of `name` between commas, lines and white space.
     pub(crate) fn words(&self, name: &str) -> Vec<String> {
-        let parts = self.raw(name).split([',', '\n', '\r', '\t', ' ']);
-        let parts = parts.map(str::trim).filter(|part| !part.is_empty());
-        parts.map(str::to_owned).collect()
+        names::split(self.raw(name), &[',', '\n', '\r', '\t', ' '])
     }
 
-    /// Returns the parts of the value of `name` between commas and lines.
+    /// Returns the [names] in the value of `name` between commas and lines.
     pub(crate) fn items(&self, name: &str) -> Vec<String> {
-        let parts = self.raw(name).split([',', '\n', '\r']);
-        let parts = parts.map(str::trim).filter(|part| !part.is_empty());
-        parts.map(str::to_owned).collect()
+        names::split(self.raw(name), &[',', '\n', '\r'])
     }
 
     /// Returns the fields whose names begin with `prefix`, without it.

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::names;
+
 /// Members of a document, in the forms that pages need.
 pub(crate) trait Members {
     /// Returns the text at `pointer`; empty without one.
@@ -22,7 +24,7 @@ pub(crate) trait Members {
     /// Returns the texts in the array at `pointer`.
     fn texts(&self, pointer: &str) -> Vec<String>;
 
-    /// Returns the texts in the array at `pointer`, with commas.
+    /// Returns the [names] in the array at `pointer`, with commas.
     fn joined(&self, pointer: &str) -> String;
 }
 
@@ -56,7 +58,7 @@ impl Members for Value {
     }
 
     fn joined(&self, pointer: &str) -> String {
-        self.texts(pointer).join(", ")
+        names::join(&self.texts(pointer))
     }
 }
 

@@ -47,6 +47,7 @@ mod form;
 mod guides;
 mod json;
 mod login;
+mod names;
 mod pages;
 mod path;
 mod response;

@@ -396,6 +396,14 @@ async fn forms_change_what_the_api_changes() {
         .submit(&path, "role=member&teams=ops%2C+web&administeredTeams=ops")
         .await;
     assert_eq!(answer.location, Some(format!("{path}?done=saved")));
+    // The form of a tab that was opened before that change undoes nothing.
+    let before = page.split("name=\"version\" value=\"").nth(1).unwrap();
+    let before = before.split('"').next().unwrap().replace("&#34;", "%22");
+    let stale = format!("version={before}&role=admin&teams=ops");
+    let answer = browser.submit(&path, &stale).await;
+    assert_eq!(answer.status, 412, "{before} {}", answer.body);
+    let page = browser.get(&path).await.body;
+    assert!(page.contains("value=\"ops, web\""), "{page}");
     // A token, shown once, and revoked.
     let answer = browser
         .submit("/console/tokens/new", "name=ci&days=90")
@@ -453,6 +461,19 @@ async fn the_form_of_a_gateway_keeps_what_it_does_not_show() {
             }],
             "exposure": "search", "visibleTools": ["notes*"],
         })
+    );
+    // No tools, which are not all tools, and a team whose name has a comma.
+    let form = "version=%221%22&name=of-team&visibility=teams&teams=%22a%2Csec%22%2C+ops&scope=some\
+                &use.notes=on&tools.notes=none&connection.notes=caller&exposure=list";
+    let answer = browser.submit(edit, form).await;
+    assert_eq!(answer.status, 303, "{}", answer.body);
+    let entry = site.last_entry();
+    assert_eq!(
+        (&entry["assignments"][0]["tools"], &entry["visibility"]),
+        (
+            &serde_json::json!([]),
+            &serde_json::json!({ "teams": ["a,sec", "ops"] })
+        )
     );
     // All servers.
     let form = "name=new&visibility=organization&scope=all&exposure=list";

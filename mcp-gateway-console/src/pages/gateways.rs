@@ -122,6 +122,8 @@ fn assignments(visit: &Visit, gateway: &Value) -> Table {
     for server in gateway.texts("/servers").iter().take(MAX_SERVERS) {
         let found = gateway.list("/assignments").iter();
         let assigned = found.clone().find(|other| other.text("/server") == server);
+        let tools = assigned.and_then(|found| found.get("tools"));
+        let has_none = tools.and_then(Value::as_array).is_some_and(Vec::is_empty);
         let tools = assigned.map(|found| found.joined("/tools"));
         let tools = tools.filter(|tools| !tools.is_empty());
         let connection = assigned.map_or("caller", |found| found.text("/connection"));
@@ -131,7 +133,11 @@ fn assignments(visit: &Visit, gateway: &Value) -> Table {
         };
         table.row(vec![
             link,
-            tools.map_or_else(|| Cell::text("all"), Cell::code),
+            match (tools, has_none) {
+                (Some(tools), _) => Cell::code(tools),
+                (None, true) => Cell::text("none"),
+                (None, false) => Cell::text("all"),
+            },
             Cell::text(connection),
         ]);
     }

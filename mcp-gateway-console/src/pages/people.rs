@@ -48,10 +48,11 @@ pub(crate) async fn list(visit: Visit, selection: Selection) -> Answer {
 
 /// `POST /console/people/{id}/delete`.
 pub(crate) async fn delete(Path(id): Path<String>, sent: Submission) -> Answer {
-    let visit = sent.visit;
+    let Submission { visit, fields } = sent;
+    let version = fields.text("version");
     match visit
         .caller
-        .act(Method::DELETE, &resource(&["users", &id]), "")
+        .act(Method::DELETE, &resource(&["users", &id]), version)
         .await
     {
         Ok(_) => Ok(done(LIST, "deleted")),

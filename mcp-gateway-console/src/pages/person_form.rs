@@ -67,7 +67,8 @@ pub(crate) async fn show(visit: Visit, Path(id): Path<String>, selection: Select
 /// `POST /console/people/{id}`.
 pub(crate) async fn update(Path(id): Path<String>, sent: Submission) -> Answer {
     let Submission { visit, fields } = sent;
-    let person = find(&visit, &id).await?;
+    let (person, _) = find(&visit, &id).await?;
+    let version = fields.text("version");
     let mut body = json!({
         "role": fields.text("role"),
         "teams": fields.items("teams"),
@@ -79,7 +80,7 @@ pub(crate) async fn update(Path(id): Path<String>, sent: Submission) -> Answer {
     }
     match visit
         .caller
-        .change(Method::PATCH, &resource(&["users", &id]), body, "")
+        .change(Method::PATCH, &resource(&["users", &id]), body, version)
         .await
     {
         Ok(_) => Ok(done(&page_path(&["people", &id]), "saved")),
@@ -89,23 +90,26 @@ pub(crate) async fn update(Path(id): Path<String>, sent: Submission) -> Answer {
             changed["teams"] = fields.items("teams").into();
             changed["administeredTeams"] = fields.items("administeredTeams").into();
             changed["disabled"] = fields.is_checked("disabled").into();
-            let form = edit_form(&changed);
-            again(&visit, failure, form, |form| page(&person, form))
+            let form = edit_form(&changed).hide("version", version);
+            again(&visit, failure, form, |form| page(&person, version, form))
         }
     }
 }
 
 /// Returns the page of the person `id`.
 pub(super) async fn detail(visit: &Visit, id: &str) -> Result<Page, Failure> {
-    let person = find(visit, id).await?;
-    Ok(page(&person, edit_form(&person)))
+    let (person, version) = find(visit, id).await?;
+    let form = edit_form(&person).hide("version", &version);
+    Ok(page(&person, &version, form))
 }
 
-async fn find(visit: &Visit, id: &str) -> Result<Value, Failure> {
-    Ok(visit.caller.get(&resource(&["users", id])).await?.value)
+/// Returns the person `id`, and their version.
+async fn find(visit: &Visit, id: &str) -> Result<(Value, String), Failure> {
+    let found = visit.caller.get(&resource(&["users", id])).await?;
+    Ok((found.value, found.version))
 }
 
-fn page(person: &Value, form: Form) -> Page {
+fn page(person: &Value, version: &str, form: Form) -> Page {
     let id = person.text("/id");
     let mut facts = vec![
         ("Identifier", Cell::code(id)),
@@ -119,6 +123,7 @@ fn page(person: &Value, form: Form) -> Page {
     }
     let question = "All sessions, tokens and accounts at servers of this person end.";
     let delete = Button::new(page_path(&["people", id, "delete"]), "Delete").danger(question);
+    let delete = delete.with_field("version", version);
     Page::new(person.text("/name"))
         .below(LIST, "People")
         .link(with_query("/console/audit", &[("subject", id)]), "Calls")
@@ -187,7 +192,7 @@ fn common(form: Form, role: &str, teams: &str, administered: &str) -> Form {
         .with(
             Field::new("teams", "Teams", Kind::Text)
                 .value(teams)
-                .hint("Names with commas. An identity provider may set them again at each login."),
+                .hint("Names with commas; those that have one in quotation marks. An identity provider may set them again at each login."),
         )
         .with(
             Field::new("administeredTeams", "Administers", Kind::Text)

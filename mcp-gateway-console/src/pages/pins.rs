@@ -21,7 +21,7 @@ pub(crate) async fn list(visit: Visit, selection: Selection) -> Answer {
     let query = [("after", selection.after())];
     let listed = visit.caller.list("/api/v1/pins", &query).await?;
     let columns = ["Server", "Approved", "Held back", "Approved in"];
-    let empty = "No server is pinned. With `pin: store`, only approved definitions reach clients.";
+    let empty = "No server is pinned. With pinned: store, only approved definitions reach clients.";
     let mut table = Table::new("Pinned servers", &columns)
         .live()
         .or_empty(listed.absent.as_deref().unwrap_or(empty));

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::failure::Failure;
 use crate::form::Fields;
 use crate::json::Members as _;
+use crate::names;
 use crate::role::Role;
 use crate::view::{Assignment, Choice, Field, Form, Kind};
 use crate::visit::Visit;
@@ -77,8 +78,8 @@ impl Offer {
         } else {
             "some"
         };
-        let text = "Without tools, a server is there with all of its features. The connection is the \
-                    account with which it is called: caller, organization, team/NAME, or enterprise \
+        let text = "Without tools, a server is there with all of its features; with the word none, it has \
+                    no tools. The connection is the account with which it is called: caller, organization, team/NAME, or enterprise \
                     for an exchanged identity.";
         let mut form = form
             .with(self.connections())
@@ -113,11 +114,29 @@ impl Offer {
 fn row(name: &str, entry: &Value, is_chosen: bool) -> Field {
     let found = assignment(entry, name);
     let assignment = Assignment {
-        tools: found.map_or_else(String::new, |found| found.joined("/tools")),
+        tools: found.map_or_else(String::new, tools_text),
         connection: found.map_or_else(|| "caller".to_owned(), connection),
     };
     let field = Field::new(name, name, Kind::Assignment(assignment)).at("\0");
     field.value(if is_chosen { "on" } else { "" })
+}
+
+/// Returns the tools of `assignment` for people who edit them: nothing for all of them.
+fn tools_text(assignment: &Value) -> String {
+    match assignment.get("tools") {
+        Some(Value::Array(tools)) if tools.is_empty() => names::NONE.to_owned(),
+        _ => assignment.joined("/tools"),
+    }
+}
+
+/// Returns the tools of the server `name` in `fields`; `None` for all of them.
+fn tools_of(name: &str, fields: &Fields) -> Option<Vec<String>> {
+    let field = format!("tools.{name}");
+    match fields.text(&field) {
+        "" => None,
+        names::NONE => Some(Vec::new()),
+        _ => Some(fields.words(&field)),
+    }
 }
 
 /// Returns the names of the servers of `entry`, in their order.
@@ -179,7 +198,7 @@ pub(super) fn servers(before: &Value, fields: &Fields) -> Servers {
 /// Returns the assignment of the server `name`; `None` if it is there with all of its features, and
 /// called with the connections of callers.
 fn described(before: &Value, name: &str, fields: &Fields) -> Option<Value> {
-    let tools = fields.words(&format!("tools.{name}"));
+    let tools = tools_of(name, fields);
     let connection = match fields.text(&format!("connection.{name}")) {
         "" | "caller" => None,
         other => match other.strip_prefix("team/") {
@@ -187,15 +206,15 @@ fn described(before: &Value, name: &str, fields: &Fields) -> Option<Value> {
             None => Some(other.into()),
         },
     };
-    if tools.is_empty() && connection.is_none() {
+    if tools.is_none() && connection.is_none() {
         return None;
     }
     let mut entry = assignment(before, name).cloned();
     let entry = entry.get_or_insert_with(|| json!({ "server": name }));
     let members = entry.as_object_mut()?;
-    match tools.is_empty() {
-        true => members.remove("tools"),
-        false => members.insert("tools".to_owned(), tools.into()),
+    match tools {
+        None => members.remove("tools"),
+        Some(tools) => members.insert("tools".to_owned(), tools.into()),
     };
     match connection {
         None => members.remove("connection"),
